@@ -1,0 +1,55 @@
+# Everything runs in .venv, which the first target creates; remove it with `make distclean`.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+LINKS  := $(VENV)/namespace/qatm
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint types format clean distclean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(VENV)/.demo-installed ## find objects in real photographs; the pictures go to demo-output/
+	$(BIN)/python -m qatm.tools.demo $(ARGS)
+
+test: lint types ## every check: style, types, tests (ARGS="-m 'not slow'" is passed to pytest)
+	$(BIN)/pytest -ra $(ARGS)
+
+lint: $(VENV)/.dev-installed ## style and layout of the code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev-installed ## static types
+	$(BIN)/basedpyright
+
+format: $(VENV)/.dev-installed ## put the code into the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove what builds and tests leave behind, but not .venv
+	rm -rf build dist *.egg-info demo-output .pytest_cache .ruff_cache .hypothesis
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## clean, and remove .venv too
+	rm -rf $(VENV)
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed, this is %d.%d: make PYTHON=/path/to/python3" % sys.version_info[:2])'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.demo-installed: pyproject.toml $(VENV)/.created
+	@echo "Installing qatm and what the demo needs into $(VENV) (once; about 600 MB on disk)"
+	$(PIP) install --editable '.[cpu,demo]'
+	@touch $@
+
+# Checkers cannot follow an editable install, so they get the namespace as links.
+$(VENV)/.dev-installed: pyproject.toml $(VENV)/.created
+	@echo "Installing qatm and what the tests need into $(VENV) (once; about 2 GB on disk)"
+	$(PIP) install --editable '.[cpu,export,demo,dev]'
+	@mkdir -p $(LINKS)
+	@for folder in runtime model export calib tools; do ln -sfn ../../../$$folder $(LINKS)/$$folder; done
+	@touch $(VENV)/.demo-installed $@

@@ -1,0 +1,1 @@
+"""Calibration data and activation ranges for INT8."""

@@ -1,0 +1,231 @@
+"""Writes a bundle: every file under a temporary name first, so that a half one never loads."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from importlib import metadata
+from pathlib import Path
+
+import onnx
+
+from ..model import Backbone, build_backbone, fold_batch_norm
+from ..model.backbones import NETWORKS
+from ..model.weights import packaged_file
+from ..runtime.bundle import MANIFEST, Bundle, sha256_of
+from ..runtime.errors import ExportError
+from ..runtime.spec import BackboneInfo, BundleSpec, FileInfo, Recipe, ScoreMap, TensorInfo
+from ..runtime.version import __version__
+from .onnx_graphs import (
+    DEFAULT_OPSET,
+    GraphExport,
+    feature_export,
+    joint_export,
+    match_export,
+    write_onnx,
+)
+
+LOG = logging.getLogger(__name__)
+
+TOOLS = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy")
+
+
+RECIPES: dict[str, Recipe] = {}
+"""What differs from the default recipe, by backbone."""
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What to export.
+
+    Attributes:
+        backbone: name in ``model.BACKBONES``.
+        weights: a weight file; ``None`` takes those an installed package carries.
+        taps: layers to use; ``None`` is the backbone's default.
+        opset: of the ONNX files.
+        joint: also write the single-graph file.
+        recipe: how the runtime matches.
+        score: from response to score.
+    """
+
+    backbone: str = "efficientnet-lite0"
+    weights: str | None = None
+    taps: Sequence[str] | None = None
+    opset: int = DEFAULT_OPSET
+    joint: bool = False
+    recipe: Recipe = field(default_factory=Recipe)
+    score: ScoreMap = field(default_factory=ScoreMap)
+
+
+def export_bundle(folder: Path, options: ExportOptions) -> Bundle:
+    """Export a backbone and its matching graph to a bundle folder.
+
+    Args:
+        folder: made if missing; files of an earlier bundle in it are replaced.
+        options: what to export.
+
+    Returns:
+        The finished bundle, loaded and checked.
+
+    Raises:
+        ExportError: unusable weights, taps or opset, or a graph that failed its check.
+        OSError: the folder cannot be written.
+    """
+    backbone = _build(options)
+    align = bundle_align(backbone)
+    alpha, stride = options.recipe.alpha, backbone.spec.stride
+    exports = [feature_export(backbone, align), match_export(backbone.spec.channels, alpha)]
+    if options.joint:
+        exports.append(joint_export(backbone, alpha, align, stride))
+    with staging_folder(folder) as stage:
+        files = {f"{e.role}.onnx": _write(e, stage, options.opset) for e in exports}
+        spec = _spec(backbone, options, files)
+        _write_manifest(stage / MANIFEST, spec)
+        Bundle.load(stage)
+        publish(stage, folder)
+    return Bundle.load(folder)
+
+
+def with_alpha(backbone: str, alpha: float) -> Recipe:
+    """The recipe that suits a backbone, with a temperature."""
+    return replace(RECIPES.get(backbone, Recipe()), alpha=alpha)
+
+
+def bundle_align(backbone: Backbone) -> int:
+    """Image sides must be multiples of this, so that the pooled map has whole cells too."""
+    return max(backbone.spec.align, 2 * backbone.spec.stride)
+
+
+def _build(options: ExportOptions) -> Backbone:
+    """The backbone with folded batch normalisation."""
+    if options.recipe.alpha <= 0:
+        raise ExportError(f"alpha is {options.recipe.alpha:g}; it must be positive (usual: 25)")
+    try:
+        backbone = build_backbone(options.backbone, options.weights, options.taps)
+    except ValueError as error:
+        raise ExportError(str(error)) from error
+    return fold_batch_norm(backbone)
+
+
+def _write(export: GraphExport, stage: Path, opset: int) -> FileInfo:
+    """Write one graph and describe it."""
+    path = stage / f"{export.role}.onnx"
+    LOG.info("exporting %s", path.name)
+    write_onnx(export, path, opset)
+    return describe(path, export.role, "fp32")
+
+
+def describe(path: Path, role: str, precision: str) -> FileInfo:
+    """The manifest entry of an ONNX file."""
+    graph = onnx.load(str(path), load_external_data=False).graph
+    return FileInfo(
+        role=role,
+        precision=precision,
+        sha256=sha256_of(path),
+        bytes=path.stat().st_size,
+        inputs=tuple(_tensor(value) for value in graph.input),
+        outputs=tuple(_tensor(value) for value in graph.output),
+    )
+
+
+def _tensor(value: onnx.ValueInfoProto) -> TensorInfo:
+    """Name, dtype and shape of a graph input or output."""
+    kind = value.type.tensor_type
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name
+    shape = tuple(side.dim_param or side.dim_value for side in kind.shape.dim)
+    return TensorInfo(value.name, dtype, shape)
+
+
+def _spec(backbone: Backbone, options: ExportOptions, files: dict[str, FileInfo]) -> BundleSpec:
+    """What the manifest says."""
+    spec = backbone.spec
+    package = NETWORKS[spec.name].package
+    carried = packaged_file(*package) if package and not options.weights else None
+    source = carried or Path(options.weights or "")
+    weights = {"source": source.name, "licence": spec.licence}
+    if source.is_file():
+        weights["sha256"] = sha256_of(source)
+    return BundleSpec(
+        backbone=BackboneInfo(
+            name=spec.name,
+            taps=tuple(str(tap) for tap in spec.taps),
+            channels=spec.channels,
+            stride=spec.stride,
+            coarse_stride=2 * spec.stride,
+            align=bundle_align(backbone),
+            weights=weights,
+        ),
+        preprocessing={"input": "uint8 BGR (B, H, W, 3)", **spec.as_dict()["preprocessing"]},
+        recipe=options.recipe,
+        score=options.score,
+        opset=options.opset,
+        files=files,
+        tools=tool_versions(),
+    )
+
+
+def tool_versions() -> dict[str, str]:
+    """Versions of what made a bundle."""
+    versions = {"qatm": __version__}
+    for name in TOOLS:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _write_manifest(path: Path, spec: BundleSpec) -> None:
+    """Write ``bundle.json``."""
+    path.write_text(json.dumps(spec.to_json(), indent=2) + "\n", encoding="utf-8")
+
+
+def add_file(bundle: Bundle, name: str, info: FileInfo, stage: Path) -> Bundle:
+    """Add a finished file of a staging folder to a bundle that exists, and list it.
+
+    Args:
+        bundle: the bundle.
+        name: file name in it.
+        info: its manifest entry.
+        stage: folder that holds the file.
+    """
+    spec = replace(bundle.spec, files={**bundle.spec.files, name: info})
+    _write_manifest(stage / MANIFEST, spec)
+    publish(stage, bundle.path)
+    return Bundle.load(bundle.path)
+
+
+@contextmanager
+def staging_folder(folder: Path) -> Iterator[Path]:
+    """A hidden folder beside the bundle's files, removed at the end whatever happens."""
+    if folder.exists() and not folder.is_dir():
+        raise ExportError(f"{folder} is a file; give a folder to write the bundle to")
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    stage = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
+    try:
+        yield stage
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+        for path in made:
+            _remove_if_empty(path)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """Leave no empty folder behind a failed export."""
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def publish(stage: Path, folder: Path) -> None:
+    """Move finished files into the bundle, the manifest last: without it nothing loads."""
+    names = sorted(path.name for path in stage.iterdir() if path.name != MANIFEST)
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for name in (*names, MANIFEST):
+        os.replace(stage / name, folder / name)

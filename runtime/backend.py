@@ -1,0 +1,85 @@
+"""Which engine runs the graphs: the seam between the matcher and the runtimes under it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from .bundle import Bundle
+from .errors import DeviceError, QatmError
+
+DEVICES = ("auto", "cpu", "cuda", "tensorrt", "tensorrt-rtx")
+PRECISIONS = ("auto", "fp32", "fp16", "int8")
+AUTO_ORDER = ("cuda", "cpu")
+"""What ``auto`` tries, best first."""
+
+
+class Backend(Protocol):
+    """What the matcher needs from a runtime."""
+
+    device: str
+    provider: str
+    precision: str
+
+    def features(self, image: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """``(H, W, 3)`` uint8 BGR to ``(C, H/s, W/s)`` features and their 2x2 means."""
+        ...
+
+    def quality(
+        self, rows: NDArray[Any], target: NDArray[Any], search: NDArray[Any]
+    ) -> NDArray[Any]:
+        """Rows ``(M, C)``, flags ``(M,)`` and a map ``(C, H, W)`` to a quality map ``(H, W)``."""
+        ...
+
+    def close(self) -> None:
+        """Release what the runtime holds."""
+        ...
+
+
+def open_backend(bundle: Bundle, device: str, precision: str, threads: int | None) -> Backend:
+    """Open a bundle on a device.
+
+    ``auto`` takes the first device of :data:`AUTO_ORDER` that really works.
+
+    Raises:
+        DeviceError: an unknown name, or what was asked for is not there.
+        BundleError: the bundle lacks the precision, or a file of it is damaged.
+    """
+    if device not in DEVICES:
+        raise DeviceError(f"device {device!r} is unknown; choose one of {', '.join(DEVICES)}")
+    if precision not in PRECISIONS:
+        raise DeviceError(
+            f"precision {precision!r} is unknown; choose one of {', '.join(PRECISIONS)}"
+        )
+    if threads is not None and threads < 1:
+        raise DeviceError(f"threads is {threads}; give at least 1, or None")
+    if device != "auto":
+        return _open(bundle, device, precision, threads)
+    reasons: list[str] = []
+    for candidate in AUTO_ORDER:
+        try:
+            return _open(bundle, candidate, precision, threads)
+        except DeviceError as error:
+            reasons.append(str(error))
+    raise DeviceError("no device works: " + "; ".join(reasons))
+
+
+def _open(bundle: Bundle, device: str, precision: str, threads: int | None) -> Backend:
+    """Open a bundle on one named device."""
+    if device in ("cpu", "cuda"):
+        from .onnx_session import OnnxBackend
+
+        return OnnxBackend(bundle, device, "fp32" if precision == "auto" else precision, threads)
+    raise DeviceError(
+        f"device {device!r} needs a TensorRT engine, and bundle {bundle.path} holds none"
+    )
+
+
+def works(bundle: Bundle, device: str) -> str | None:
+    """Why a device does not work here, or ``None`` if it does."""
+    try:
+        open_backend(bundle, device, "auto", None).close()
+    except QatmError as error:
+        return str(error)
+    return None

@@ -1,0 +1,81 @@
+"""Boxes as OpenCV has them: ``(x, y, w, h)`` in pixels, float, top-left origin."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .errors import BoxError
+
+
+class Box(NamedTuple):
+    """Axis-aligned box: left edge, top edge, width and height in pixels."""
+
+    x: float
+    y: float
+    w: float
+    h: float
+
+    @property
+    def area(self) -> float:
+        """Width times height, in square pixels."""
+        return self.w * self.h
+
+
+def as_box(box: Sequence[float], name: str = "box") -> Box:
+    """Check a box given as four numbers.
+
+    Raises:
+        BoxError: not four finite numbers, or width or height not positive.
+    """
+    try:
+        values = [float(value) for value in box]
+    except (TypeError, ValueError):
+        values = []
+    if len(values) != 4:  # noqa: PLR2004
+        raise BoxError(f"{name} {box!r} is not four numbers; give x, y, width, height in pixels")
+    if not all(math.isfinite(value) for value in values):
+        raise BoxError(f"{name} {tuple(values)} has a value that is not finite")
+    checked = Box(*values)
+    if checked.w <= 0 or checked.h <= 0:
+        raise BoxError(
+            f"{name} {tuple(values)} has width {checked.w:g} and height {checked.h:g}; both "
+            "must be positive (the order is x, y, width, height, not two corners)"
+        )
+    return checked
+
+
+def box_in_frame(box: Sequence[float], width: int, height: int, name: str = "box") -> Box:
+    """Check that a box has at least one pixel of area inside a ``width`` x ``height`` frame.
+
+    A box may stick out of the frame: it is returned as given.
+
+    Raises:
+        BoxError: malformed, or entirely outside the frame.
+    """
+    checked = as_box(box, name)
+    inside_w = min(checked.x + checked.w, width) - max(checked.x, 0)
+    inside_h = min(checked.y + checked.h, height) - max(checked.y, 0)
+    if inside_w <= 0 or inside_h <= 0 or inside_w * inside_h < 1:
+        raise BoxError(
+            f"{name} {tuple(checked)} lies outside the {width}x{height} frame; "
+            "give x, y, width, height in pixels of that frame"
+        )
+    return checked
+
+
+def box_iou(a: Sequence[float], b: Sequence[float]) -> float:
+    """Intersection over union of two boxes, 0 to 1."""
+    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    overlap = max(0.0, width) * max(0.0, height)
+    union = a[2] * a[3] + b[2] * b[3] - overlap
+    return overlap / union if union > 0 else 0.0
+
+
+def move_inside(box: Box, width: int, height: int) -> Box:
+    """Shift a box by the least amount that puts it inside the frame (size unchanged if it fits)."""
+    x = min(max(box.x, 0.0), max(0.0, width - box.w))
+    y = min(max(box.y, 0.0), max(0.0, height - box.h))
+    return Box(x, y, min(box.w, float(width)), min(box.h, float(height)))

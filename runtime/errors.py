@@ -1,0 +1,35 @@
+"""The exceptions of the toolkit: one tree, so that ``except QatmError`` catches them all."""
+
+from __future__ import annotations
+
+
+class QatmError(Exception):
+    """Base class: the message names what was wrong, the value seen and the fix."""
+
+
+class InputError(QatmError, ValueError):
+    """Something the caller passed in cannot be used."""
+
+
+class ImageError(InputError):
+    """An image is missing, unreadable or of an unsupported type."""
+
+
+class BoxError(InputError):
+    """A box is malformed, empty or outside its image."""
+
+
+class TemplateError(InputError):
+    """A template is missing, does not fit the image, or comes from another model."""
+
+
+class BundleError(QatmError):
+    """A bundle is missing, incomplete, damaged or of another schema version."""
+
+
+class DeviceError(QatmError):
+    """A device, provider or precision that was asked for cannot be used here."""
+
+
+class ExportError(QatmError):
+    """A model cannot be exported, or an exported file failed its check."""

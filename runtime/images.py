@@ -1,0 +1,140 @@
+"""Images in: reading files, checking arrays, resizing and padding. Always uint8 BGR inside."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import ImageError
+
+Image = NDArray[np.uint8]
+"""``(H, W, 3)`` uint8, BGR."""
+
+IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+
+
+def read_image(path: str | Path) -> Image:
+    """Read an image file as ``(H, W, 3)`` uint8 BGR.
+
+    Raises:
+        ImageError: the file is missing, empty, truncated or not an image.
+    """
+    file = Path(path)
+    if file.is_dir():
+        raise ImageError(f"{file} is a folder, not an image file")
+    try:
+        data = file.read_bytes()
+    except FileNotFoundError:
+        raise ImageError(f"{file} does not exist") from None
+    except OSError as error:
+        raise ImageError(f"{file} cannot be read: {error.strerror}") from error
+    if not data:
+        raise ImageError(f"{file} is empty (0 bytes)")
+    if _is_truncated(data):
+        raise ImageError(f"{file} is truncated: its end is missing; copy it again")
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise ImageError(f"{file} cannot be decoded: {error.err}") from error
+    if image is None or image.size == 0:
+        raise ImageError(f"{file} is not an image that OpenCV can read ({len(data)} bytes)")
+    return np.asarray(image, dtype=np.uint8)
+
+
+def _is_truncated(data: bytes) -> bool:
+    """Decoders fill the missing part of a cut JPEG or PNG with grey; find it by the end marker."""
+    if data.startswith(b"\xff\xd8\xff"):
+        return b"\xff\xd9" not in data[-65536:]
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return b"IEND" not in data[-65536:]
+    return False
+
+
+def as_bgr(array: Any, name: str = "image") -> Image:
+    """Check an image array and return it as ``(H, W, 3)`` uint8 BGR.
+
+    Grey ``(H, W)`` or ``(H, W, 1)`` and BGRA ``(H, W, 4)`` arrays are converted.
+
+    Raises:
+        ImageError: not an array, not uint8, wrong number of dimensions or channels, or empty.
+    """
+    if not isinstance(array, np.ndarray):
+        raise ImageError(
+            f"{name} is {type(array).__name__}, not a numpy array; read files with read_image()"
+        )
+    if array.dtype != np.uint8:
+        raise ImageError(_dtype_message(array, name))
+    if array.size == 0:
+        raise ImageError(f"{name} of shape {array.shape} holds no pixels")
+    if array.ndim == 2:  # noqa: PLR2004
+        array = array[..., None]
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4):  # noqa: PLR2004
+        raise ImageError(
+            f"{name} has shape {array.shape}; expected (H, W, 3) BGR, (H, W) grey or (H, W, 4) BGRA"
+        )
+    if array.shape[2] == 1:
+        return np.ascontiguousarray(np.repeat(array, 3, axis=2))
+    return np.ascontiguousarray(array[..., :3])
+
+
+def _dtype_message(array: NDArray[Any], name: str) -> str:
+    """Say what is wrong with an image that is not uint8, and how to convert it."""
+    fix = "convert it to uint8, 0 to 255"
+    if array.dtype == np.uint16:
+        fix = "convert 16-bit images first, for example (image >> 8).astype(numpy.uint8)"
+    elif np.issubdtype(array.dtype, np.floating):
+        bad = " and it holds NaN or infinity" if not np.isfinite(array).all() else ""
+        return f"{name} has dtype {array.dtype}{bad}; {fix}, for example (image * 255).round()"
+    return f"{name} has dtype {array.dtype}; {fix}"
+
+
+def expand_sources(sources: Iterable[str | Path]) -> list[Path]:
+    """Turn files, folders and glob patterns into a list of image files, folders sorted by name.
+
+    A path that names a file is kept as it is, whether or not it exists: reading it gives the error.
+
+    Raises:
+        ImageError: a folder or pattern holds no image, or nothing was given.
+    """
+    files: list[Path] = []
+    for source in sources:
+        path = Path(source)
+        if path.is_dir():
+            found = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+            if not found:
+                raise ImageError(f"folder {path} holds no image ({', '.join(IMAGE_SUFFIXES)})")
+            files += found
+        elif not path.exists() and glob.has_magic(str(source)):
+            found = sorted(Path(match) for match in glob.glob(str(source), recursive=True))
+            if not found:
+                raise ImageError(f"pattern {str(source)!r} matches no file")
+            files += [match for match in found if match.is_file()]
+        else:
+            files.append(path)
+    if not files:
+        raise ImageError("no image given; name files, folders or glob patterns")
+    return files
+
+
+def resize_to(image: Image, width: int, height: int) -> Image:
+    """Resize to an exact size: area averaging when shrinking, linear when growing."""
+    if image.shape[:2] == (height, width):
+        return image
+    shrinking = width * height < image.shape[0] * image.shape[1]
+    method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (width, height), interpolation=method), dtype=np.uint8)
+
+
+def pad_to_multiple(image: Image, multiple: int) -> Image:
+    """Repeat the last row and column until both sides are multiples of ``multiple``."""
+    bottom, right = -image.shape[0] % multiple, -image.shape[1] % multiple
+    if not bottom and not right:
+        return image
+    padded = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+    return np.asarray(padded, dtype=np.uint8)

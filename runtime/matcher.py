@@ -1,0 +1,363 @@
+"""``Matcher``: find a template in images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .backend import open_backend
+from .boxes import Box, move_inside
+from .bundle import Bundle
+from .errors import DeviceError, ImageError, InputError, TemplateError
+from .features import Encoder, FeatureMap
+from .images import Image, as_bgr
+from .peaks import Peak, find_peaks, window_response
+from .similarity import quality_map, rigid_agreement
+from .template import Template, TemplateEncoder, TemplateLevel
+
+Array = NDArray[Any]
+
+MARGIN = 2
+"""Coarse cells' worth of fine cells searched on each side of a coarse match."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """One place where a template may be.
+
+    Attributes:
+        box: ``(x, y, w, h)`` in pixels of the searched image.
+        score: 0 to 1; how surely the object is there.
+        found: whether the score reaches the threshold.
+        template: index of the template in the searched list (0 for a single one).
+    """
+
+    box: Box
+    score: float
+    found: bool
+    template: int = 0
+
+
+@dataclass(frozen=True)
+class QualityMap:
+    """Quality of every patch of an image (paper, equation 5).
+
+    Attributes:
+        values: ``(h, w)`` float32 in [0, 1].
+        cell: width and height of one value's cell in pixels of the image.
+        size: width and height of the image.
+    """
+
+    values: Array
+    cell: tuple[float, float]
+    size: tuple[int, int]
+
+    def resized(self, shape: tuple[int, int] | None = None) -> Array:
+        """The map interpolated to ``(H, W)`` (default: the image's), float32."""
+        width, height = self.size if shape is None else (shape[1], shape[0])
+        rows, columns = self.values.shape
+        factor = (width / self.size[0], height / self.size[1])
+        scale_x, scale_y = self.cell[0] * factor[0], self.cell[1] * factor[1]
+        # Sample i lies at the centre of cell i, and the last cell may stick out of the image.
+        matrix = np.array([[scale_x, 0, scale_x / 2 - 0.5], [0, scale_y, scale_y / 2 - 0.5]])
+        inverse = cv2.invertAffineTransform(matrix)
+        x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
+        map_x = np.clip(inverse[0, 0] * x + inverse[0, 2], 0, columns - 1).astype(np.float32)
+        map_y = np.clip(inverse[1, 1] * y + inverse[1, 2], 0, rows - 1).astype(np.float32)
+        grid = np.meshgrid(map_x, map_y)
+        return cv2.remap(self.values, grid[0], grid[1], cv2.INTER_LINEAR)
+
+
+@dataclass(frozen=True)
+class MatcherInfo:
+    """What a matcher runs on.
+
+    Attributes:
+        bundle: folder of the bundle.
+        backbone: network and taps.
+        precision: of the features graph.
+        device: the device in use, never the one merely asked for.
+        provider: the runtime's execution provider in use.
+        alpha: factor on the similarity.
+        stride: pixels per cell at the working resolution.
+        threshold: score from which a match is found.
+        hashes: SHA-256 of each file of the bundle.
+    """
+
+    bundle: str
+    backbone: str
+    precision: str
+    device: str
+    provider: str
+    alpha: float
+    stride: int
+    threshold: float
+    hashes: dict[str, str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain dictionary, for JSON."""
+        return asdict(self)
+
+
+class Matcher:
+    """Finds templates in images.
+
+    Images are ``(H, W, 3)`` uint8 BGR (grey and BGRA are converted); boxes are ``(x, y, w, h)`` in
+    pixels. Several threads may call :meth:`match` and :meth:`encode_template` of one matcher at
+    once; :meth:`set_template` and :meth:`close` change it and are not for concurrent use.
+
+    Args:
+        bundle: folder written by ``qatm-export``; ``None`` is the bundle inside the package.
+        device: ``auto`` (the best that works; :attr:`info` says which), ``cpu``, ``cuda``,
+            ``tensorrt`` or ``tensorrt-rtx``.
+        precision: ``auto``, ``fp32``, ``fp16`` or ``int8``.
+        threads: CPU threads; ``None`` lets the runtime choose.
+
+    Raises:
+        BundleError: the bundle is missing, damaged, or lacks the precision.
+        DeviceError: what was asked for is not available here.
+    """
+
+    def __init__(
+        self,
+        bundle: str | Path | None = None,
+        device: str = "auto",
+        *,
+        precision: str = "auto",
+        threads: int | None = None,
+    ) -> None:
+        self.bundle = Bundle.load(bundle)
+        spec = self.bundle.spec
+        self._backend = open_backend(self.bundle, device, precision, threads)
+        self._encoder = Encoder(self._backend, spec.backbone)
+        self._model = spec.files["features.onnx"].sha256
+        self._templates = TemplateEncoder(self._encoder, spec.recipe, self._model)
+        self._template: Template | None = None
+        self._closed = False
+
+    @property
+    def info(self) -> MatcherInfo:
+        """What this matcher runs on."""
+        spec = self.bundle.spec
+        return MatcherInfo(
+            bundle=str(self.bundle.path),
+            backbone=f"{spec.backbone.name}:{'+'.join(spec.backbone.taps)}",
+            precision=self._backend.precision,
+            device=self._backend.device,
+            provider=self._backend.provider,
+            alpha=spec.recipe.alpha,
+            stride=spec.backbone.stride,
+            threshold=spec.score.threshold,
+            hashes={name: info.sha256 for name, info in spec.files.items()},
+        )
+
+    @property
+    def template(self) -> Template | None:
+        """The template that :meth:`match` looks for when none is passed."""
+        return self._template
+
+    def encode_template(
+        self, image: Any, box: Any = None, mask: Any = None, name: str = ""
+    ) -> Template:
+        """Encode a template.
+
+        Args:
+            image: the frame that shows the object, or a crop of it when ``box`` is ``None``. A
+                frame is better: its patches then see what surrounds them.
+            box: ``(x, y, w, h)``; may be sub-pixel and may stick out of the frame.
+            mask: ``(H, W)`` bool of the image's size or of the box's, true on the object.
+            name: free text kept with the template.
+
+        Raises:
+            ImageError: not a usable image.
+            BoxError: malformed, or outside the frame.
+            TemplateError: a mask that does not fit, or that leaves nothing.
+        """
+        self._check_open()
+        return self._templates.encode(as_bgr(image), box, mask, name)
+
+    def set_template(self, image: Any, box: Any = None, mask: Any = None) -> Template:
+        """Encode a template (see :meth:`encode_template`) and look for it from now on."""
+        self._template = self.encode_template(image, box, mask)
+        return self._template
+
+    def match(
+        self,
+        image: Any,
+        top_k: int = 1,
+        min_score: float | None = None,
+        templates: Sequence[Template] | None = None,
+    ) -> list[Match]:
+        """Find the template, or several at the price of one encoding of the image.
+
+        Args:
+            image: ``(H, W, 3)`` uint8 BGR.
+            top_k: at most this many matches of each template.
+            min_score: score from which a match is found; ``None`` is the bundle's threshold.
+            templates: look for these; ``None`` is the one that was set.
+
+        Returns:
+            Matches, best first. The best candidate of each template is always listed, with
+            ``found=False`` where its score is too low; further ones only if they are found.
+
+        Raises:
+            ImageError: not a usable image.
+            TemplateError: no template, one of another model, or one larger than the image.
+        """
+        self._check_open()
+        if top_k < 1:
+            raise InputError(f"top_k is {top_k}; it must be at least 1")
+        if min_score is not None and not 0 <= min_score <= 1:
+            raise InputError(f"min_score is {min_score}; scores lie between 0 and 1")
+        picture = as_bgr(image)
+        encoded: dict[float, FeatureMap] = {}
+        matches: list[Match] = []
+        for index, template in enumerate(self._checked(templates)):
+            level = self._choose_level(template, picture)
+            if level.scale not in encoded:
+                encoded[level.scale] = self._encoder.encode(picture, level.scale)
+            features = encoded[level.scale]
+            peaks = self._search(level, features, top_k)
+            for rank, peak in enumerate(peaks):
+                match = self._match(template, level, features, peak, min_score, index)
+                if rank == 0 or match.found:
+                    matches.append(match)
+        return sorted(matches, key=lambda match: -match.score)
+
+    def quality_map(self, image: Any, template: Template | None = None) -> QualityMap:
+        """How well each patch of an image matches the template, for people who look.
+
+        Raises: as :meth:`match`.
+        """
+        self._check_open()
+        picture = as_bgr(image)
+        wanted = self._checked(None if template is None else [template])[0]
+        level = self._choose_level(wanted, picture)
+        features = self._encoder.encode(picture, level.scale)
+        grid, cells, stride = level.fine, features.fine, self._encoder.stride
+        if cells is None:
+            grid, cells, stride = level.coarse, features.coarse, self._encoder.coarse_stride
+        values = self._quality(grid.rows, grid.target, cells)
+        cell = (stride / features.scale_x, stride / features.scale_y)
+        return QualityMap(values, cell, (picture.shape[1], picture.shape[0]))
+
+    def close(self) -> None:
+        """Release the runtime's resources; the matcher cannot be used afterwards."""
+        if not self._closed:
+            self._backend.close()
+            self._closed = True
+
+    def __enter__(self) -> Matcher:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise DeviceError("this matcher is closed; make a new one")
+
+    def _checked(self, templates: Sequence[Template] | None) -> Sequence[Template]:
+        """The templates to look for, made by this model."""
+        if templates is None:
+            if self._template is None:
+                raise TemplateError("no template: call set_template() first, or pass templates")
+            return [self._template]
+        if not templates:
+            raise TemplateError("the list of templates is empty")
+        for template in templates:
+            if template.model != self._model:
+                raise TemplateError(
+                    f"template {template.name!r} was encoded by another model "
+                    f"({template.model[:12]}…, this bundle is {self._model[:12]}…); encode it again"
+                )
+        return templates
+
+    def _choose_level(self, template: Template, image: Image) -> TemplateLevel:
+        """The finest level at which the image is not too large to search."""
+        height, width = image.shape[:2]
+        if template.size[0] > width or template.size[1] > height:
+            size = f"{template.size[0]:g}x{template.size[1]:g}"
+            raise TemplateError(
+                f"the template ({size} px) is larger than the image ({width}x{height} px); "
+                "search a larger image or use a smaller template"
+            )
+        limit = self.bundle.spec.recipe.max_pixels
+        fitting = [lv for lv in template.levels if height * width * lv.scale**2 <= limit]
+        if not fitting:
+            raise ImageError(
+                f"image {width}x{height} px is too large to search for a template of "
+                f"{template.size[0]:g}x{template.size[1]:g} px (limit {limit:,} working pixels); "
+                "search parts of it"
+            )
+        return fitting[0]
+
+    def _quality(self, rows: Array, target: Array, cells: Array) -> Array:
+        return quality_map(self._backend, rows, target, cells, self.bundle.spec.recipe.alpha)
+
+    def _search(self, level: TemplateLevel, features: FeatureMap, count: int) -> list[Peak]:
+        """The best windows of the coarse map, in coarse cells."""
+        grid = level.coarse
+        quality = self._quality(grid.rows, grid.target, features.coarse)
+        response = window_response(quality, grid.footprint)
+        shape = grid.footprint.shape
+        return find_peaks(response, (shape[0], shape[1]), count)
+
+    def _match(
+        self,
+        template: Template,
+        level: TemplateLevel,
+        features: FeatureMap,
+        peak: Peak,
+        min_score: float | None,
+        index: int,
+    ) -> Match:
+        """Turn a window of the coarse map into a match in pixels of the image."""
+        spec = self.bundle.spec
+        stride = self._encoder.coarse_stride
+        x = peak.x * stride + level.coarse.offset[0]
+        y = peak.y * stride + level.coarse.offset[1]
+        if spec.recipe.refine:
+            x, y = self._refine(level, features, x, y)
+        width, height = template.size
+        box = Box(x / features.scale_x, y / features.scale_y, width, height)
+        if template.inside:
+            box = move_inside(box, *features.size)
+        score = spec.score(peak.response)
+        found = score >= (spec.score.threshold if min_score is None else min_score)
+        return Match(box, score, found, index)
+
+    def _refine(
+        self, level: TemplateLevel, features: FeatureMap, x: float, y: float
+    ) -> tuple[float, float]:
+        """Match again at the fine stride around a place, in working pixels."""
+        grid, stride = level.fine, self._encoder.stride
+        height, width = grid.footprint.shape
+        rows, columns = self._encoder.fine_shape(features)
+        if height > rows or width > columns:
+            return x, y
+        left = (x - grid.offset[0]) / stride
+        top = (y - grid.offset[1]) / stride
+        x0 = min(max(int(np.floor(left)) - MARGIN, 0), columns - width)
+        y0 = min(max(int(np.floor(top)) - MARGIN, 0), rows - height)
+        x1 = max(min(int(np.ceil(left)) + width + MARGIN, columns), x0 + width)
+        y1 = max(min(int(np.ceil(top)) + height + MARGIN, rows), y0 + height)
+        cells = self._encoder.fine_region(features, y0, x0, y1, x1)
+        agreement = rigid_agreement(grid.own_rows, grid.footprint, cells)
+        peak = find_peaks(agreement, (height, width), 1)[0]
+        return (
+            (peak.x + x0) * stride + grid.offset[0],
+            (peak.y + y0) * stride + grid.offset[1],
+        )

@@ -1,0 +1,99 @@
+"""From a quality map to windows: mean in the template's footprint, maxima, sub-cell position."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+OVERLAP = 0.3
+"""Windows that overlap a better one by more than this IoU are the same match."""
+
+
+@dataclass(frozen=True)
+class Peak:
+    """A window: top-left cell with a sub-cell part, and its response in [0, 1]."""
+
+    x: float
+    y: float
+    response: float
+
+
+def window_response(quality: Array, footprint: Array) -> Array:
+    """Mean of the root of the quality over the footprint, for each window inside the map.
+
+    The root makes it the geometric mean of the two likelihoods (paper, equation 4).
+
+    Args:
+        quality: ``(H, W)`` in [0, 1].
+        footprint: ``(h, w)`` float32, 1 where the template has a patch, 0 elsewhere.
+
+    Returns:
+        ``(H - h + 1, W - w + 1)`` float32 in [0, 1].
+    """
+    root = np.sqrt(quality)
+    height, width = footprint.shape
+    kernel = (footprint / footprint.sum()).astype(np.float32)
+    if footprint.all():
+        full = cv2.boxFilter(
+            root, -1, (width, height), anchor=(0, 0), borderType=cv2.BORDER_ISOLATED
+        )
+    else:
+        full = cv2.filter2D(root, -1, kernel, anchor=(0, 0), borderType=cv2.BORDER_ISOLATED)
+    return full[: root.shape[0] - height + 1, : root.shape[1] - width + 1]
+
+
+def find_peaks(response: Array, window: tuple[int, int], count: int) -> list[Peak]:
+    """The best windows, best first, no two overlapping by more than :data:`OVERLAP`.
+
+    Args:
+        response: ``(H', W')`` from :func:`window_response`.
+        window: rows and columns of the window.
+        count: at most this many.
+    """
+    if count == 1:
+        y, x = np.unravel_index(int(np.argmax(response)), response.shape)
+        return [_refined(response, int(y), int(x))]
+    highest = cv2.dilate(response, np.ones((3, 3), np.uint8))
+    left = np.where(response >= highest, response, np.float32(-1))
+    peaks: list[Peak] = []
+    while len(peaks) < count:
+        y, x = (int(v) for v in np.unravel_index(int(np.argmax(left)), left.shape))
+        if left[y, x] < 0:
+            break
+        peaks.append(_refined(response, y, x))
+        left[_overlaps(response.shape, window, y, x)] = -1
+    return peaks
+
+
+def _overlaps(shape: tuple[int, ...], window: tuple[int, int], y: int, x: int) -> Array:
+    """Where a window of the same size overlaps the one at ``(y, x)`` too much."""
+    height, width = window
+    rows = np.maximum(0, height - np.abs(np.arange(shape[0]) - y))
+    columns = np.maximum(0, width - np.abs(np.arange(shape[1]) - x))
+    common = rows[:, None] * columns[None, :]
+    return common > OVERLAP * (2 * height * width - common)
+
+
+def _refined(response: Array, y: int, x: int) -> Peak:
+    """A maximum moved to the vertex of the parabola through it and its neighbours."""
+    value = float(response[y, x])
+    return Peak(
+        x + _vertex(response[y], x), y + _vertex(response[:, x], y), min(max(value, 0.0), 1.0)
+    )
+
+
+def _vertex(line: Array, i: int) -> float:
+    """Offset in [-0.5, 0.5] of the vertex at a maximum of a sampled line; 0 at its ends."""
+    if i == 0 or i == len(line) - 1:
+        return 0.0
+    before, middle, after = (float(line[i + k]) for k in (-1, 0, 1))
+    bend = before - 2 * middle + after
+    if bend >= -1e-12:  # noqa: PLR2004
+        return 0.0
+    return float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5))

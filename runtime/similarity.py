@@ -1,0 +1,121 @@
+"""The quality map from rows and features: in one piece, or streamed in blocks when it is large."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .backend import Backend
+
+Array = NDArray[Any]
+
+WHOLE = 24_000_000
+"""Similarities (M x N) up to this many are computed by the matching graph in one piece."""
+
+BLOCK = 4_000_000
+"""Similarities held at once when streaming."""
+
+STD_EPSILON = 1e-6
+NORM_EPSILON = 1e-3
+NEVER = np.float32(1e4)
+
+
+def quality_map(backend: Backend, rows: Array, target: Array, search: Array, alpha: float) -> Array:
+    """Quality of each search cell (paper, equation 5), ``(H, W)`` float32 in [0, 1].
+
+    Args:
+        backend: runs the matching graph.
+        rows: ``(M, C)`` raw features.
+        target: ``(M,)`` float32, 1 for the template's own rows, 0 for competitors.
+        search: ``(C, H, W)`` raw features.
+        alpha: factor on the cosine similarity.
+    """
+    height, width = search.shape[1:]
+    if len(rows) * height * width <= WHOLE:
+        return backend.quality(rows, target, np.ascontiguousarray(search))
+    flat = search.reshape(search.shape[0], -1)
+    return stream_quality(rows, target, flat, alpha).reshape(height, width)
+
+
+def stream_quality(rows: Array, target: Array, search: Array, alpha: float) -> Array:
+    """The matching graph's arithmetic in blocks of search positions: memory ``M x block``.
+
+    Two passes: the normalisers over the search positions need all of them before the first
+    quality is known.
+
+    Args:
+        rows: ``(M, C)`` raw features.
+        target: ``(M,)`` flags.
+        search: ``(C, N)`` raw features.
+        alpha: factor on the cosine similarity.
+
+    Returns:
+        ``(N,)`` float32.
+    """
+    block = max(1, BLOCK // len(rows))
+    starts = range(0, search.shape[1], block)
+    mean, variance = _moments(rows, search, starts, block)
+    scale = 1.0 / np.sqrt(variance + STD_EPSILON)
+    unit = _unit((rows - mean) * scale)
+    offset = NEVER * (1 - target)[:, None]
+
+    def similarities(start: int) -> Array:
+        cells = ((search[:, start : start + block].T - mean) * scale).astype(np.float32)
+        return np.float32(alpha) * (unit @ _unit(cells).T - np.float32(1))
+
+    sums = np.zeros((len(rows), 1), np.float64)
+    for start in starts:
+        sums += np.exp(similarities(start)).sum(1, keepdims=True, dtype=np.float64)
+    penalty = np.log(sums).astype(np.float32) + offset
+    result = np.empty(search.shape[1], np.float32)
+    for start in starts:
+        below = similarities(start)
+        columns = np.log(np.exp(below).sum(0))
+        result[start : start + block] = (2 * below - penalty).max(0) - columns
+    return np.exp(result)
+
+
+def rigid_agreement(rows: Array, footprint: Array, cells: Array) -> Array:
+    """Mean similarity of each patch with the cell at its own place, for each shift of the window.
+
+    Unlike the quality, it knows where in the template a patch belongs: less forgiving, and so
+    more exact once the place is nearly right.
+
+    Args:
+        rows: ``(M, C)`` raw features of the footprint's ones, row by row.
+        footprint: ``(h, w)`` float32.
+        cells: ``(C, H, W)`` raw features around the window.
+
+    Returns:
+        ``(H - h + 1, W - w + 1)`` float32 in [-1, 1].
+    """
+    height, width = cells.shape[1:]
+    flat = cells.reshape(cells.shape[0], -1)
+    mean, variance = _moments(rows, flat, range(0, flat.shape[1], BLOCK), BLOCK)
+    scale = 1.0 / np.sqrt(variance + STD_EPSILON)
+    rho = _unit((rows - mean) * scale) @ _unit((flat.T - mean) * scale).T
+    h, w = footprint.shape
+    shifts = (height - h + 1, width - w + 1)
+    total = np.zeros(shifts, np.float32)
+    for row, (y, x) in zip(rho.reshape(-1, height, width), np.argwhere(footprint > 0), strict=True):
+        total += row[y : y + shifts[0], x : x + shifts[1]]
+    return total / np.float32(len(rows))
+
+
+def _moments(rows: Array, search: Array, starts: range, block: int) -> tuple[Array, Array]:
+    """Mean and population variance per channel over rows and search positions together."""
+    count = len(rows) + search.shape[1]
+    total = rows.sum(0, dtype=np.float64) + search.sum(1, dtype=np.float64)
+    mean = (total / count).astype(np.float32)
+    squares = np.square(rows - mean).sum(0, dtype=np.float64)
+    for start in starts:
+        centred = search[:, start : start + block] - mean[:, None]
+        squares += np.square(centred).sum(1, dtype=np.float64)
+    return mean, (squares / count).astype(np.float32)
+
+
+def _unit(x: Array) -> Array:
+    """Scale each row to length one; a (nearly) zero row stays (nearly) zero."""
+    return x / np.sqrt(np.square(x).sum(1, keepdims=True) + np.float32(NORM_EPSILON))

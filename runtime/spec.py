@@ -1,0 +1,185 @@
+"""What ``bundle.json`` says: the contract between export, calibration and runtime."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from .errors import BundleError
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class BackboneInfo:
+    """The network that makes the features.
+
+    Attributes:
+        name: for example ``efficientnet-lite0``.
+        taps: the layers whose outputs are concatenated.
+        channels: length of a feature vector.
+        stride: image pixels per feature cell, both directions.
+        coarse_stride: the same for the pooled second output.
+        align: image sides are padded to a multiple of this.
+        weights: where the weights came from, their licence and their SHA-256.
+    """
+
+    name: str
+    taps: tuple[str, ...]
+    channels: int
+    stride: int
+    coarse_stride: int
+    align: int
+    weights: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the runtime turns features into boxes; each field is one choice that was measured.
+
+    Attributes:
+        alpha: factor on the cosine similarity inside both softmaxes (paper, section 3.2).
+        competitors: most patches around the template that join the softmax over the template.
+        min_side: templates are enlarged until the root of their area is this many pixels.
+        max_side: templates are shrunk until the root of their area is this many pixels.
+        max_enlarge: never enlarge by more than this.
+        max_pixels: largest image, in pixels at the working resolution.
+        refine: search again around each match at the finer stride.
+    """
+
+    alpha: float = 25.0
+    competitors: int = 0
+    min_side: float = 32.0
+    max_side: float = 64.0
+    max_enlarge: float = 4.0
+    max_pixels: int = 64_000_000
+    refine: bool = True
+
+
+@dataclass(frozen=True)
+class ScoreMap:
+    """Monotone map from a window's response to a score: logistic in the response's logarithm.
+
+    ``score = 1 / (1 + exp(-(slope * log(response) + offset)))``; ``threshold`` is the score from
+    which a match counts as found. The defaults were fitted on the default backbone, to pairs of
+    frames with and without the object.
+    """
+
+    slope: float = 6.6
+    offset: float = 10.4
+    threshold: float = 0.5
+
+    def __call__(self, response: float) -> float:
+        """Score in [0, 1] of a response in [0, 1]."""
+        if response <= 0.0 or not math.isfinite(response):
+            return 0.0
+        exponent = -(self.slope * math.log(response) + self.offset)
+        return 1.0 / (1.0 + math.exp(min(exponent, 700.0)))
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """Name, dtype and shape of a graph's input or output; a string is a dynamic dimension."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """One file of the bundle: what it is for, its precision, its SHA-256 and its size in bytes."""
+
+    role: str
+    precision: str
+    sha256: str
+    bytes: int
+    inputs: tuple[TensorInfo, ...] = ()
+    outputs: tuple[TensorInfo, ...] = ()
+
+
+@dataclass(frozen=True)
+class BundleSpec:
+    """Everything ``bundle.json`` holds."""
+
+    backbone: BackboneInfo
+    preprocessing: dict[str, Any]
+    recipe: Recipe
+    score: ScoreMap
+    opset: int
+    files: dict[str, FileInfo]
+    tools: dict[str, str] = field(default_factory=dict)
+    schema: int = SCHEMA_VERSION
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dictionary for ``json.dump``."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Any) -> BundleSpec:
+        """Read the dictionary that :meth:`to_json` made.
+
+        Raises:
+            BundleError: another schema version, or a field is missing or of the wrong type.
+        """
+        if not isinstance(data, dict):
+            raise BundleError("bundle.json is not an object; export the bundle again")
+        schema = data.get("schema")
+        if schema != SCHEMA_VERSION:
+            raise BundleError(
+                f"bundle.json has schema version {schema!r}, this runtime reads "
+                f"{SCHEMA_VERSION}; export the bundle again with this version of qatm"
+            )
+        try:
+            return cls(
+                backbone=_backbone(data["backbone"]),
+                preprocessing=dict(data["preprocessing"]),
+                recipe=_record(Recipe, data["recipe"]),
+                score=_record(ScoreMap, data["score"]),
+                opset=int(data["opset"]),
+                files={str(name): _file(entry) for name, entry in data["files"].items()},
+                tools=dict(data.get("tools", {})),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BundleError(
+                f"bundle.json is damaged ({type(error).__name__}: {error}); export the bundle again"
+            ) from error
+
+
+def _record(kind: type, data: dict[str, Any]) -> Any:
+    """Build a flat dataclass, each value turned into the type of the field's default."""
+    known = {f.name: f for f in fields(kind)}
+    unknown = set(data) - set(known)
+    if unknown:
+        raise ValueError(f"unknown field {sorted(unknown)[0]!r}")
+    return kind(**{name: type(known[name].default)(value) for name, value in data.items()})
+
+
+def _backbone(data: dict[str, Any]) -> BackboneInfo:
+    """Read the ``backbone`` entry."""
+    return BackboneInfo(
+        name=str(data["name"]),
+        taps=tuple(str(tap) for tap in data["taps"]),
+        channels=int(data["channels"]),
+        stride=int(data["stride"]),
+        coarse_stride=int(data["coarse_stride"]),
+        align=int(data["align"]),
+        weights={str(k): str(v) for k, v in data["weights"].items()},
+    )
+
+
+def _file(data: dict[str, Any]) -> FileInfo:
+    """Read one entry of ``files``."""
+    tensors = {
+        side: tuple(TensorInfo(t["name"], t["dtype"], tuple(t["shape"])) for t in data[side])
+        for side in ("inputs", "outputs")
+    }
+    return FileInfo(
+        role=str(data["role"]),
+        precision=str(data["precision"]),
+        sha256=str(data["sha256"]),
+        bytes=int(data["bytes"]),
+        inputs=tensors["inputs"],
+        outputs=tensors["outputs"],
+    )

@@ -1,0 +1,306 @@
+"""A template: rows of features with a flag each, and where its box lies relative to its cells."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .boxes import Box, box_in_frame
+from .errors import TemplateError
+from .features import WHOLE, Encoder
+from .images import Image
+from .spec import Recipe
+
+Array = NDArray[Any]
+
+FORMAT = 1
+CROP_BORDER = 32
+"""Working pixels of repeated border around a template that comes without its frame."""
+
+CONTEXT = 512
+"""Working pixels of a very large frame that are encoded on each side of the box."""
+
+HALF_OCTAVES = 2
+"""Scales are rounded to this many steps per factor of two, so that templates share encodings."""
+
+
+@dataclass(frozen=True)
+class PatchGrid:
+    """A template's patches at one stride.
+
+    Attributes:
+        rows: ``(M, C)`` float32 raw features, the template's own first, competitors after them.
+        target: ``(M,)`` float32, 1 for the template's own rows, 0 for competitors.
+        footprint: ``(h, w)`` float32, 1 where the window has a patch that counts.
+        offset: working pixels from the window's top-left corner to the box's, ``(x, y)``.
+    """
+
+    rows: Array
+    target: Array
+    footprint: Array
+    offset: tuple[float, float]
+
+    @property
+    def own_rows(self) -> Array:
+        """The template's own rows, in the order of the footprint's ones."""
+        return self.rows[self.target > 0]
+
+
+@dataclass(frozen=True)
+class TemplateLevel:
+    """A template at one working resolution: ``scale`` working pixels per image pixel."""
+
+    scale: float
+    coarse: PatchGrid
+    fine: PatchGrid
+
+
+@dataclass(frozen=True)
+class Template:
+    """An encoded template; keep it, save it, pass it to ``Matcher.match``.
+
+    Attributes:
+        levels: working resolutions, finest first.
+        size: width and height of the box in pixels.
+        inside: whether the box lies fully inside its frame.
+        model: identifies the features; a matcher with another model refuses the template.
+        name: free text.
+    """
+
+    levels: tuple[TemplateLevel, ...]
+    size: tuple[float, float]
+    inside: bool
+    model: str
+    name: str = ""
+
+    def save(self, path: str | Path) -> Path:
+        """Write the template as ``.npz`` (no pickles), whole or not at all; returns the path."""
+        target = Path(path)
+        data: dict[str, Any] = {
+            "format": FORMAT,
+            "size": np.asarray(self.size),
+            "inside": self.inside,
+            "model": self.model,
+            "name": self.name,
+            "scales": np.asarray([level.scale for level in self.levels]),
+        }
+        for i, level in enumerate(self.levels):
+            for kind, grid in (("coarse", level.coarse), ("fine", level.fine)):
+                for field in ("rows", "target", "footprint", "offset"):
+                    data[f"{kind}{i}_{field}"] = np.asarray(getattr(grid, field))
+        handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".npz")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez_compressed(file, **data)
+            os.replace(temporary, target)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+        return target
+
+    @classmethod
+    def load(cls, path: str | Path) -> Template:
+        """Read a template that :meth:`save` wrote.
+
+        Raises:
+            TemplateError: missing, damaged, or of another format.
+        """
+        try:
+            with np.load(Path(path), allow_pickle=False) as data:
+                if int(data["format"]) != FORMAT:
+                    raise TemplateError(
+                        f"template {path} has format {int(data['format'])}, expected {FORMAT}; "
+                        "encode it again"
+                    )
+                levels = tuple(
+                    TemplateLevel(float(scale), _grid(data, f"coarse{i}"), _grid(data, f"fine{i}"))
+                    for i, scale in enumerate(data["scales"])
+                )
+                width, height = (float(side) for side in data["size"])
+                return cls(
+                    levels,
+                    (width, height),
+                    bool(data["inside"]),
+                    str(data["model"]),
+                    str(data["name"]),
+                )
+        except TemplateError:
+            raise
+        except FileNotFoundError:
+            raise TemplateError(f"template {path} does not exist") from None
+        except Exception as error:
+            raise TemplateError(
+                f"template {path} cannot be read ({type(error).__name__}); encode it again"
+            ) from error
+
+
+def _grid(data: Any, prefix: str) -> PatchGrid:
+    """Read one grid back."""
+    x, y = (float(value) for value in data[f"{prefix}_offset"])
+    rows, target, footprint = (data[f"{prefix}_{f}"] for f in ("rows", "target", "footprint"))
+    return PatchGrid(rows, target, footprint, (x, y))
+
+
+def working_scale(width: float, height: float, recipe: Recipe) -> float:
+    """Working pixels per image pixel that give a template a useful number of patches."""
+    side = float(np.sqrt(width * height))
+    wanted = min(max(1.0, recipe.min_side / side), recipe.max_side / side)
+    rounded = 2.0 ** (round(HALF_OCTAVES * np.log2(wanted)) / HALF_OCTAVES)
+    return float(min(rounded, recipe.max_enlarge))
+
+
+class TemplateEncoder:
+    """Encodes templates for one bundle."""
+
+    def __init__(self, encoder: Encoder, recipe: Recipe, model: str) -> None:
+        self.encoder = encoder
+        self.recipe = recipe
+        self.model = model
+
+    def encode(self, image: Image, box: Any, mask: Any, name: str) -> Template:
+        """See ``Matcher.encode_template``."""
+        height, width = image.shape[:2]
+        region = Box(0, 0, width, height) if box is None else box_in_frame(box, width, height)
+        inside = region.x >= 0 and region.y >= 0
+        inside = inside and region.x + region.w <= width and region.y + region.h <= height
+        coverage = _mask_image(mask, region, image.shape[:2])
+        scale = working_scale(region.w, region.h, self.recipe)
+        # A small template is kept at its own size too, for images too large to enlarge.
+        scales = (scale, 1.0) if scale > 1 else (scale,)
+        levels = tuple(
+            self._level(image, region, coverage, value, framed=box is not None) for value in scales
+        )
+        return Template(levels, (region.w, region.h), inside, self.model, name)
+
+    def _level(
+        self, image: Image, box: Box, mask: Array | None, scale: float, *, framed: bool
+    ) -> TemplateLevel:
+        """Encode the box inside its frame, at one working resolution."""
+        if framed:
+            image, box, mask = _near(image, box, mask, scale)
+        else:
+            border = int(np.ceil(CROP_BORDER / scale))
+            sides = (border, border, border, border)
+            image = np.asarray(
+                cv2.copyMakeBorder(image, *sides, cv2.BORDER_REPLICATE), dtype=np.uint8
+            )
+            mask = None if mask is None else np.pad(mask, border)
+            box = Box(box.x + border, box.y + border, box.w, box.h)
+        features = self.encoder.encode(image, scale)
+        fine = features.fine
+        if fine is None:
+            rows, columns = self.encoder.fine_shape(features)
+            fine = self.encoder.fine_region(features, 0, 0, rows, columns)
+        placed = Box(
+            box.x * features.scale_x,
+            box.y * features.scale_y,
+            box.w * features.scale_x,
+            box.h * features.scale_y,
+        )
+        shape = features.working.shape[:2]
+        working_mask = None if mask is None else cv2.resize(mask, shape[::-1])
+        extra = self.recipe.competitors if framed else 0
+        strides = (self.encoder.coarse_stride, self.encoder.stride)
+        coarse, finer = (
+            cut_grid(cells, placed, working_mask, stride, extra)
+            for cells, stride in zip((features.coarse, fine), strides, strict=True)
+        )
+        return TemplateLevel(scale, coarse, finer)
+
+
+def cut_grid(
+    features: Array, box: Box, mask: Array | None, stride: int, competitors: int
+) -> PatchGrid:
+    """Cut a box out of a feature map, on whole cells, remembering the rest of a cell.
+
+    Args:
+        features: ``(C, H, W)``.
+        box: in working pixels; may stick out of the map.
+        mask: ``(H', W')`` float in [0, 1] at the working resolution, or ``None``.
+        stride: working pixels per cell.
+        competitors: at most this many cells around the box become competitor rows.
+    """
+    width, height = (max(1, round(side / stride)) for side in (box.w, box.h))
+    left = round(box.x / stride + (box.w / stride - width) / 2)
+    top = round(box.y / stride + (box.h / stride - height) / 2)
+    y, x = np.mgrid[top : top + height, left : left + width]
+    present = (y >= 0) & (x >= 0) & (y < features.shape[1]) & (x < features.shape[2])
+    own = present & (_cell_coverage(mask, y, x, stride) >= 0.5)  # noqa: PLR2004
+    if not own.any():
+        raise TemplateError(
+            "the template has no patch left: its mask or its part inside the frame is smaller than "
+            f"half a cell of {stride} px at the working resolution"
+        )
+    flat = features.reshape(features.shape[0], -1)
+    index = y * features.shape[2] + x
+    around = np.ones(flat.shape[1], bool)
+    around[index[present]] = False
+    others = np.flatnonzero(around)
+    if competitors < len(others):
+        others = others[np.linspace(0, len(others) - 1, competitors).round().astype(int)]
+    # A masked-out patch of the box competes like any other surrounding.
+    chosen = np.concatenate([index[own], index[present & ~own], others])
+    target = np.zeros(len(chosen), np.float32)
+    target[: int(own.sum())] = 1
+    return PatchGrid(
+        rows=np.ascontiguousarray(flat[:, chosen].T, dtype=np.float32),
+        target=target,
+        footprint=own.astype(np.float32),
+        offset=(box.x - left * stride, box.y - top * stride),
+    )
+
+
+def _cell_coverage(mask: Array | None, y: Array, x: Array, stride: int) -> Array:
+    """The part of each cell that the mask covers, 0 to 1."""
+    if mask is None:
+        return np.ones(y.shape)
+    rows, columns = (-(-side // stride) for side in mask.shape)
+    cells = cv2.resize(mask, (columns, rows), interpolation=cv2.INTER_AREA)
+    return cells[np.clip(y, 0, rows - 1), np.clip(x, 0, columns - 1)]
+
+
+def _mask_image(mask: Any, box: Box, shape: tuple[int, ...]) -> Array | None:
+    """A boolean mask as float32 of the image's size.
+
+    Raises:
+        TemplateError: not boolean, of another size, or empty.
+    """
+    if mask is None:
+        return None
+    array = np.asarray(mask)
+    if array.dtype != np.bool_:
+        raise TemplateError(f"mask has dtype {array.dtype}; give booleans, true on the object")
+    if not array.any():
+        raise TemplateError("mask is false everywhere; it must be true on the object")
+    if array.shape == shape:
+        return array.astype(np.float32)
+    size = (round(box.h), round(box.w))
+    if array.shape != size:
+        raise TemplateError(f"mask has shape {array.shape}; give {shape} (image) or {size} (box)")
+    full = np.zeros(shape, np.float32)
+    top, left = round(box.y), round(box.x)
+    y0, x0 = max(0, top), max(0, left)
+    y1, x1 = min(shape[0], top + size[0]), min(shape[1], left + size[1])
+    full[y0:y1, x0:x1] = array[y0 - top : y1 - top, x0 - left : x1 - left]
+    return full
+
+
+def _near(
+    image: Image, box: Box, mask: Array | None, scale: float
+) -> tuple[Image, Box, Array | None]:
+    """The part of a very large frame around the box; smaller frames are kept whole."""
+    if image.shape[0] * image.shape[1] * scale * scale <= WHOLE:
+        return image, box, mask
+    reach = CONTEXT / scale
+    left, top = (max(0, int(start - reach)) for start in (box.x, box.y))
+    right, bottom = int(box.x + box.w + reach), int(box.y + box.h + reach)
+    part = np.ascontiguousarray(image[top:bottom, left:right])
+    near_mask = None if mask is None else np.ascontiguousarray(mask[top:bottom, left:right])
+    return part, Box(box.x - left, box.y - top, box.w, box.h), near_mask

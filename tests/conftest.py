@@ -1,0 +1,127 @@
+"""What every test may use: photographs, the research data, and the rules for tests that need more.
+
+Environment: ``QATM_DATA`` is the folder of the research data (``../shared/data`` by default);
+``QATM_REQUIRE_GPU=1`` turns every GPU test that would be skipped into a failure.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+PHOTOGRAPHS = (
+    "astronaut.png",
+    "chelsea.png",
+    "coffee.png",
+    "motorcycle_left.png",
+    "motorcycle_right.png",
+    "rocket.jpg",
+)
+
+
+def gpu_problem() -> str | None:
+    """Say why no NVIDIA GPU can be used, or None when one can; needs only the driver."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return "no NVIDIA driver (libcuda.so.1)"
+    count = ctypes.c_int(0)
+    if status := driver.cuInit(0):
+        return f"the NVIDIA driver does not start (cuInit gives {status})"
+    if driver.cuDeviceGetCount(ctypes.byref(count)) or count.value == 0:
+        return "no NVIDIA GPU is visible"
+    return None
+
+
+def data_folder() -> Path:
+    """Return where the research data should be."""
+    return Path(os.environ.get("QATM_DATA") or ROOT.parent / "shared" / "data")
+
+
+def data_problem() -> str | None:
+    """Say why the research data cannot be used, or None when they can."""
+    folder = data_folder()
+    return None if folder.is_dir() else f"no research data in {folder} (set QATM_DATA)"
+
+
+def gpu_required() -> bool:
+    """Tell whether GPU tests must run."""
+    return os.environ.get("QATM_REQUIRE_GPU") == "1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests whose hardware or data are not here."""
+    problems = {"gpu": gpu_problem(), "data": data_problem()}
+    for item in items:
+        for marker, problem in problems.items():
+            if problem and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=problem))
+
+
+def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"QATM_REQUIRE_GPU=1, but a GPU test was skipped: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a skipped GPU test where GPU tests must run."""
+    report = yield
+    if gpu_required() and item.get_closest_marker("gpu"):
+        _forbid_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Fail a module of GPU tests that skips itself as a whole where GPU tests must run."""
+    report = yield
+    is_module = isinstance(collector, pytest.Module)
+    if gpu_required() and is_module and "mark.gpu" in collector.path.read_text(encoding="utf-8"):
+        _forbid_skip(report)
+    return report
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Return the folder of the research data; the test is skipped where it is absent."""
+    if problem := data_problem():
+        pytest.skip(problem)
+    return data_folder()
+
+
+@pytest.fixture(scope="session")
+def photographs() -> dict[str, np.ndarray]:
+    """Return real photographs by name, (H, W, 3) uint8 BGR, read-only.
+
+    scikit-image carries them; its own loader would download the ones it does not carry.
+    """
+    import cv2
+
+    package = importlib.util.find_spec("skimage")
+    assert package is not None, "scikit-image is not installed"
+    assert package.origin is not None
+    folder = Path(package.origin).parent / "data"
+    images = {}
+    for name in PHOTOGRAPHS:
+        image = cv2.imread(str(folder / name), cv2.IMREAD_COLOR)
+        assert image is not None, f"scikit-image no longer carries {name}"
+        image.flags.writeable = False
+        images[Path(name).stem] = image
+    return images

@@ -1,0 +1,1 @@
+"""Command line, evaluation, benchmarks and demo: what people run rather than embed."""

@@ -1,0 +1,63 @@
+"""The ``qatm`` command: puts the subcommands together."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from .bench import bench
+from .check_command import check
+from .console import WRONG_INPUT, Group
+from .doctor import doctor
+from .match_command import match
+
+EPILOG = "Exit status: 0 found or passed, 1 not found or failed, 2 wrong usage or unreadable input."
+
+app = typer.Typer(
+    name="qatm",
+    cls=Group,
+    help="Find a given object in images: quality-aware template matching.",
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+app.command("match")(match)
+app.command("check")(check)
+app.command("bench")(bench)
+app.command("doctor")(doctor)
+
+
+def _show_version(wanted: bool) -> None:
+    """Print the version and stop, for ``--version``."""
+    if wanted:
+        from ..runtime.version import __version__
+
+        typer.echo(f"qatm {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and stop."
+        ),
+    ] = False,
+) -> None:
+    """Find a given object in images: quality-aware template matching."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(WRONG_INPUT)
+
+
+def main() -> None:
+    """Entry point of the console script ``qatm``."""
+    app(prog_name="qatm")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
