@@ -50,6 +50,7 @@ class ExportOptions:
         taps: layers to use; ``None`` is the backbone's default.
         opset: of the ONNX files.
         joint: also write the single-graph file.
+        fp16: also write the features graph in FP16.
         recipe: how the runtime matches.
         score: from response to score.
     """
@@ -59,6 +60,7 @@ class ExportOptions:
     taps: Sequence[str] | None = None
     opset: int = DEFAULT_OPSET
     joint: bool = False
+    fp16: bool = False
     recipe: Recipe = field(default_factory=Recipe)
     score: ScoreMap = field(default_factory=ScoreMap)
 
@@ -84,7 +86,10 @@ def export_bundle(folder: Path, options: ExportOptions) -> Bundle:
     if options.joint:
         exports.append(joint_export(backbone, alpha, align, stride))
     with staging_folder(folder) as stage:
-        files = {f"{e.role}.onnx": _write(e, stage, options.opset) for e in exports}
+        files = {e.file_name: _write(e, stage, options.opset) for e in exports}
+        if options.fp16:
+            half = feature_export(backbone.half_network(), align)
+            files[half.file_name] = _write(half, stage, options.opset)
         spec = _spec(backbone, options, files)
         _write_manifest(stage / MANIFEST, spec)
         Bundle.load(stage)
@@ -115,10 +120,10 @@ def _build(options: ExportOptions) -> Backbone:
 
 def _write(export: GraphExport, stage: Path, opset: int) -> FileInfo:
     """Write one graph and describe it."""
-    path = stage / f"{export.role}.onnx"
+    path = stage / export.file_name
     LOG.info("exporting %s", path.name)
     write_onnx(export, path, opset)
-    return describe(path, export.role, "fp32")
+    return describe(path, export.role, export.precision)
 
 
 def describe(path: Path, role: str, precision: str) -> FileInfo:

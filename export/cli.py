@@ -37,6 +37,9 @@ def export(
     joint: Annotated[
         bool, typer.Option("--joint", help="Also write joint.onnx, one graph for C++ and trtexec.")
     ] = False,
+    fp16: Annotated[
+        bool, typer.Option("--fp16", help="Also write features.fp16.onnx, strongly typed FP16.")
+    ] = False,
     opset: Annotated[int, typer.Option(help="ONNX opset, 18 to 23.")] = 20,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what is done.")] = False,
 ) -> None:
@@ -58,6 +61,7 @@ def export(
         taps=None if taps is None else [tap.strip() for tap in taps.split(",")],
         opset=opset,
         joint=joint,
+        fp16=fp16,
         recipe=with_alpha(backbone, alpha),
     )
     bundle = export_bundle(out, options)

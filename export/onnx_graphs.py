@@ -14,12 +14,16 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from ..model import Backbone
 from ..model.graphs import FeatureGraph, JointGraph, MatchGraph
 from ..runtime.errors import ExportError
 
 DEFAULT_OPSET = 20
 OPSETS = range(18, 24)
 """Below 18 the exporter silently stays at 18; newer ones are not known to every runtime yet."""
+
+TOLERANCES = {"fp32": 1e-3, "fp16": 1e-2}
+"""Largest difference from PyTorch of the same precision, relative to the largest value."""
 
 RANK_GAP = 1e-4
 """Candidates whose scores are closer than this may change places."""
@@ -38,6 +42,7 @@ class GraphExport:
         checks: further inputs, of other sizes, that the exported file must run on.
         dynamic: for each input, names of its dynamic dimensions by position.
         outputs: names of the outputs.
+        precision: of the network in the graph; ``fp32`` or ``fp16``.
     """
 
     role: str
@@ -46,6 +51,16 @@ class GraphExport:
     checks: Sequence[Mapping[str, Tensor]]
     dynamic: Mapping[str, Mapping[int, str]]
     outputs: tuple[str, ...]
+    precision: str = "fp32"
+
+    @property
+    def file_name(self) -> str:
+        """File name in the bundle."""
+        return (
+            f"{self.role}.onnx"
+            if self.precision == "fp32"
+            else f"{self.role}.{self.precision}.onnx"
+        )
 
 
 def _images(*sizes: tuple[int, int, int]) -> list[Tensor]:
@@ -56,8 +71,12 @@ def _images(*sizes: tuple[int, int, int]) -> list[Tensor]:
     ]
 
 
-def feature_export(backbone: nn.Module, align: int) -> GraphExport:
-    """The features graph of a backbone whose image sides are multiples of ``align``."""
+def feature_export(backbone: Backbone, align: int) -> GraphExport:
+    """The features graph of a backbone whose image sides are multiples of ``align``.
+
+    The precision is the network's own: FP16 weights make a strongly typed FP16 graph whose input,
+    preprocessing and output stay as they are.
+    """
     sizes = ((2, 6 * align, 8 * align), (1, 4 * align, 4 * align), (3, 5 * align, 9 * align))
     example, *others = _images(*sizes)
     return GraphExport(
@@ -67,6 +86,7 @@ def feature_export(backbone: nn.Module, align: int) -> GraphExport:
         checks=[{"image": image} for image in others],
         dynamic={"image": {0: "batch", 1: "height", 2: "width"}},
         outputs=("features", "coarse"),
+        precision="fp16" if backbone.dtype == torch.float16 else "fp32",
     )
 
 
@@ -99,7 +119,7 @@ def match_export(channels: int, alpha: float) -> GraphExport:
     )
 
 
-def joint_export(backbone: nn.Module, alpha: float, align: int, stride: int) -> GraphExport:
+def joint_export(backbone: Backbone, alpha: float, align: int, stride: int) -> GraphExport:
     """Features and matching in one graph: a crop and an image in, boxes in pixels out."""
     module = JointGraph(FeatureGraph(backbone), MatchGraph(alpha, alpha), stride)
     shapes = ((2, 3, 6, 8), (4, 2, 8, 6), (3, 3, 5, 9))
@@ -212,7 +232,7 @@ def _check_runs(export: GraphExport, path: Path) -> None:
             for found in (results, truth):
                 found["boxes"] = found["boxes"][clear]
         for name in export.outputs:
-            _compare(export.role, name, results[name], truth[name], arrays)
+            _compare(export, name, results[name], truth[name], arrays)
 
 
 def clearly_ranked(scores: Any) -> Any:
@@ -221,12 +241,15 @@ def clearly_ranked(scores: Any) -> Any:
     return gaps[:-1] & gaps[1:] & (scores > RANK_GAP)
 
 
-def _compare(role: str, name: str, ours: Any, theirs: Any, inputs: Mapping[str, Any]) -> None:
-    """Raise where an output differs in shape or by more than float rounding."""
+def _compare(
+    export: GraphExport, name: str, ours: Any, theirs: Any, inputs: Mapping[str, Any]
+) -> None:
+    """Raise where an output differs in shape or by more than rounding."""
     sizes = ", ".join(f"{key} {array.shape}" for key, array in inputs.items())
+    what = f"{export.file_name}: {name}"
     if ours.shape != theirs.shape:
-        raise ExportError(f"{role}: {name} is {ours.shape} instead of {theirs.shape} for {sizes}")
+        raise ExportError(f"{what} is {ours.shape} instead of {theirs.shape} for {sizes}")
     error = float(np.abs(ours - theirs).max(initial=0.0))
     scale = float(np.abs(theirs).max(initial=1.0))
-    if not error <= 1e-3 * scale:
-        raise ExportError(f"{role}: {name} differs from PyTorch by {error:g} for {sizes}")
+    if not error <= TOLERANCES[export.precision] * scale:  # also catches NaN
+        raise ExportError(f"{what} differs from PyTorch by {error:g} for {sizes}")

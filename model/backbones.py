@@ -70,8 +70,18 @@ class Backbone(nn.Module):
         """
         if not torch.compiler.is_exporting():
             self._check_size(image)
-        outputs = self.network(self.preprocess(image))
-        return torch.cat(self._at_one_size(outputs), dim=1)
+        outputs = self.network(self.preprocess(image).to(self.dtype))
+        return torch.cat(self._at_one_size([tap.to(image.dtype) for tap in outputs]), dim=1)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the network's weights; preprocessing and output keep the image's."""
+        return next(self.network.parameters()).dtype
+
+    def half_network(self) -> Backbone:
+        """Turn the network (not the preprocessing, not the output) to FP16, in place."""
+        self.network.half()
+        return self
 
     def preprocess(self, image: Tensor) -> Tensor:
         """The network's input, same shape, from BGR 0 to 255."""

@@ -14,6 +14,13 @@ PRECISIONS = ("auto", "fp32", "fp16", "int8")
 AUTO_ORDER = ("cuda", "cpu")
 """What ``auto`` tries, best first."""
 
+FILE_PRECISIONS = {
+    ("cpu", "auto"): ("fp32",),
+    ("cpu", "int8"): ("int8-cpu",),
+    ("cuda", "auto"): ("fp16", "fp32"),
+}
+"""Which of a bundle's files serve a device and a precision, best first; others are as named."""
+
 
 class Backend(Protocol):
     """What the matcher needs from a runtime."""
@@ -70,10 +77,17 @@ def _open(bundle: Bundle, device: str, precision: str, threads: int | None) -> B
     if device in ("cpu", "cuda"):
         from .onnx_session import OnnxBackend
 
-        return OnnxBackend(bundle, device, "fp32" if precision == "auto" else precision, threads)
+        return OnnxBackend(bundle, device, _file_precision(bundle, device, precision), threads)
     raise DeviceError(
         f"device {device!r} needs a TensorRT engine, and bundle {bundle.path} holds none"
     )
+
+
+def _file_precision(bundle: Bundle, device: str, precision: str) -> str:
+    """The precision of the file to load; the last choice stands if the bundle has none of them."""
+    choices = FILE_PRECISIONS.get((device, precision), (precision,))
+    have = bundle.precisions()
+    return next((choice for choice in choices if choice in have), choices[-1])
 
 
 def works(bundle: Bundle, device: str) -> str | None:

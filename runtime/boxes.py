@@ -9,6 +9,10 @@ from typing import NamedTuple
 from .errors import BoxError
 
 
+MAX_VALUE = float(1 << 20)
+"""No image that OpenCV reads is larger than this on either side."""
+
+
 class Box(NamedTuple):
     """Axis-aligned box: left edge, top edge, width and height in pixels."""
 
@@ -27,16 +31,21 @@ def as_box(box: Sequence[float], name: str = "box") -> Box:
     """Check a box given as four numbers.
 
     Raises:
-        BoxError: not four finite numbers, or width or height not positive.
+        BoxError: not four finite numbers, far beyond any image, or width or height not positive.
     """
     try:
-        values = [float(value) for value in box]
-    except (TypeError, ValueError):
+        values = [] if isinstance(box, (str, bytes)) else [float(value) for value in box]
+    except (TypeError, ValueError, OverflowError):
         values = []
     if len(values) != 4:  # noqa: PLR2004
         raise BoxError(f"{name} {box!r} is not four numbers; give x, y, width, height in pixels")
     if not all(math.isfinite(value) for value in values):
         raise BoxError(f"{name} {tuple(values)} has a value that is not finite")
+    if max(abs(value) for value in values) > MAX_VALUE:
+        raise BoxError(
+            f"{name} {tuple(values)} has a value beyond {MAX_VALUE:,.0f}; "
+            "give x, y, width, height in pixels"
+        )
     checked = Box(*values)
     if checked.w <= 0 or checked.h <= 0:
         raise BoxError(
@@ -69,9 +78,11 @@ def box_iou(a: Sequence[float], b: Sequence[float]) -> float:
     """Intersection over union of two boxes, 0 to 1."""
     width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
     height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    # Rounding must not make an overlap larger than the boxes.
+    width, height = min(width, a[2], b[2]), min(height, a[3], b[3])
     overlap = max(0.0, width) * max(0.0, height)
     union = a[2] * a[3] + b[2] * b[3] - overlap
-    return overlap / union if union > 0 else 0.0
+    return min(1.0, overlap / union) if union > 0 else 0.0
 
 
 def move_inside(box: Box, width: int, height: int) -> Box:

@@ -74,6 +74,10 @@ class Bundle:
             f"export it with that precision"
         )
 
+    def file_hash(self, role: str, precision: str) -> str:
+        """SHA-256 of the file with a role and a precision, from the manifest."""
+        return self.spec.files[self.file(role, precision).name].sha256
+
     def precisions(self, role: str = "features") -> list[str]:
         """The precisions that exist for a role."""
         return [info.precision for info in self.spec.files.values() if info.role == role]

@@ -50,10 +50,19 @@ def read_image(path: str | Path) -> Image:
 def _is_truncated(data: bytes) -> bool:
     """Decoders fill the missing part of a cut JPEG or PNG with grey; find it by the end marker."""
     if data.startswith(b"\xff\xd8\xff"):
-        return b"\xff\xd9" not in data[-65536:]
+        return b"\xff\xd9" not in data[_jpeg_scan(data) :]
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return b"IEND" not in data[-65536:]
+        return b"IEND" not in data
     return False
+
+
+def _jpeg_scan(data: bytes) -> int:
+    """Where the pixels of a JPEG start: after its header, which may hold a whole small JPEG."""
+    at = 2
+    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
+        fill = data[at + 1 : at + 2] == b"\xff"
+        at += 1 if fill else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return at
 
 
 def as_bgr(array: Any, name: str = "image") -> Image:

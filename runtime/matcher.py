@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .backend import open_backend
-from .boxes import Box, move_inside
+from .boxes import Box, box_iou, move_inside
 from .bundle import Bundle
 from .errors import DeviceError, ImageError, InputError, TemplateError
 from .features import Encoder, FeatureMap
 from .images import Image, as_bgr
-from .peaks import Peak, find_peaks, window_response
+from .peaks import OVERLAP, Peak, find_peaks, window_response
 from .similarity import quality_map, rigid_agreement
-from .template import Template, TemplateEncoder, TemplateLevel
+from .template import Template, TemplateEncoder, TemplateLevel, is_flat
 
 Array = NDArray[Any]
 
@@ -137,7 +137,7 @@ class Matcher:
         spec = self.bundle.spec
         self._backend = open_backend(self.bundle, device, precision, threads)
         self._encoder = Encoder(self._backend, spec.backbone)
-        self._model = spec.files["features.onnx"].sha256
+        self._model = self.bundle.file_hash("features", "fp32")
         self._templates = TemplateEncoder(self._encoder, spec.recipe, self._model)
         self._template: Template | None = None
         self._closed = False
@@ -224,11 +224,14 @@ class Matcher:
             if level.scale not in encoded:
                 encoded[level.scale] = self._encoder.encode(picture, level.scale)
             features = encoded[level.scale]
-            peaks = self._search(level, features, top_k)
-            for rank, peak in enumerate(peaks):
+            kept: list[Match] = []
+            for peak in self._search(level, features, top_k):
                 match = self._match(template, level, features, peak, min_score, index)
-                if rank == 0 or match.found:
-                    matches.append(match)
+                # Refining may have moved two windows together.
+                apart = all(box_iou(match.box, other.box) <= OVERLAP for other in kept)
+                if not kept or (match.found and apart):
+                    kept.append(match)
+            matches += kept
         return sorted(matches, key=lambda match: -match.score)
 
     def quality_map(self, image: Any, template: Template | None = None) -> QualityMap:
@@ -275,9 +278,16 @@ class Matcher:
             if self._template is None:
                 raise TemplateError("no template: call set_template() first, or pass templates")
             return [self._template]
+        if isinstance(templates, Template):
+            raise TemplateError("templates is a Template; give a list of them: [template]")
         if not templates:
             raise TemplateError("the list of templates is empty")
         for template in templates:
+            if not isinstance(template, Template):
+                raise TemplateError(
+                    f"templates holds a {type(template).__name__}; give a list of Templates, "
+                    "as encode_template() returns them"
+                )
             if template.model != self._model:
                 raise TemplateError(
                     f"template {template.name!r} was encoded by another model "
@@ -332,10 +342,14 @@ class Matcher:
         if spec.recipe.refine:
             x, y = self._refine(level, features, x, y)
         width, height = template.size
-        box = Box(x / features.scale_x, y / features.scale_y, width, height)
+        scale_x, scale_y = features.scale_x, features.scale_y
+        working_box = Box(x, y, width * scale_x, height * scale_y)
+        box = Box(x / scale_x, y / scale_y, width, height)
         if template.inside:
             box = move_inside(box, *features.size)
-        score = spec.score(peak.response)
+        # What is left of a single colour are effects of the border, and those match one to one.
+        flat = template.flat or is_flat(features.working, working_box, None)
+        score = 0.0 if flat else spec.score(peak.response)
         found = score >= (spec.score.threshold if min_score is None else min_score)
         return Match(box, score, found, index)
 

@@ -20,6 +20,7 @@ BLOCK = 4_000_000
 STD_EPSILON = 1e-6
 NORM_EPSILON = 1e-3
 NEVER = np.float32(1e4)
+TINY = np.finfo(np.float32).tiny
 
 
 def quality_map(backend: Backend, rows: Array, target: Array, search: Array, alpha: float) -> Array:
@@ -68,11 +69,11 @@ def stream_quality(rows: Array, target: Array, search: Array, alpha: float) -> A
     sums = np.zeros((len(rows), 1), np.float64)
     for start in starts:
         sums += np.exp(similarities(start)).sum(1, keepdims=True, dtype=np.float64)
-    penalty = np.log(sums).astype(np.float32) + offset
+    penalty = np.log(np.maximum(sums, TINY)).astype(np.float32) + offset
     result = np.empty(search.shape[1], np.float32)
     for start in starts:
         below = similarities(start)
-        columns = np.log(np.exp(below).sum(0))
+        columns = np.log(np.maximum(np.exp(below).sum(0), TINY))
         result[start : start + block] = (2 * below - penalty).max(0) - columns
     return np.exp(result)
 

@@ -9,6 +9,7 @@ from typing import Any
 from .errors import BundleError
 
 SCHEMA_VERSION = 1
+MAY_BE_ZERO = ("competitors", "refine", "slope", "offset", "threshold")
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ class BundleSpec:
                 f"{SCHEMA_VERSION}; export the bundle again with this version of qatm"
             )
         try:
-            return cls(
+            spec = cls(
                 backbone=_backbone(data["backbone"]),
                 preprocessing=dict(data["preprocessing"]),
                 recipe=_record(Recipe, data["recipe"]),
@@ -141,10 +142,27 @@ class BundleSpec:
                 files={str(name): _file(entry) for name, entry in data["files"].items()},
                 tools=dict(data.get("tools", {})),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            _check_ranges(spec)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise BundleError(
                 f"bundle.json is damaged ({type(error).__name__}: {error}); export the bundle again"
             ) from error
+        return spec
+
+
+def _check_ranges(spec: BundleSpec) -> None:
+    """Refuse numbers with which nothing could be computed."""
+    for record in (spec.backbone, spec.recipe, spec.score):
+        for name, value in vars(record).items():
+            is_number = isinstance(value, (int, float))
+            if is_number and not math.isfinite(value):
+                raise ValueError(f"{name} is {value}")
+            if is_number and value <= 0 and name not in MAY_BE_ZERO:
+                raise ValueError(f"{name} is {value}; it must be positive")
+    if spec.backbone.align % spec.backbone.coarse_stride:
+        raise ValueError(
+            f"align {spec.backbone.align} is no multiple of {spec.backbone.coarse_stride}"
+        )
 
 
 def _record(kind: type, data: dict[str, Any]) -> Any:

@@ -31,6 +31,10 @@ HALF_OCTAVES = 2
 """Scales are rounded to this many steps per factor of two, so that templates share encodings."""
 
 
+FLAT_RANGE = 2
+"""Grey levels between the darkest and the brightest pixel of what counts as a single colour."""
+
+
 @dataclass(frozen=True)
 class PatchGrid:
     """A template's patches at one stride.
@@ -72,6 +76,7 @@ class Template:
         inside: whether the box lies fully inside its frame.
         model: identifies the features; a matcher with another model refuses the template.
         name: free text.
+        flat: whether the object shows a single colour: such a template scores 0 everywhere.
     """
 
     levels: tuple[TemplateLevel, ...]
@@ -79,6 +84,7 @@ class Template:
     inside: bool
     model: str
     name: str = ""
+    flat: bool = False
 
     def save(self, path: str | Path) -> Path:
         """Write the template as ``.npz`` (no pickles), whole or not at all; returns the path."""
@@ -89,6 +95,7 @@ class Template:
             "inside": self.inside,
             "model": self.model,
             "name": self.name,
+            "flat": self.flat,
             "scales": np.asarray([level.scale for level in self.levels]),
         }
         for i, level in enumerate(self.levels):
@@ -130,6 +137,7 @@ class Template:
                     bool(data["inside"]),
                     str(data["model"]),
                     str(data["name"]),
+                    bool(data["flat"]),
                 )
         except TemplateError:
             raise
@@ -177,7 +185,8 @@ class TemplateEncoder:
         levels = tuple(
             self._level(image, region, coverage, value, framed=box is not None) for value in scales
         )
-        return Template(levels, (region.w, region.h), inside, self.model, name)
+        flat = is_flat(image, region, coverage)
+        return Template(levels, (region.w, region.h), inside, self.model, name, flat)
 
     def _level(
         self, image: Image, box: Box, mask: Array | None, scale: float, *, framed: bool
@@ -238,6 +247,11 @@ def cut_grid(
             "the template has no patch left: its mask or its part inside the frame is smaller than "
             f"half a cell of {stride} px at the working resolution"
         )
+    # A window must lie inside the map: the part of the box outside its frame is not one of its cells.
+    kept_y, kept_x = np.flatnonzero(present.any(1)), np.flatnonzero(present.any(0))
+    kept = (slice(kept_y[0], kept_y[-1] + 1), slice(kept_x[0], kept_x[-1] + 1))
+    y, x, present, own = y[kept], x[kept], present[kept], own[kept]
+    top, left = int(y[0, 0]), int(x[0, 0])
     flat = features.reshape(features.shape[0], -1)
     index = y * features.shape[2] + x
     around = np.ones(flat.shape[1], bool)
@@ -290,6 +304,16 @@ def _mask_image(mask: Any, box: Box, shape: tuple[int, ...]) -> Array | None:
     y1, x1 = min(shape[0], top + size[0]), min(shape[1], left + size[1])
     full[y0:y1, x0:x1] = array[y0 - top : y1 - top, x0 - left : x1 - left]
     return full
+
+
+def is_flat(image: Image, box: Box, mask: Array | None) -> bool:
+    """Whether the object's pixels are all of one colour, up to :data:`FLAT_RANGE`."""
+    top, left = max(0, int(box.y)), max(0, int(box.x))
+    bottom, right = int(np.ceil(box.y + box.h)), int(np.ceil(box.x + box.w))
+    pixels = image[top:bottom, left:right].reshape(-1, 3)
+    if mask is not None:
+        pixels = pixels[mask[top:bottom, left:right].ravel() > 0]
+    return pixels.size == 0 or int(np.ptp(pixels, axis=0).max()) <= FLAT_RANGE
 
 
 def _near(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -15,7 +16,14 @@ import typer
 
 from ..runtime.errors import QatmError
 from .bench_jobs import Job, prepare
-from .bench_measure import Measurement, interleave, measure_alone, milliseconds, session_timer
+from .bench_measure import (
+    PAUSE_SECONDS,
+    Measurement,
+    interleave,
+    measure_alone,
+    milliseconds,
+    session_timer,
+)
 from .console import json_line, progress
 
 Record = dict[str, Any]
@@ -121,6 +129,7 @@ class Benchmark:
         inside: list[float] = []
         with session_timer() as spent:
             for i in range(self.effort.repeats):
+                time.sleep(PAUSE_SECONDS)
                 spent.clear()
                 total.append(milliseconds(call, i))
                 inside.append(sum(spent))

@@ -33,22 +33,29 @@ def plot(records: Sequence[Record], path: Path) -> None:
     figure = Figure(figsize=(10, 7), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, 2, sharex="col")
-    megapixels = [p["width"] * p["height"] / 1e6 for p in sizes]
-    templates = [p["templates"] for p in counts]
-    draw(axes[0, 0], megapixels, [p["ms"] for p in sizes])
-    draw(axes[1, 0], megapixels, [p["peak_mb"] for p in sizes])
-    draw(axes[0, 1], templates, [p["ms"] for p in counts])
-    draw(axes[1, 1], templates, [p["peak_mb"] for p in counts])
+    for row, value in enumerate(("ms", "peak_mb")):
+        draw(axes[row, 0], [(p["width"] * p["height"] / 1e6, p[value], label(p)) for p in sizes])
+        draw(axes[row, 1], [(p["templates"], p[value], "") for p in counts])
     axes[0, 0].set(title="one template", ylabel="match(), ms", xscale="log")
     axes[1, 0].set(xlabel="picture, megapixels", ylabel="peak memory of the process, MiB")
     axes[0, 1].set(title="640 x 480")
-    axes[1, 1].set(xlabel="templates")
+    axes[1, 1].set(xlabel="templates", xticks=[p["templates"] for p in counts])
     figure.savefig(path, dpi=110, format="png")
 
 
-def draw(axes: Any, x: Sequence[float], y: Sequence[float | None]) -> None:
-    """Draw one curve from zero upwards, leaving out what could not be measured."""
-    known = [(a, b) for a, b in zip(x, y, strict=True) if b is not None]
-    axes.plot([a for a, _ in known], [b for _, b in known], marker="o")
-    axes.set_ylim(bottom=0)
+def label(point: Record) -> str:
+    """Which sizes a point stands for: the picture's, and below it the template's."""
+    side = point["template"]
+    return f"{point['width']} x {point['height']}\n({side} x {side})"
+
+
+def draw(axes: Any, points: Sequence[tuple[float, float | None, str]]) -> None:
+    """Draw ``(x, y, label)`` from zero upwards, leaving out what could not be measured."""
+    known = [(x, y, text) for x, y, text in points if y is not None]
+    axes.plot([x for x, _, _ in known], [y for _, y, _ in known], marker="o")
+    for x, y, text in known:
+        place = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
+        axes.annotate(text, (x, y), fontsize=7, **place)
+    axes.set_ylim(0, 1.2 * max((y for _, y, _ in known), default=1.0))
+    axes.margins(x=0.12)
     axes.grid(visible=True, alpha=0.3)

@@ -19,7 +19,7 @@ from ..runtime.boxes import Box, box_iou
 from ..runtime.errors import InputError
 from ..runtime.images import Image, read_image
 from .console import FOUND, NOT_FOUND, Command
-from .draw import PAPER, Panel, cut, side_by_side
+from .draw import PAPER, Panel, cut, shown_size, side_by_side
 from .saving import save_picture
 
 PHOTOGRAPHS = (
@@ -244,7 +244,8 @@ def run_case(matcher: Matcher, case: Case) -> Outcome:
     start = time.perf_counter()
     match = matcher.match(case.scene, templates=[template])[0]
     elapsed = (time.perf_counter() - start) * 1000.0
-    return Outcome(case, match, matcher.quality_map(case.scene, template).resized(), elapsed)
+    quality = matcher.quality_map(case.scene, template).resized(shown_size(case.scene, PANEL))
+    return Outcome(case, match, quality, elapsed)
 
 
 def print_outcomes(outcomes: Sequence[Outcome], where: str) -> None:

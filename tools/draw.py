@@ -93,7 +93,7 @@ def side_by_side(
     Args:
         image: search image, ``(H, W, 3)`` uint8 BGR.
         template: picture of the template, ``(h, w, 3)`` uint8 BGR.
-        quality: quality map of the image, any size, values in [0, 1].
+        quality: quality map of the whole image, values in [0, 1], any size (best: shown_size).
         matches: matches in pixels of ``image``.
         captions: one line of text above each of the three pictures.
         panel: room for the image and for the map; by default it follows the size of the image.
@@ -103,7 +103,7 @@ def side_by_side(
     """
     room = panel or _panel_for(image)
     scale = _fit(image, room)
-    width, height = _scaled(image, scale)
+    height, width = shown_size(image, room)
     scene = draw_matches(resize_to(image, width, height), matches, scale)
     heat = cv2.resize(np.asarray(quality, np.float32), (width, height))
     coloured = heat_picture(np.asarray(heat, np.float32))
@@ -120,6 +120,12 @@ def side_by_side(
     row = np.hstack([gap, *(piece for part in parts for piece in (part, gap))])
     bottom = np.full((MARGIN, row.shape[1], 3), PAPER, np.uint8)
     return np.vstack([row, bottom])
+
+
+def shown_size(image: Image, panel: Panel | None = None) -> tuple[int, int]:
+    """Height and width at which :func:`side_by_side` shows an image."""
+    width, height = _scaled(image, _fit(image, panel or _panel_for(image)))
+    return height, width
 
 
 def cut(image: Image, box: Sequence[float]) -> Image:
@@ -153,16 +159,16 @@ def _draw_box(
 ) -> None:
     """Draw a rectangle with a dark rim, so that it shows on any background."""
     left, top, right, bottom = _corners(box, scale)
-    corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
     width = max(1, round(2 * _unit(canvas)))
     if min(right - left, bottom - top) < 12 * width:
-        width = 1
-    else:
-        rim = width + 2 * max(1, width // 2)
-        cv2.rectangle(canvas, (left, top), (right, bottom), INK, rim)
+        # Around a small object, so that the line does not hide it.
+        left, top, right, bottom = left - width, top - width, right + width, bottom + width
+    rim = width + 2 * max(1, width // 2)
+    cv2.rectangle(canvas, (left, top), (right, bottom), INK, rim)
     if not dashed:
         cv2.rectangle(canvas, (left, top), (right, bottom), colour, width)
         return
+    corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
     for start, end in pairwise(corners):
         _draw_dashes(canvas, (start, end), colour, width)
 

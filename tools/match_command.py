@@ -25,7 +25,7 @@ from .console import (
     json_line,
     progress,
 )
-from .draw import cut, side_by_side
+from .draw import cut, shown_size, side_by_side
 from .saving import plan_pictures, save_picture
 
 if TYPE_CHECKING:
@@ -286,7 +286,7 @@ def save_result(path: Path, matcher: Matcher, image: Image, wanted: Wanted, resu
         f"{Path(result.name).name} {width}x{height}: {verdict}",
         f"quality map, peak {float(quality.values.max()):.2f}",
     )
-    heat = quality.resized((height, width))
+    heat = quality.resized(shown_size(image))
     save_picture(path, side_by_side(image, crop, heat, result.matches, captions=captions))
 
 

@@ -35,7 +35,9 @@ def plan_pictures(
             )
         targets, folder = [save] * len(files), save.parent
     elif save.suffix and not save.exists():
-        raise InputError(f"--save {save} must end in {', '.join(PICTURE_SUFFIXES)} or be an existing folder")
+        raise InputError(
+            f"--save {save} must end in {', '.join(PICTURE_SUFFIXES)} or be an existing folder"
+        )
     else:
         targets, folder = _names_in(save, files), save
     taken = {path.resolve() for path in (*files, *inputs)}

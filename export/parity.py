@@ -1,0 +1,190 @@
+"""The proof that a bundle computes what the model does: numpy = PyTorch = ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model import Backbone, build_backbone
+from ..model.backbones import NETWORKS, RANDOM_WEIGHTS
+from ..model.weights import packaged_file
+from ..runtime.bundle import Bundle, sha256_of
+from ..runtime.errors import ExportError
+from ..runtime.spec import BundleSpec, FileInfo
+from .parity_cases import CASES, Case, Pictures, make_pictures, match_inputs
+from .parity_judge import Comparison, Judge, attempt, has_tolerances
+from .parity_runners import (
+    FEATURE_OUTPUTS,
+    MATCH_OUTPUTS,
+    Runner,
+    numpy_match,
+    onnx_runner,
+    streamed_match,
+    torch_features,
+    torch_joint,
+    torch_match,
+)
+
+Array = NDArray[Any]
+
+OUTPUTS = {"features": FEATURE_OUTPUTS, "match": MATCH_OUTPUTS, "joint": MATCH_OUTPUTS}
+"""The outputs of a file, by its role; files of other roles are not known here."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The PyTorch side of a bundle.
+
+    Attributes:
+        backbone: rebuilt from what the manifest says.
+        warning: what makes it doubtful that its weights are the bundle's, or empty.
+    """
+
+    backbone: Backbone
+    warning: str = ""
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A file of the bundle and what runs it."""
+
+    name: str
+    info: FileInfo
+    runner: Runner
+
+
+@dataclass(frozen=True)
+class Truth:
+    """One case with the believed results: features from PyTorch, matching from numpy."""
+
+    pictures: Pictures
+    features: dict[str, Array]
+    match_inputs: dict[str, Array]
+    match: dict[str, Array]
+
+
+def load_reference(bundle: Bundle, weights: Path | None = None) -> Reference:
+    """Build the PyTorch model that a bundle was exported from.
+
+    Args:
+        bundle: the bundle.
+        weights: its weight file; ``None`` takes those that an installed package carries.
+
+    Raises:
+        ExportError: the weights are missing or of another network, or the network is unknown.
+    """
+    info = bundle.spec.backbone
+    source: str | Path | None = weights
+    if source is None and info.weights.get("source") == RANDOM_WEIGHTS:
+        source = RANDOM_WEIGHTS
+    try:
+        backbone = build_backbone(info.name, source, info.taps)
+        package = NETWORKS[info.name].package
+        if source is None and package is not None:
+            source = packaged_file(*package)
+    except ValueError as error:
+        raise ExportError(str(error)) from error
+    recorded = info.weights.get("sha256")
+    if source is None or source == RANDOM_WEIGHTS or recorded in (None, sha256_of(Path(source))):
+        return Reference(backbone)
+    return Reference(
+        backbone,
+        f"{source} is not the weight file that the bundle was exported from "
+        f"({info.weights.get('source')}, SHA-256 {recorded}); give that one with --weights",
+    )
+
+
+def compare_bundle(
+    bundle: Bundle, backbone: Backbone, cases: Sequence[Case] = CASES
+) -> Iterator[Comparison]:
+    """Compare every file of a bundle with the model, case by case.
+
+    Raises:
+        ExportError: a file has a role or precision that this check does not know.
+        BundleError: a file is damaged, or ONNX Runtime cannot load it.
+    """
+    artefacts = [_open(bundle, name, info) for name, info in bundle.spec.files.items()]
+    comparer = _Comparer(bundle.spec, backbone, artefacts)
+    for index, case in enumerate(cases):
+        yield from comparer.compare(make_pictures(case, index, bundle.spec.backbone))
+
+
+def _open(bundle: Bundle, name: str, info: FileInfo) -> Artefact:
+    """The file with the runner of its kind; further kinds of runner are chosen here."""
+    if info.role not in OUTPUTS or not has_tolerances(info.precision):
+        raise ExportError(
+            f"{name} cannot be checked: {info.precision} {info.role} files are not known to this "
+            "version of qatm; check the bundle with the version that wrote it"
+        )
+    path = bundle.file(info.role, info.precision)
+    return Artefact(name, info, onnx_runner(path, OUTPUTS[info.role]))
+
+
+class _Comparer:
+    """Runs every artefact of a bundle on one case after the other."""
+
+    def __init__(self, spec: BundleSpec, backbone: Backbone, artefacts: list[Artefact]) -> None:
+        alpha = spec.recipe.alpha
+        self.spec = spec
+        self.artefacts = artefacts
+        self.features = torch_features(backbone)
+        self.match = numpy_match(alpha)
+        self.joint = torch_joint(backbone, alpha)
+        self.others = (torch_match(alpha), streamed_match(alpha))
+        self.matcher = next(a for a in artefacts if a.info.role == "match")
+
+    def compare(self, pictures: Pictures) -> Iterator[Comparison]:
+        """All comparisons of one case."""
+        checks = {"features": self._features, "match": self._match, "joint": self._joint}
+        maps = _encode(self.features, pictures)
+        inputs = match_inputs(pictures, maps["features"])
+        truth = Truth(pictures, maps, inputs, self.match.run(inputs))
+        for artefact in self.artefacts:
+            yield from checks[artefact.info.role](artefact, truth)
+
+    def _features(self, artefact: Artefact, truth: Truth) -> Iterator[Comparison]:
+        """Both outputs, then what the matching graph makes of them."""
+        runner = artefact.runner
+        found = attempt(lambda: _encode(runner, truth.pictures))
+        judge = self._judge(artefact.name, artefact, truth, self.features.name)
+        results = [judge.array(what, runner.name, found, truth.features) for what in OUTPUTS["features"]]
+        yield from results
+        if isinstance(found, str) or found["features"].shape != truth.features["features"].shape:
+            return
+        inputs = match_inputs(truth.pictures, found["features"])
+        matched = attempt(lambda: self.matcher.runner.run(inputs))
+        chain = f"{artefact.name} + {self.matcher.name}"
+        reference = f"{self.features.name} + {self.match.name}"
+        judge = self._judge(chain, artefact, truth, reference)
+        stride = self.spec.backbone.stride
+        yield from judge.windows(self.matcher.runner, matched, truth.match, stride)
+
+    def _match(self, artefact: Artefact, truth: Truth) -> Iterator[Comparison]:
+        """Every way of matching against the literal one, on the same features."""
+        judge = self._judge(artefact.name, artefact, truth, self.match.name)
+        for runner in (*self.others, artefact.runner):
+            found = attempt(lambda runner=runner: runner.run(truth.match_inputs))
+            yield from judge.windows(runner, found, truth.match, self.spec.backbone.stride)
+
+    def _joint(self, artefact: Artefact, truth: Truth) -> Iterator[Comparison]:
+        """A crop and a picture through features and matching in one graph."""
+        inputs = {"template": truth.pictures.crop, "image": truth.pictures.both[1:]}
+        found = attempt(lambda: artefact.runner.run(inputs))
+        judge = self._judge(artefact.name, artefact, truth, self.joint.name)
+        yield from judge.windows(artefact.runner, found, self.joint.run(inputs), 1)
+
+    def _judge(self, what: str, artefact: Artefact, truth: Truth, reference: str) -> Judge:
+        size = truth.pictures.size
+        return Judge(what, artefact.info.precision, size, reference, self.spec.score)
+
+
+def _encode(runner: Runner, pictures: Pictures) -> dict[str, Array]:
+    """Features of both pictures, as many at once as the case says."""
+    step = pictures.case.batch
+    parts = [runner.run({"image": pictures.both[i : i + step]}) for i in range(0, 2, step)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
