@@ -36,11 +36,11 @@ class Tolerance:
 
 
 TOLERANCES = (
-    Tolerance("features", "fp32", 1e-4, RELATIVE),
-    Tolerance("coarse", "fp32", 1e-4, RELATIVE),
-    Tolerance("quality", "fp32", 1e-3, ABSOLUTE),
-    Tolerance("score", "fp32", 1e-3, ABSOLUTE),
-    Tolerance("box", "fp32", 0.1, PIXELS),
+    Tolerance("features", "fp32", 5e-5, RELATIVE),
+    Tolerance("coarse", "fp32", 5e-5, RELATIVE),
+    Tolerance("quality", "fp32", 1e-4, ABSOLUTE),
+    Tolerance("score", "fp32", 1e-4, ABSOLUTE),
+    Tolerance("box", "fp32", 0.01, PIXELS),
 )
 """About ten times the largest error seen with the known backbones on photographs."""
 

@@ -8,6 +8,9 @@ from torch.nn import functional as F
 
 from .qatm import NEVER, NORM_EPSILON, STD_EPSILON
 
+TINY = torch.finfo(torch.float32).tiny
+"""At large alpha the powers of a patch that nothing resembles are all zero; their sum is not."""
+
 CANDIDATES = 16
 """How many windows the matching graph returns."""
 
@@ -79,10 +82,10 @@ class MatchGraph(nn.Module):
         scaled = self.alpha_t * rows * torch.rsqrt(variance)
         below = (scaled @ cells) * torch.rsqrt(lengths + NORM_EPSILON) - self.alpha_t
         powers = torch.exp(below)
-        columns = torch.log(powers.sum(0))
+        columns = torch.log(powers.sum(0).clamp_min(TINY))
         if self.alpha_s != self.alpha_t:
             powers = torch.exp(below * (self.alpha_s / self.alpha_t))
-        sums = torch.log(powers.sum(1, keepdim=True))
+        sums = torch.log(powers.sum(1, keepdim=True).clamp_min(TINY))
         offset = sums + NEVER * (1.0 - target)[:, None]
         joint = below * (1.0 + self.alpha_s / self.alpha_t) - offset
         return joint.amax(0) - columns

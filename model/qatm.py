@@ -13,6 +13,10 @@ and the two softmaxes are never kept: only their normalisers are.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -80,8 +84,8 @@ class QATM(nn.Module):
 
     def __init__(self, alpha: float = 25.0, block: int | None = None) -> None:
         super().__init__()
-        if alpha <= 0:
-            raise ValueError(f"alpha is {alpha}; it must be positive")
+        if not 0 < alpha < math.inf:
+            raise ValueError(f"alpha is {alpha}; it must be positive and finite")
         if block is not None and block < 1:
             raise ValueError(f"block is {block}; it must be at least 1, or None")
         self.alpha_t = nn.Parameter(torch.tensor(float(alpha)))
@@ -99,45 +103,62 @@ class QATM(nn.Module):
 
         Returns:
             ``(..., N)``, ``log q(s) <= 0``.
+
+        Raises:
+            TypeError: features of less than 32 bits, in which the exponentials underflow.
         """
+        if template.dtype not in (torch.float32, torch.float64):
+            raise TypeError(f"features are {template.dtype}; QATM needs float32: call .float()")
         penalty = None
         if target is not None:
             penalty = (NEVER * (1.0 - target.to(template.dtype)))[..., None]
+        alphas = self.alpha_t, self.alpha_s
         if self.block is None or self.block >= search.shape[-2]:
             rho = template @ search.transpose(-1, -2)
-            return self._finish(rho, self._row_sums(rho), penalty)
+            return _finish(rho, _row_sums(rho, self.alpha_s), *alphas, penalty)
         blocks = search.split(self.block, dim=-2)
-        rows = torch.stack([self._recomputed(self._block_sums, template, b) for b in blocks]).sum(0)
-        parts = [self._recomputed(self._block_map, template, b, rows, penalty) for b in blocks]
+        sums = [_recomputed(_block_sums, template, b, self.alpha_s) for b in blocks]
+        rows = torch.stack(sums).sum(0)
+        parts = [_recomputed(_block_map, template, b, rows, *alphas, penalty) for b in blocks]
         return torch.cat(parts, dim=-1)
 
-    def _row_sums(self, rho: Tensor) -> Tensor:
-        """Normaliser of the softmax over the search positions, ``(..., M, 1)``."""
-        return torch.exp(self.alpha_s * (rho - 1)).sum(-1, keepdim=True)
 
-    def _finish(self, rho: Tensor, row_sums: Tensor, penalty: Tensor | None) -> Tensor:
-        """Log quality from similarities ``(..., M, N)`` and the row normalisers."""
-        tiny = torch.finfo(rho.dtype).tiny
-        below = rho - 1
-        column_sums = torch.exp(self.alpha_t * below).sum(-2)
-        joint = (self.alpha_t + self.alpha_s) * below - torch.log(row_sums.clamp_min(tiny))
-        if penalty is not None:
-            joint = joint - penalty
-        return joint.amax(-2) - torch.log(column_sums.clamp_min(tiny))
+def _row_sums(rho: Tensor, alpha_s: Tensor) -> Tensor:
+    """Normaliser of the softmax over the search positions, ``(..., M, 1)``."""
+    return torch.exp(alpha_s * (rho - 1)).sum(-1, keepdim=True)
 
-    def _block_sums(self, template: Tensor, search: Tensor) -> Tensor:
-        return self._row_sums(template @ search.transpose(-1, -2))
 
-    def _block_map(
-        self, template: Tensor, search: Tensor, row_sums: Tensor, penalty: Tensor | None
-    ) -> Tensor:
-        return self._finish(template @ search.transpose(-1, -2), row_sums, penalty)
+def _finish(
+    rho: Tensor, row_sums: Tensor, alpha_t: Tensor, alpha_s: Tensor, penalty: Tensor | None
+) -> Tensor:
+    """Log quality from similarities ``(..., M, N)`` and the row normalisers."""
+    tiny = torch.finfo(rho.dtype).tiny
+    below = rho - 1
+    column_sums = torch.exp(alpha_t * below).sum(-2)
+    joint = (alpha_t + alpha_s) * below - torch.log(row_sums.clamp_min(tiny))
+    if penalty is not None:
+        joint = joint - penalty
+    return joint.amax(-2) - torch.log(column_sums.clamp_min(tiny))
 
-    @staticmethod
-    def _recomputed(function, *args: Tensor | None) -> Tensor:
-        """Call a function, keeping nothing of its inside for the backward pass."""
-        if not torch.is_grad_enabled():
-            return function(*args)
-        result = checkpoint(function, *args, use_reentrant=False)
-        assert isinstance(result, Tensor)
-        return result
+
+def _block_sums(template: Tensor, search: Tensor, alpha_s: Tensor) -> Tensor:
+    """The part of one block in the row normalisers."""
+    return _row_sums(template @ search.transpose(-1, -2), alpha_s)
+
+
+def _block_map(template: Tensor, search: Tensor, row_sums: Tensor, *rest: Any) -> Tensor:
+    """Log quality of one block; ``rest`` is that of :func:`_finish`."""
+    return _finish(template @ search.transpose(-1, -2), row_sums, *rest)
+
+
+def _recomputed(function: Callable[..., Tensor], *args: Tensor | None) -> Tensor:
+    """Call a function, keeping nothing of its inside for the backward pass.
+
+    Whatever it computes with must be an argument: at the time it is called again, a module's
+    parameters may have other values.
+    """
+    if not torch.is_grad_enabled():
+        return function(*args)
+    result = checkpoint(function, *args, use_reentrant=False)
+    assert isinstance(result, Tensor)
+    return result

@@ -20,7 +20,8 @@ from .errors import (
     TemplateError,
 )
 from .images import expand_sources, read_image
-from .matcher import Match, Matcher, MatcherInfo, QualityMap
+from .matcher import Matcher
+from .results import Match, MatcherInfo, QualityMap
 from .template import Template
 from .version import __version__
 

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from .errors import BoxError
 
-
 MAX_VALUE = float(1 << 20)
 """No image that OpenCV reads is larger than this on either side."""
 

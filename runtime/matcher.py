@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +17,7 @@ from .errors import DeviceError, ImageError, InputError, TemplateError
 from .features import Encoder, FeatureMap
 from .images import Image, as_bgr
 from .peaks import OVERLAP, Peak, find_peaks, window_response
+from .results import Match, MatcherInfo, QualityMap
 from .similarity import quality_map, rigid_agreement
 from .template import Template, TemplateEncoder, TemplateLevel, is_flat
 
@@ -26,84 +25,6 @@ Array = NDArray[Any]
 
 MARGIN = 2
 """Coarse cells' worth of fine cells searched on each side of a coarse match."""
-
-
-@dataclass(frozen=True)
-class Match:
-    """One place where a template may be.
-
-    Attributes:
-        box: ``(x, y, w, h)`` in pixels of the searched image.
-        score: 0 to 1; how surely the object is there.
-        found: whether the score reaches the threshold.
-        template: index of the template in the searched list (0 for a single one).
-    """
-
-    box: Box
-    score: float
-    found: bool
-    template: int = 0
-
-
-@dataclass(frozen=True)
-class QualityMap:
-    """Quality of every patch of an image (paper, equation 5).
-
-    Attributes:
-        values: ``(h, w)`` float32 in [0, 1].
-        cell: width and height of one value's cell in pixels of the image.
-        size: width and height of the image.
-    """
-
-    values: Array
-    cell: tuple[float, float]
-    size: tuple[int, int]
-
-    def resized(self, shape: tuple[int, int] | None = None) -> Array:
-        """The map interpolated to ``(H, W)`` (default: the image's), float32."""
-        width, height = self.size if shape is None else (shape[1], shape[0])
-        rows, columns = self.values.shape
-        factor = (width / self.size[0], height / self.size[1])
-        scale_x, scale_y = self.cell[0] * factor[0], self.cell[1] * factor[1]
-        # Sample i lies at the centre of cell i, and the last cell may stick out of the image.
-        matrix = np.array([[scale_x, 0, scale_x / 2 - 0.5], [0, scale_y, scale_y / 2 - 0.5]])
-        inverse = cv2.invertAffineTransform(matrix)
-        x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
-        map_x = np.clip(inverse[0, 0] * x + inverse[0, 2], 0, columns - 1).astype(np.float32)
-        map_y = np.clip(inverse[1, 1] * y + inverse[1, 2], 0, rows - 1).astype(np.float32)
-        grid = np.meshgrid(map_x, map_y)
-        return cv2.remap(self.values, grid[0], grid[1], cv2.INTER_LINEAR)
-
-
-@dataclass(frozen=True)
-class MatcherInfo:
-    """What a matcher runs on.
-
-    Attributes:
-        bundle: folder of the bundle.
-        backbone: network and taps.
-        precision: of the features graph.
-        device: the device in use, never the one merely asked for.
-        provider: the runtime's execution provider in use.
-        alpha: factor on the similarity.
-        stride: pixels per cell at the working resolution.
-        threshold: score from which a match is found.
-        hashes: SHA-256 of each file of the bundle.
-    """
-
-    bundle: str
-    backbone: str
-    precision: str
-    device: str
-    provider: str
-    alpha: float
-    stride: int
-    threshold: float
-    hashes: dict[str, str]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain dictionary, for JSON."""
-        return asdict(self)
 
 
 class Matcher:

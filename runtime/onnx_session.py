@@ -58,8 +58,15 @@ class OnnxSession:
         if threads is not None:
             options.intra_op_num_threads = threads
         try:
-            self._session = ort.InferenceSession(str(path), options, providers=[wanted])
+            # Without its fallback ONNX Runtime raises instead of printing and taking the CPU.
+            self._session = ort.InferenceSession(
+                str(path), options, providers=[wanted], enable_fallback=0
+            )
         except Exception as error:
+            if device != "cpu":
+                raise DeviceError(
+                    f"device {device!r} does not work with {path.name}: {_first_line(error)}"
+                ) from error
             raise BundleError(f"ONNX Runtime cannot load {path}: {_first_line(error)}") from error
         self.provider = self._session.get_providers()[0]
         if self.provider != wanted:

@@ -120,7 +120,7 @@ class Template:
             TemplateError: missing, damaged, or of another format.
         """
         try:
-            with np.load(Path(path), allow_pickle=False) as data:
+            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as data:
                 if int(data["format"]) != FORMAT:
                     raise TemplateError(
                         f"template {path} has format {int(data['format'])}, expected {FORMAT}; "
@@ -247,7 +247,7 @@ def cut_grid(
             "the template has no patch left: its mask or its part inside the frame is smaller than "
             f"half a cell of {stride} px at the working resolution"
         )
-    # A window must lie inside the map: the part of the box outside its frame is not one of its cells.
+    # Windows lie inside the map, so cells of the box outside its frame are no part of one.
     kept_y, kept_x = np.flatnonzero(present.any(1)), np.flatnonzero(present.any(0))
     kept = (slice(kept_y[0], kept_y[-1] + 1), slice(kept_x[0], kept_x[-1] + 1))
     y, x, present, own = y[kept], x[kept], present[kept], own[kept]

@@ -18,6 +18,8 @@ import pytest
 if TYPE_CHECKING:
     import numpy as np
 
+    from qatm.runtime import Matcher
+
 ROOT = Path(__file__).resolve().parents[1]
 PHOTOGRAPHS = (
     "astronaut.png",
@@ -125,3 +127,12 @@ def photographs() -> dict[str, np.ndarray]:
         image.flags.writeable = False
         images[Path(name).stem] = image
     return images
+
+
+@pytest.fixture(scope="session")
+def matcher() -> Generator[Matcher, None, None]:
+    """Return the matcher of the default bundle; tests pass templates and never set one."""
+    from qatm.runtime import Matcher
+
+    with Matcher() as opened:
+        yield opened

@@ -1,0 +1,106 @@
+"""Boxes: what is accepted, what is refused with which words, and the arithmetic on them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qatm.runtime import Box, BoxError, box_iou
+from qatm.runtime.boxes import as_box, box_in_frame, move_inside
+
+positions = st.floats(-2000, 2000, allow_nan=False)
+lengths = st.floats(0.01, 2000)
+boxes = st.builds(Box, positions, positions, lengths, lengths)
+quick = settings(max_examples=60, deadline=None)
+
+
+@quick
+@given(boxes)
+def test_a_good_box_is_kept_as_it_is(box: Box) -> None:
+    for given_box in (tuple(box), list(box), np.array(box)):
+        checked = as_box(given_box)
+        assert checked == box
+        assert all(type(value) is float for value in checked)
+
+
+@pytest.mark.parametrize(
+    ("box", "words"),
+    [
+        ((1, 2, 3), "not four numbers"),
+        ((1, 2, 3, 4, 5), "not four numbers"),
+        ("1234", "'1234' is not four numbers"),
+        (None, "None is not four numbers"),
+        (7, "7 is not four numbers"),
+        (("a", 1, 2, 3), "not four numbers"),
+        ((10**400, 1, 2, 3), "not four numbers"),
+        ((math.nan, 1, 2, 3), "nan, .* not finite"),
+        ((1, 1, math.inf, 3), "inf, .* not finite"),
+        ((1, 1, 1e9, 3), "1000000000.* beyond"),
+        ((1, 1, 0, 3), "width 0 and height 3"),
+        ((1, 1, 5, -3), "width 5 and height -3; both must be positive"),
+        ((300, 200, 100 - 300, 80 - 200), "not two corners"),
+    ],
+)
+def test_a_bad_box_is_named(box: Any, words: str) -> None:
+    with pytest.raises(BoxError, match=words):
+        as_box(box)
+    with pytest.raises(ValueError, match="^--box "):
+        as_box(box, "--box")
+
+
+@quick
+@given(boxes, st.integers(1, 500), st.integers(1, 500))
+def test_a_box_needs_a_pixel_in_its_frame(box: Box, width: int, height: int) -> None:
+    columns = max(0.0, min(box.x + box.w, width) - max(box.x, 0))
+    rows = max(0.0, min(box.y + box.h, height) - max(box.y, 0))
+    if columns * rows >= 1:
+        assert box_in_frame(box, width, height) == box
+    else:
+        with pytest.raises(BoxError, match=f"outside the {width}x{height} frame"):
+            box_in_frame(box, width, height)
+
+
+@quick
+@given(boxes, boxes)
+def test_iou_is_a_symmetric_ratio(a: Box, b: Box) -> None:
+    value = box_iou(a, b)
+    assert 0 <= value <= 1
+    assert value == box_iou(b, a)
+    assert box_iou(a, a) == pytest.approx(1)
+
+
+@quick
+@given(st.tuples(*[st.integers(0, 12)] * 4), st.tuples(*[st.integers(1, 9)] * 4))
+def test_iou_counts_pixels(corners: tuple[int, ...], sides: tuple[int, ...]) -> None:
+    def pixels(x: int, y: int, w: int, h: int) -> set[tuple[int, int]]:
+        return {(i, j) for i in range(x, x + w) for j in range(y, y + h)}
+
+    a = (corners[0], corners[1], sides[0], sides[1])
+    b = (corners[2], corners[3], sides[2], sides[3])
+    expected = len(pixels(*a) & pixels(*b)) / len(pixels(*a) | pixels(*b))
+    assert box_iou(a, b) == pytest.approx(expected)
+
+
+@quick
+@given(boxes, st.integers(1, 3000), st.integers(1, 3000))
+def test_a_moved_box_is_inside_and_moved_least(box: Box, width: int, height: int) -> None:
+    moved = move_inside(box, width, height)
+    assert moved.x >= 0
+    assert moved.y >= 0
+    assert moved.x + moved.w <= width + 1e-6
+    assert moved.y + moved.h <= height + 1e-6
+    assert (moved.w, moved.h) == (min(box.w, width), min(box.h, height))
+    if box.w <= width:
+        assert abs(moved.x - box.x) == pytest.approx(
+            max(0, -box.x, box.x + box.w - width), abs=1e-6
+        )
+
+
+def test_a_box_inside_does_not_move() -> None:
+    assert move_inside(Box(3.25, 4.5, 10, 20), 100, 100) == Box(3.25, 4.5, 10, 20)
+    assert Box(0, 0, 2.5, 4).area == 10

@@ -1,0 +1,184 @@
+"""Images: reading files, checking arrays, expanding sources, resizing and padding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from qatm.runtime import ImageError, expand_sources, read_image
+from qatm.runtime.images import as_bgr, pad_to_multiple, resize_to
+
+Images = dict[str, np.ndarray]
+
+
+def encoded(image: np.ndarray, suffix: str) -> bytes:
+    ok, data = cv2.imencode(suffix, image)
+    assert ok
+    return data.tobytes()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".webp", ".jpg"])
+def test_a_file_is_read_as_bgr(photographs: Images, tmp_path: Path, suffix: str) -> None:
+    image = photographs["chelsea"]
+    path = tmp_path / f"a b{suffix}"
+    path.write_bytes(encoded(image, suffix))
+    for name in (path, str(path)):
+        read = read_image(name)
+        assert read.shape == image.shape
+        assert read.dtype == np.uint8
+        assert np.abs(read.astype(int) - image).mean() < (
+            5 if suffix in (".jpg", ".webp") else 1e-9
+        )
+
+
+def test_grey_and_transparent_files_become_bgr(tmp_path: Path) -> None:
+    grey = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    (tmp_path / "grey.png").write_bytes(encoded(grey, ".png"))
+    assert np.array_equal(read_image(tmp_path / "grey.png"), np.dstack([grey] * 3))
+    (tmp_path / "alpha.png").write_bytes(encoded(np.dstack([grey] * 4), ".png"))
+    assert read_image(tmp_path / "alpha.png").shape == (8, 8, 3)
+
+
+def test_missing_empty_folder_and_text_are_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "text.jpg").write_text("this is no picture")
+    for name, words in [
+        ("absent.png", "does not exist"),
+        ("empty.png", "is empty"),
+        ("text.jpg", "is not an image"),
+        ("", "is a folder"),
+    ]:
+        with pytest.raises(ImageError, match=words) as caught:
+            read_image(tmp_path / name)
+        assert str(tmp_path / name) in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".webp"])
+@pytest.mark.parametrize("part", [0.02, 0.3, 0.9, 0.999])
+def test_a_truncated_file_is_refused(
+    photographs: Images, tmp_path: Path, suffix: str, part: float
+) -> None:
+    data = encoded(photographs["chelsea"], suffix)
+    path = tmp_path / f"cut{suffix}"
+    path.write_bytes(data[: int(len(data) * part)])
+    with pytest.raises(ImageError, match=f"cut{suffix}"):
+        read_image(path)
+
+
+def test_a_thumbnail_does_not_hide_that_the_rest_is_missing(
+    photographs: Images, tmp_path: Path
+) -> None:
+    whole = encoded(photographs["chelsea"], ".jpg")
+    thumbnail = b"Exif\0\0" + encoded(photographs["chelsea"][:32, :32], ".jpg")
+    header = b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(whole[:2] + header + whole[2:])
+    assert read_image(path).shape == photographs["chelsea"].shape
+    path.write_bytes(whole[:2] + header + whole[2 : len(whole) // 2])
+    with pytest.raises(ImageError, match="truncated"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_what_a_camera_appends_is_no_damage(
+    photographs: Images, tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"motion{suffix}"
+    path.write_bytes(encoded(photographs["chelsea"], suffix) + bytes(200_000))
+    assert read_image(path).shape == photographs["chelsea"].shape
+
+
+def test_arrays_that_are_converted() -> None:
+    bgr = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
+    grey = bgr[..., 0]
+    assert np.array_equal(as_bgr(bgr), bgr)
+    assert np.array_equal(as_bgr(grey), np.dstack([grey] * 3))
+    assert np.array_equal(as_bgr(grey[..., None]), np.dstack([grey] * 3))
+    assert np.array_equal(as_bgr(np.dstack([bgr, grey])), bgr)
+
+
+def test_memory_order_does_not_matter() -> None:
+    bgr = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
+    for view in (
+        bgr[::-1],
+        bgr[:, 1:5],
+        bgr[..., ::-1],
+        np.asfortranarray(bgr),
+        bgr.swapaxes(0, 1),
+    ):
+        checked = as_bgr(view)
+        assert checked.flags.c_contiguous
+        assert np.array_equal(checked, view)
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        ([[1, 2]], "is list, not a numpy array"),
+        ("photo.jpg", "is str, not a numpy array; read files with read_image"),
+        (None, "NoneType"),
+        (np.zeros((4, 4, 3), np.uint16), "uint16.*16-bit"),
+        (np.zeros((4, 4, 3), np.float32), r"float32; convert it to uint8.*\* 255"),
+        (np.full((4, 4, 3), np.nan), "float64 and it holds NaN"),
+        (np.zeros((4, 4, 3), bool), "dtype bool"),
+        (np.zeros((4, 4, 3), np.int32), "dtype int32"),
+        (np.zeros((0, 4, 3), np.uint8), r"\(0, 4, 3\) holds no pixels"),
+        (np.zeros((4, 0), np.uint8), r"\(4, 0\) holds no pixels"),
+        (np.zeros((4, 4, 5), np.uint8), r"\(4, 4, 5\)"),
+        (np.zeros((4, 4, 2), np.uint8), r"\(4, 4, 2\)"),
+        (np.zeros((1, 4, 4, 3), np.uint8), r"\(1, 4, 4, 3\)"),
+        (np.zeros(4, np.uint8), r"\(4,\)"),
+    ],
+)
+def test_arrays_that_are_refused(array: Any, words: str) -> None:
+    with pytest.raises(ImageError, match=f"^scene .*{words}"):
+        as_bgr(array, "scene")
+
+
+def test_sources_are_files_folders_and_patterns(tmp_path: Path) -> None:
+    folder = tmp_path / "shots"
+    folder.mkdir()
+    for name in ("b.PNG", "a.jpg", "notes.txt"):
+        (folder / name).touch()
+    odd = tmp_path / "x[1].png"
+    odd.touch()
+    assert expand_sources([folder]) == [folder / "a.jpg", folder / "b.PNG"]
+    assert expand_sources([f"{folder}/*.jpg", str(odd)]) == [folder / "a.jpg", odd]
+    assert expand_sources(["gone.png"]) == [Path("gone.png")]
+    (tmp_path / "void").mkdir()
+    for sources, words in [
+        ([tmp_path / "void"], "void holds no image"),
+        ([f"{folder}/*.bmp"], r"\*.bmp' matches no file"),
+        ([], "no image given"),
+    ]:
+        with pytest.raises(ImageError, match=words):
+            expand_sources(sources)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=40)),
+    st.integers(1, 17),
+)
+def test_padding_repeats_the_edge(grey: np.ndarray, multiple: int) -> None:
+    image = as_bgr(grey)
+    padded = pad_to_multiple(image, multiple)
+    rows, columns = (-(-side // multiple) * multiple for side in grey.shape)
+    assert padded.shape == (rows, columns, 3)
+    sides = ((0, rows - grey.shape[0]), (0, columns - grey.shape[1]), (0, 0))
+    assert np.array_equal(padded, np.pad(image, sides, mode="edge"))
+
+
+def test_resizing_averages_when_it_shrinks() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    half = image.reshape(20, 2, 30, 2, 3).mean((1, 3))
+    assert np.abs(resize_to(image, 30, 20) - half).max() <= 1
+    assert resize_to(image, 60, 40) is image
+    assert resize_to(image, 90, 50).shape == (50, 90, 3)

@@ -1,0 +1,79 @@
+"""Devices: what was asked for is what runs, or an error says why not."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from qatm.runtime import Bundle, BundleError, DeviceError, Matcher
+from qatm.runtime.backend import open_backend, works
+from qatm.runtime.onnx_session import OnnxSession
+
+
+def has_cuda() -> bool:
+    import onnxruntime
+
+    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+def test_a_device_says_what_it_is(device: str) -> None:
+    backend = open_backend(Bundle.load(), device, "auto", 1)
+    if device == "cpu" or not has_cuda():
+        assert (backend.device, backend.provider) == ("cpu", "CPUExecutionProvider")
+    assert backend.precision == "fp32"
+    fine, coarse = backend.features(np.zeros((32, 48, 3), np.uint8))
+    assert (fine.shape, coarse.shape) == ((176, 8, 12), (176, 4, 6))
+    pooled = fine.reshape(176, 4, 2, 6, 2).mean((2, 4))
+    np.testing.assert_allclose(coarse, pooled, atol=1e-4)
+    backend.close()
+
+
+@pytest.mark.parametrize("kind", ["device", "precision"])
+def test_an_unknown_name_is_refused_with_the_choices(kind: str) -> None:
+    with pytest.raises(DeviceError, match=f"{kind} 'tpu' is unknown; choose one of auto"):
+        Matcher(None, **{kind: "tpu"})
+
+
+def test_threads_are_checked() -> None:
+    with pytest.raises(DeviceError, match="threads is 0"):
+        Matcher(threads=0)
+
+
+@pytest.mark.skipif(has_cuda(), reason="this ONNX Runtime has CUDA")
+def test_cuda_that_is_absent_is_an_error() -> None:
+    with pytest.raises(DeviceError, match=r"'cuda' needs CUDAExecutionProvider.*qatm\[gpu\]"):
+        Matcher(device="cuda")
+    assert "CUDAExecutionProvider" in str(works(Bundle.load(), "cuda"))
+    assert works(Bundle.load(), "cpu") is None
+
+
+@pytest.mark.parametrize("device", ["tensorrt", "tensorrt-rtx"])
+def test_tensorrt_that_is_absent_is_an_error(device: str) -> None:
+    with pytest.raises((DeviceError, BundleError), match="TensorRT|tensorrt|engine"):
+        Matcher(device=device)
+
+
+def test_a_runtime_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(DeviceError, match=r'not installed: pip install "qatm\[cpu\]"'):
+        OnnxSession(Bundle.load().file("match", "fp32"), "cpu")
+
+
+def test_a_provider_that_falls_back_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnxruntime
+
+    providers = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
+    real = onnxruntime.InferenceSession
+
+    def fallen(path: str, options: object, **_: object) -> object:
+        return real(path, options, providers=["CPUExecutionProvider"])
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", fallen)
+    with pytest.raises(DeviceError, match="fell back to CPUExecutionProvider"):
+        Matcher(device="cuda")
+    with Matcher(device="auto") as matcher:
+        assert matcher.info.device == "cpu"
