@@ -1,1 +1,10 @@
-"""Calibration data and activation ranges for INT8."""
+"""Calibration data, activation ranges and explicit INT8 for the features graph.
+
+Importing this package loads neither onnx nor onnxruntime.
+"""
+
+from __future__ import annotations
+
+from .options import CalibrationOptions, LayerSensitivity, QuantisationResult
+
+__all__ = ["CalibrationOptions", "LayerSensitivity", "QuantisationResult"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import shutil
 import tempfile
@@ -109,7 +110,7 @@ def bundle_align(backbone: Backbone) -> int:
 
 def _build(options: ExportOptions) -> Backbone:
     """The backbone with folded batch normalisation."""
-    if options.recipe.alpha <= 0:
+    if not 0 < options.recipe.alpha < math.inf:
         raise ExportError(f"alpha is {options.recipe.alpha:g}; it must be positive (usual: 25)")
     try:
         backbone = build_backbone(options.backbone, options.weights, options.taps)
@@ -231,6 +232,18 @@ def _remove_if_empty(folder: Path) -> None:
 def publish(stage: Path, folder: Path) -> None:
     """Move finished files into the bundle, the manifest last: without it nothing loads."""
     names = sorted(path.name for path in stage.iterdir() if path.name != MANIFEST)
+    before, after = _listed(folder / MANIFEST), _listed(stage / MANIFEST)
     (folder / MANIFEST).unlink(missing_ok=True)
     for name in (*names, MANIFEST):
         os.replace(stage / name, folder / name)
+    for name in before - after:
+        (folder / name).unlink(missing_ok=True)
+
+
+def _listed(manifest: Path) -> set[str]:
+    """The files that a manifest lists; none where it is missing or damaged."""
+    try:
+        names = json.loads(manifest.read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+    return {name for name in names if Path(name).name == name}

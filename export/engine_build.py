@@ -96,7 +96,7 @@ class EngineBuilder:
             targets = ", ".join(map(str, sm))
             raise ExportError(
                 f"{name}: {self._flavour.name} {self._flavour.version} built no engine for SM "
-                f"{targets}: {self._reasons() or 'it gave no reason'}"
+                f"{targets}: {self._reasons() or 'it gave no reason'}{self._advice()}"
             )
         self._save_timing_cache(config)
         layers = count_layers(self._trt, network)
@@ -108,7 +108,7 @@ class EngineBuilder:
         parser = self._trt.OnnxParser(network, self._recorder)
         if not parser.parse(model):
             errors = [parser.get_error(i) for i in range(parser.num_errors)]
-            reasons = "; ".join(_first_lines(error.desc()) for error in errors[:REASONS])
+            reasons = "; ".join(_parser_reason(error) for error in errors[:REASONS])
             raise ExportError(
                 f"{name}: the ONNX parser of {self._flavour.name} {self._flavour.version} "
                 f"refuses it: {reasons or self._reasons()}"
@@ -165,12 +165,21 @@ class EngineBuilder:
         if path is not None:
             write_whole(path, memoryview(config.get_timing_cache().serialize()))
 
+    def _advice(self) -> str:
+        """What to do about a build that ran out of memory."""
+        memory = ("OutOfMemory", "within workspace limit")
+        if not any(sign in text for text in self._recorder.messages for sign in memory):
+            return ""
+        limit = self._options.workspace_mb
+        first = "" if limit is None else f"a workspace of more than {limit} MiB, or "
+        return f"; give {first}smaller maximum shapes"
+
     def _reasons(self) -> str:
         """The library's own last error messages."""
         messages = self._recorder.messages
         # Without a GPU every error drags this one along.
         relevant = [text for text in messages if "catchCudaError" not in text] or messages
-        return "; ".join(_first_lines(text) for text in relevant[-REASONS:])
+        return "; ".join(_flat(text) for text in relevant[-REASONS:])
 
 
 def write_whole(path: Path, data: bytes | memoryview) -> None:
@@ -241,11 +250,18 @@ def _check_dynamic(name: str, network: Any, profiles: Sequence[GraphProfile]) ->
                     f"{name}: the profile names input {tensor!r}, which the graph does not have "
                     f"(it has: {', '.join(inputs)})"
                 )
-            if len(inputs[tensor]) != len(shapes.optimum):
+            if not all(_fits(inputs[tensor], sides) for sides in _sides(shapes)):
                 raise ExportError(
-                    f"{name}: input {tensor!r} has {len(inputs[tensor])} dimensions, its profile "
-                    f"{shapes} has {len(shapes.optimum)}"
+                    f"{name}: input {tensor!r} has shape {inputs[tensor]} (-1 is dynamic), its "
+                    f"profile {shapes} does not fit that"
                 )
+
+
+def _fits(shape: Sequence[int], sides: Sequence[int]) -> bool:
+    """Whether a shape agrees with one whose -1 stand for anything."""
+    return len(shape) == len(sides) and all(
+        fixed in (-1, side) for fixed, side in zip(shape, sides, strict=True)
+    )
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -258,7 +274,14 @@ def _read_bytes(path: Path) -> bytes:
         raise ExportError(f"timing cache {path} cannot be read: {error.strerror}") from error
 
 
-def _first_lines(text: str) -> str:
+def _parser_reason(error: Any) -> str:
+    """What the parser says, with the operator, which its text often leaves out."""
+    where = " ".join(part for part in (error.node_operator(), error.node_name()) if part)
+    text = _flat(error.desc())
+    return f"operator {where}: {text}" if where else text
+
+
+def _flat(text: str) -> str:
     """A message of the library without its place in the library's sources, on one line."""
     flat = " ".join(text.split())
     return re.sub(r"\s*\(?In \w+ at /\S+:\d+\)?", "", flat)

@@ -71,7 +71,7 @@ def without_float_products(model: bytes) -> bytes:
     """Write each FP32 matrix product of an ONNX model as products and a sum.
 
     TensorRT-RTX has no FP32 matrix product for Turing. Its compiler fuses the two operations into
-    one loop, so the products are never stored.
+    one loop, so the products are never stored. Operands must have at least two dimensions each.
 
     Raises:
         ExportError: the ``onnx`` package is missing.
@@ -88,12 +88,11 @@ def without_float_products(model: bytes) -> bytes:
     if all(node.op_type != "MatMul" for node in parsed.graph.node):
         return model
     graph = shape_inference.infer_shapes(parsed).graph
-    values = (*graph.input, *graph.value_info, *graph.output)
-    types = {value.name: value.type.tensor_type.elem_type for value in values}
-    types |= {tensor.name: tensor.data_type for tensor in graph.initializer}
+    values = {value.name: value.type.tensor_type for value in (*graph.value_info, *graph.output)}
     nodes: list[Any] = []
     for node in parsed.graph.node:
-        if node.op_type != "MatMul" or types.get(node.output[0]) != TensorProto.FLOAT:
+        product = values.get(node.output[0]) if node.op_type == "MatMul" else None
+        if product is None or product.elem_type != TensorProto.FLOAT:
             nodes.append(node)
             continue
         stem, (left, right), output = node.output[0], node.input, node.output

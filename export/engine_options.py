@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +36,8 @@ class EngineOptions:
             from the smallest the network takes to full HD, fastest at 640x480.
         template_rows: range of the number of a template's patches at the finer stride; ``None``
             is what the bundle's recipe gives.
-        workspace_mb: most scratch memory a layer may use, in MiB; ``None`` is the library's.
+        workspace_mb: most scratch memory, in MiB: of one layer in TensorRT, of the whole engine at
+            its largest shapes in TensorRT-RTX; ``None`` is the library's.
         optimisation_level: 0 (fast build) to 5 (fast engine); ``None`` is the library's.
         timing_cache: file with measured kernel times, read and extended; TensorRT only.
     """
@@ -203,7 +204,7 @@ def _match_profile(
     )
 
 
-def _map(shapes: ShapeRange, change) -> ShapeRange:
+def _map(shapes: ShapeRange, change: Callable[[tuple[int, ...]], tuple[int, ...]]) -> ShapeRange:
     """Apply a function to each shape of a range."""
     return ShapeRange(change(shapes.minimum), change(shapes.optimum), change(shapes.maximum))
 

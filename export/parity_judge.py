@@ -139,7 +139,8 @@ class Judge:
         if found[what].shape != truth.shape:
             reason = f"shape {found[what].shape} instead of {truth.shape}"
             return self._verdict(what, candidate, math.inf, reason)
-        difference = np.abs(found[what] - truth)
+        with np.errstate(invalid="ignore"):
+            difference = np.abs(found[what] - truth)
         worst = np.unravel_index(int(difference.argmax()), difference.shape)
         place = ", ".join(f"{axis} {i}" for axis, i in zip(AXES[what], worst, strict=True))
         error = float(difference[worst])

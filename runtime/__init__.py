@@ -12,6 +12,7 @@ from .bundle import Bundle
 from .errors import (
     BoxError,
     BundleError,
+    CalibrationError,
     DeviceError,
     ExportError,
     ImageError,
@@ -30,6 +31,7 @@ __all__ = [
     "BoxError",
     "Bundle",
     "BundleError",
+    "CalibrationError",
     "DeviceError",
     "ExportError",
     "ImageError",

@@ -43,8 +43,9 @@ class CudaPython:
 
     def __init__(self, bindings: Any, version: str, device: int | None) -> None:
         if TYPE_CHECKING:
-            bindings = runtime  # lets checkers compare every call with the package
-        self._cuda = bindings
+            self._cuda = runtime  # lets checkers compare every call with the package
+        else:
+            self._cuda = bindings
         self.provider = f"cuda-python {version}"
         # The first call tells whether driver and GPU can be used at all.
         count = self._call("looking for a GPU", self._cuda.cudaGetDeviceCount())

@@ -33,3 +33,7 @@ class DeviceError(QatmError):
 
 class ExportError(QatmError):
     """A model cannot be exported, or an exported file failed its check."""
+
+
+class CalibrationError(QatmError):
+    """INT8 cannot be calibrated: unusable images, or a network that cannot be quantised."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .agreement import rigid_agreement
 from .backend import open_backend
 from .boxes import Box, box_iou, move_inside
 from .bundle import Bundle
@@ -18,7 +19,7 @@ from .features import Encoder, FeatureMap
 from .images import Image, as_bgr
 from .peaks import OVERLAP, Peak, find_peaks, window_response
 from .results import Match, MatcherInfo, QualityMap
-from .similarity import quality_map, rigid_agreement
+from .similarity import quality_map
 from .template import Template, TemplateEncoder, TemplateLevel, is_flat
 
 Array = NDArray[Any]

@@ -78,33 +78,6 @@ def stream_quality(rows: Array, target: Array, search: Array, alpha: float) -> A
     return np.exp(result)
 
 
-def rigid_agreement(rows: Array, footprint: Array, cells: Array) -> Array:
-    """Mean similarity of each patch with the cell at its own place, for each shift of the window.
-
-    Unlike the quality, it knows where in the template a patch belongs: less forgiving, and so
-    more exact once the place is nearly right.
-
-    Args:
-        rows: ``(M, C)`` raw features of the footprint's ones, row by row.
-        footprint: ``(h, w)`` float32.
-        cells: ``(C, H, W)`` raw features around the window.
-
-    Returns:
-        ``(H - h + 1, W - w + 1)`` float32 in [-1, 1].
-    """
-    height, width = cells.shape[1:]
-    flat = cells.reshape(cells.shape[0], -1)
-    mean, variance = _moments(rows, flat, range(0, flat.shape[1], BLOCK), BLOCK)
-    scale = 1.0 / np.sqrt(variance + STD_EPSILON)
-    rho = _unit((rows - mean) * scale) @ _unit((flat.T - mean) * scale).T
-    h, w = footprint.shape
-    shifts = (height - h + 1, width - w + 1)
-    total = np.zeros(shifts, np.float32)
-    for row, (y, x) in zip(rho.reshape(-1, height, width), np.argwhere(footprint > 0), strict=True):
-        total += row[y : y + shifts[0], x : x + shifts[1]]
-    return total / np.float32(len(rows))
-
-
 def _moments(rows: Array, search: Array, starts: range, block: int) -> tuple[Array, Array]:
     """Mean and population variance per channel over rows and search positions together."""
     count = len(rows) + search.shape[1]

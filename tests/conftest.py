@@ -136,3 +136,13 @@ def matcher() -> Generator[Matcher, None, None]:
 
     with Matcher() as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a bundle of a shallow random network, exported once; copy it to change it."""
+    from qatm.export.bundle_writer import ExportOptions, export_bundle
+
+    folder = tmp_path_factory.mktemp("tiny") / "bundle"
+    options = ExportOptions("mobilenet-v2", "random", taps=("0", "3", "6"), joint=True)
+    return export_bundle(folder, options).path

@@ -107,7 +107,9 @@ def test_a_changed_picture_still_shows_the_object(
 def test_an_absent_object_is_not_found(
     matcher: Matcher, photographs: Images, templates, name: str
 ) -> None:
-    others = [other for other in photographs if other.split("_")[0] != name.split("_", maxsplit=1)[0]]
+    others = [
+        other for other in photographs if other.split("_")[0] != name.split("_", maxsplit=1)[0]
+    ]
     for other in others:
         match = best(matcher, photographs[other], templates[name])
         assert not match.found, f"{name} in {other}: {match}"

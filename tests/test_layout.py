@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "tools": frozenset({"runtime", "model", "export", "calib"}),
 }
 RUNTIME_AT_IMPORT = frozenset(sys.stdlib_module_names) | {"numpy", "cv2"}
-RUNTIME_AT_CALL = RUNTIME_AT_IMPORT | {"onnxruntime", "tensorrt", "tensorrt_rtx", "cuda"}
+RUNTIME_AT_CALL = RUNTIME_AT_IMPORT | {"onnxruntime", "tensorrt", "tensorrt_rtx", "cuda", "pycuda"}
 HEAVY = ("torch", "onnx", "onnxruntime", "tensorrt", "matplotlib", "typer")
 
 MODULES = sorted(

@@ -22,7 +22,8 @@ quick = settings(max_examples=60, deadline=None)
 @quick
 @given(boxes)
 def test_a_good_box_is_kept_as_it_is(box: Box) -> None:
-    for given_box in (tuple(box), list(box), np.array(box)):
+    kinds: list[Any] = [tuple(box), list(box), np.array(box)]
+    for given_box in kinds:
         checked = as_box(given_box)
         assert checked == box
         assert all(type(value) is float for value in checked)
@@ -49,7 +50,7 @@ def test_a_good_box_is_kept_as_it_is(box: Box) -> None:
 def test_a_bad_box_is_named(box: Any, words: str) -> None:
     with pytest.raises(BoxError, match=words):
         as_box(box)
-    with pytest.raises(ValueError, match="^--box "):
+    with pytest.raises(ValueError, match=r"^--box "):
         as_box(box, "--box")
 
 

@@ -34,7 +34,7 @@ def test_a_device_says_what_it_is(device: str) -> None:
 @pytest.mark.parametrize("kind", ["device", "precision"])
 def test_an_unknown_name_is_refused_with_the_choices(kind: str) -> None:
     with pytest.raises(DeviceError, match=f"{kind} 'tpu' is unknown; choose one of auto"):
-        Matcher(None, **{kind: "tpu"})
+        Matcher(**{kind: "tpu"})  # pyright: ignore[reportArgumentType]
 
 
 def test_threads_are_checked() -> None:
@@ -52,7 +52,7 @@ def test_cuda_that_is_absent_is_an_error() -> None:
 
 @pytest.mark.parametrize("device", ["tensorrt", "tensorrt-rtx"])
 def test_tensorrt_that_is_absent_is_an_error(device: str) -> None:
-    with pytest.raises((DeviceError, BundleError), match="TensorRT|tensorrt|engine"):
+    with pytest.raises((DeviceError, BundleError), match=r"TensorRT|tensorrt|engine"):
         Matcher(device=device)
 
 

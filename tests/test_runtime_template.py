@@ -239,7 +239,7 @@ def test_a_grid_is_cut_on_whole_cells() -> None:
     features = np.arange(2 * 6 * 8, dtype=np.float32).reshape(2, 6, 8)
     grid = cut_grid(features, Box(9, 6, 12, 8), None, 4, competitors=0)
     assert np.array_equal(grid.footprint, np.ones((2, 3)))
-    assert grid.offset == (9 - 8, 6 - 8) or grid.offset == (9 - 8, 6 - 4)
+    assert grid.offset in ((9 - 8, 6 - 8), (9 - 8, 6 - 4))
     top, left = (6 - grid.offset[1]) / 4, (9 - grid.offset[0]) / 4
     cells = features[:, int(top) : int(top) + 2, int(left) : int(left) + 3]
     assert np.array_equal(grid.rows, cells.reshape(2, -1).T)
