@@ -131,5 +131,5 @@ class QuantisationResult:
         return record
 
 
-def silent(label: str, done: int, total: int) -> None:  # noqa: ARG001
+def silent(label: str, done: int, total: int) -> None:
     """Progress that nobody watches."""

@@ -52,11 +52,16 @@ def measure(
     for done, image in enumerate(images, 1):
         values = dict(zip(tensors, session.run({"image": image[None]}, tensors), strict=True))
         for name, array in values.items():
-            low, high = float(array.min()), float(array.max())
-            full[name] = (min(full[name][0], low), max(full[name][1], high))
+            # numpy's minimum hands NaN on, Python's drops it.
+            low, high = (
+                np.minimum(full[name][0], array.min()),
+                np.maximum(full[name][1], array.max()),
+            )
+            full[name] = (float(low), float(high))
+        _check_finite(full)
         sums.add(values)
         progress("measuring ranges", done, len(images))
-    _check(full)
+    _check_varied(full)
     if options.method == "minmax":
         return full, sums.finish()
     counts = {name: np.zeros(BINS) for name in tensors}
@@ -67,14 +72,18 @@ def measure(
     return {name: _narrow(counts[name], full[name], options) for name in tensors}, sums.finish()
 
 
-def _check(ranges: Mapping[str, Range]) -> None:
-    """Refuse ranges that cannot be divided into steps."""
+def _check_finite(ranges: Mapping[str, Range]) -> None:
+    """Refuse weights that make numbers which are none."""
     for name, (low, high) in ranges.items():
         if not np.isfinite([low, high]).all():
             raise CalibrationError(
                 f"activation {name} reaches {low:g} to {high:g} on the calibration images; the "
                 "weights are damaged: export again"
             )
+
+
+def _check_varied(ranges: Mapping[str, Range]) -> None:
+    """Refuse ranges that cannot be divided into steps."""
     if all(low == high for low, high in ranges.values()):
         raise CalibrationError(
             "every activation is zero on the calibration images, so there is no range to divide; "
@@ -98,7 +107,7 @@ def histogram(values: Array, limits: Range) -> Array:
         return np.zeros(BINS)
     beyond = float(np.nextafter(np.float32(high), np.float32(np.inf)))
     column = np.ascontiguousarray(values, np.float32).reshape(-1, 1)
-    return cv2.calcHist([column], [0], None, [BINS], [low, beyond]).astype(np.float64)[:, 0]
+    return cv2.calcHist([column], [0], None, [BINS], [low, beyond]).astype(np.float64).reshape(-1)
 
 
 def percentile_range(counts: Array, full: Range, percentile: float) -> Range:

@@ -50,9 +50,7 @@ def round_weights(layer: ConvLayer, moments: Moments) -> RoundedWeight:
     weight = layer.weight.reshape(groups, len(layer.weight) // groups, -1).astype(np.float64)
     scale = np.maximum(np.abs(weight).max(axis=2), 1e-12) / LIMIT
     scale = scale.astype(np.float32).astype(np.float64)
-    values = np.stack(
-        [_round_group(weight[g], scale[g], moments.covariance[g]) for g in range(groups)]
-    )
+    values = _round_groups(weight, scale, moments.covariance)
     error = weight - values * scale[:, :, None]
     shift = (error * moments.mean[:, None, :]).sum(axis=2)
     return RoundedWeight(
@@ -62,18 +60,23 @@ def round_weights(layer: ConvLayer, moments: Moments) -> RoundedWeight:
     )
 
 
-def _round_group(weight: Array, scale: Array, covariance: Array) -> Array:
-    """Round ``(O, D)`` weights whose inputs have a covariance ``(D, D)``; the largest first."""
-    size = weight.shape[1]
-    variance = np.trace(covariance) / size
-    order = np.argsort(-np.diag(covariance), kind="stable")
-    damped = covariance[order][:, order] + np.eye(size) * (DAMPING * variance + 1e-9)
-    factor = np.linalg.cholesky(np.linalg.inv(damped)).T
-    left, rounded = weight[:, order].copy(), np.empty_like(weight)
+def _round_groups(weight: Array, scale: Array, covariance: Array) -> Array:
+    """Round ``(G, O, D)`` weights whose inputs have covariances ``(G, D, D)``; largest first."""
+    size = weight.shape[2]
+    variances = np.diagonal(covariance, axis1=1, axis2=2)
+    order = np.argsort(-variances, axis=1, kind="stable")
+    damping = DAMPING * variances.mean(axis=1) + 1e-9
+    damped = covariance + np.eye(size) * damping[:, None, None]
+    damped = np.take_along_axis(damped, order[:, :, None], axis=1)
+    damped = np.take_along_axis(damped, order[:, None, :], axis=2)
+    factor = np.linalg.cholesky(np.linalg.inv(damped)).transpose(0, 2, 1)
+    left = np.take_along_axis(weight, order[:, None, :], axis=2)
+    rounded = np.empty_like(weight)
     for index in range(size):
-        rounded[:, index] = np.clip(np.round(left[:, index] / scale), -LIMIT, LIMIT)
-        error = (left[:, index] - rounded[:, index] * scale) / factor[index, index]
-        left[:, index + 1 :] -= error[:, None] * factor[index, index + 1 :]
+        steps = np.clip(np.round(left[:, :, index] / scale), -LIMIT, LIMIT)
+        error = (left[:, :, index] - steps * scale) / factor[:, index, index, None]
+        left[:, :, index + 1 :] -= error[:, :, None] * factor[:, None, index, index + 1 :]
+        rounded[:, :, index] = steps
     result = np.empty_like(rounded)
-    result[:, order] = rounded
+    np.put_along_axis(result, np.broadcast_to(order[:, None, :], rounded.shape), rounded, axis=2)
     return result

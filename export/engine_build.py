@@ -278,6 +278,8 @@ def _parser_reason(error: Any) -> str:
     """What the parser says, with the operator, which its text often leaves out."""
     where = " ".join(part for part in (error.node_operator(), error.node_name()) if part)
     text = _flat(error.desc())
+    if text in ("", "false"):
+        text = error.code().name.lower().replace("_", " ")
     return f"operator {where}: {text}" if where else text
 
 

@@ -52,7 +52,7 @@ def _computes_with(trt: Any, layer: Any, makers: dict[str, Any]) -> str:
     operands = [tensor for tensor in operands if tensor is not None]
     if operands and all(_is_int8(trt, tensor, makers) for tensor in operands[:2]):
         return "int8"
-    name = operands[0].dtype.name
+    name = str(operands[0].dtype.name)
     return DTYPES.get(name, name.lower())
 
 

@@ -34,8 +34,8 @@ class EngineOptions:
             GPU for TensorRT, and the common GeForce and RTX generations for TensorRT-RTX.
         image_shapes: ranges of image heights and widths in pixels, one profile each; empty is
             from the smallest the network takes to full HD, fastest at 640x480.
-        template_rows: range of the number of a template's patches at the finer stride; ``None``
-            is what the bundle's recipe gives.
+        template_rows: range of the number of a template's rows at the finer stride, competitors
+            included; ``None`` is what the bundle's recipe gives.
         workspace_mb: most scratch memory, in MiB: of one layer in TensorRT, of the whole engine at
             its largest shapes in TensorRT-RTX; ``None`` is the library's.
         optimisation_level: 0 (fast build) to 5 (fast engine); ``None`` is the library's.
@@ -171,10 +171,11 @@ def match_profiles(spec: BundleSpec, options: EngineOptions) -> list[GraphProfil
     """
     rows = options.template_rows or _recipe_rows(spec)
     check_order("template rows", rows)
+    extra = spec.recipe.competitors
     coarse_rows = ShapeRange(
         rows.minimum,
-        _least(rows.minimum, rows.optimum[0] // 4),
-        _least(rows.minimum, rows.maximum[0] // 2),
+        _between(rows, (rows.optimum[0] - extra) // 4 + extra),
+        _between(rows, (rows.maximum[0] - extra) // 2 + extra),
     )
     backbone = spec.backbone
     return [
@@ -209,8 +210,9 @@ def _map(shapes: ShapeRange, change: Callable[[tuple[int, ...]], tuple[int, ...]
     return ShapeRange(change(shapes.minimum), change(shapes.optimum), change(shapes.maximum))
 
 
-def _least(minimum: tuple[int, ...], value: int) -> tuple[int]:
-    return (max(minimum[0], value),)
+def _between(rows: ShapeRange, count: int) -> tuple[int]:
+    """A number of rows, kept inside a range."""
+    return (min(max(rows.minimum[0], count), rows.maximum[0]),)
 
 
 def _recipe_rows(spec: BundleSpec) -> ShapeRange:

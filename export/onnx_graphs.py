@@ -192,7 +192,9 @@ def _trace(export: GraphExport, opset: int) -> onnx.ModelProto:
                 verbose=False,
             )
     except Exception as error:
-        raise ExportError(f"PyTorch cannot export the {export.role} graph: {error}") from error
+        # The exporter wraps the reason in a page of advice to its developers.
+        reason = " ".join(str(error.__cause__ or error).split())
+        raise ExportError(f"PyTorch cannot export the {export.role} graph: {reason}") from error
     finally:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)

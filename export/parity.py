@@ -152,7 +152,9 @@ class _Comparer:
         runner = artefact.runner
         found = attempt(lambda: _encode(runner, truth.pictures))
         judge = self._judge(artefact.name, artefact, truth, self.features.name)
-        results = [judge.array(what, runner.name, found, truth.features) for what in OUTPUTS["features"]]
+        results = [
+            judge.array(what, runner.name, found, truth.features) for what in OUTPUTS["features"]
+        ]
         yield from results
         if isinstance(found, str) or found["features"].shape != truth.features["features"].shape:
             return

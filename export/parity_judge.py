@@ -129,9 +129,7 @@ class Judge:
     reference: str
     score: ScoreMap
 
-    def array(
-        self, what: str, candidate: str, found: Arrays | str, expected: Arrays
-    ) -> Comparison:
+    def array(self, what: str, candidate: str, found: Arrays | str, expected: Arrays) -> Comparison:
         """Compare one array, value by value."""
         truth = expected[what]
         if isinstance(found, str):

@@ -261,8 +261,9 @@ class Matcher:
         stride = self._encoder.coarse_stride
         x = peak.x * stride + level.coarse.offset[0]
         y = peak.y * stride + level.coarse.offset[1]
+        exact_x, exact_y, agreement = self._refine(level, features, x, y)
         if spec.recipe.refine:
-            x, y = self._refine(level, features, x, y)
+            x, y = exact_x, exact_y
         width, height = template.size
         scale_x, scale_y = features.scale_x, features.scale_y
         working_box = Box(x, y, width * scale_x, height * scale_y)
@@ -271,19 +272,17 @@ class Matcher:
             box = move_inside(box, *features.size)
         # What is left of a single colour are effects of the border, and those match one to one.
         flat = template.flat or is_flat(features.working, working_box, None)
-        score = 0.0 if flat else spec.score(peak.response)
+        score = 0.0 if flat else spec.score(peak.response, agreement)
         found = score >= (spec.score.threshold if min_score is None else min_score)
         return Match(box, score, found, index)
 
     def _refine(
         self, level: TemplateLevel, features: FeatureMap, x: float, y: float
-    ) -> tuple[float, float]:
-        """Match again at the fine stride around a place, in working pixels."""
+    ) -> tuple[float, float, float]:
+        """Where exactly a match lies, in working pixels, and how well the patches agree there."""
         grid, stride = level.fine, self._encoder.stride
         height, width = grid.footprint.shape
         rows, columns = self._encoder.fine_shape(features)
-        if height > rows or width > columns:
-            return x, y
         left = (x - grid.offset[0]) / stride
         top = (y - grid.offset[1]) / stride
         x0 = min(max(int(np.floor(left)) - MARGIN, 0), columns - width)
@@ -296,4 +295,5 @@ class Matcher:
         return (
             (peak.x + x0) * stride + grid.offset[0],
             (peak.y + y0) * stride + grid.offset[1],
+            peak.response,
         )

@@ -59,12 +59,12 @@ def stream_quality(rows: Array, target: Array, search: Array, alpha: float) -> A
     starts = range(0, search.shape[1], block)
     mean, variance = _moments(rows, search, starts, block)
     scale = 1.0 / np.sqrt(variance + STD_EPSILON)
-    unit = _unit((rows - mean) * scale)
+    own = unit((rows - mean) * scale)
     offset = NEVER * (1 - target)[:, None]
 
     def similarities(start: int) -> Array:
         cells = ((search[:, start : start + block].T - mean) * scale).astype(np.float32)
-        return np.float32(alpha) * (unit @ _unit(cells).T - np.float32(1))
+        return np.float32(alpha) * (own @ unit(cells).T - np.float32(1))
 
     sums = np.zeros((len(rows), 1), np.float64)
     for start in starts:
@@ -90,6 +90,6 @@ def _moments(rows: Array, search: Array, starts: range, block: int) -> tuple[Arr
     return mean, (squares / count).astype(np.float32)
 
 
-def _unit(x: Array) -> Array:
+def unit(x: Array) -> Array:
     """Scale each row to length one; a (nearly) zero row stays (nearly) zero."""
     return x / np.sqrt(np.square(x).sum(1, keepdims=True) + np.float32(NORM_EPSILON))

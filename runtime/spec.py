@@ -9,7 +9,7 @@ from typing import Any
 from .errors import BundleError
 
 SCHEMA_VERSION = 1
-MAY_BE_ZERO = ("competitors", "refine", "slope", "offset", "threshold")
+MAY_BE_ZERO = ("competitors", "refine", "slope", "agreement", "offset", "threshold")
 
 
 @dataclass(frozen=True)
@@ -41,16 +41,17 @@ class Recipe:
 
     Attributes:
         alpha: factor on the cosine similarity inside both softmaxes (paper, section 3.2).
-        competitors: most patches around the template that join the softmax over the template.
+        competitors: this many patches around the template, those most similar to it, join the
+            softmax over the template.
         min_side: templates are enlarged until the root of their area is this many pixels.
         max_side: templates are shrunk until the root of their area is this many pixels.
         max_enlarge: never enlarge by more than this.
         max_pixels: largest image, in pixels at the working resolution.
-        refine: search again around each match at the finer stride.
+        refine: move each match to where its patches agree best at the finer stride.
     """
 
     alpha: float = 25.0
-    competitors: int = 0
+    competitors: int = 64
     min_side: float = 32.0
     max_side: float = 64.0
     max_enlarge: float = 4.0
@@ -60,23 +61,25 @@ class Recipe:
 
 @dataclass(frozen=True)
 class ScoreMap:
-    """Monotone map from a window's response to a score: logistic in the response's logarithm.
+    """Monotone map from the evidence for a match to a score: logistic regression.
 
-    ``score = 1 / (1 + exp(-(slope * log(response) + offset)))``; ``threshold`` is the score from
-    which a match counts as found. The defaults were fitted on the default backbone, to pairs of
-    frames with and without the object.
+    ``score = 1 / (1 + exp(-(slope * log(response) + agreement * a + offset)))`` with the window's
+    response and the mean agreement ``a`` of its patches, both in [0, 1]; ``threshold`` is the score
+    from which a match counts as found. The defaults were fitted on the default backbone, to pairs
+    of frames with and without the object.
     """
 
     slope: float = 6.6
+    agreement: float = 0.0
     offset: float = 10.4
     threshold: float = 0.5
 
-    def __call__(self, response: float) -> float:
-        """Score in [0, 1] of a response in [0, 1]."""
+    def __call__(self, response: float, agreement: float) -> float:
+        """Score in [0, 1]."""
         if response <= 0.0 or not math.isfinite(response):
             return 0.0
-        exponent = -(self.slope * math.log(response) + self.offset)
-        return 1.0 / (1.0 + math.exp(min(exponent, 700.0)))
+        evidence = self.slope * math.log(response) + self.agreement * agreement + self.offset
+        return 1.0 / (1.0 + math.exp(min(-evidence, 700.0)))
 
 
 @dataclass(frozen=True)

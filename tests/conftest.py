@@ -144,5 +144,5 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from qatm.export.bundle_writer import ExportOptions, export_bundle
 
     folder = tmp_path_factory.mktemp("tiny") / "bundle"
-    options = ExportOptions("mobilenet-v2", "random", taps=("0", "3", "6"), joint=True)
+    options = ExportOptions("mobilenet-v2", "random", taps=("3", "6"), joint=True)
     return export_bundle(folder, options).path

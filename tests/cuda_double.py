@@ -237,7 +237,12 @@ class FakeContext:
         assert self.shape is not None
         if self.engine.fails == "execute":
             return False
-        memory, shape, rows, places = self.engine.memory, self.shape, self._rows(), {**self.addresses}
+        memory, shape, rows, places = (
+            self.engine.memory,
+            self.shape,
+            self._rows(),
+            {**self.addresses},
+        )
 
         def work() -> None:
             self.engine.executions += 1

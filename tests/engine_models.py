@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -34,13 +37,19 @@ def small_network(precision: str) -> bytes:
 
 def model_of(nodes, inputs, outputs, weights=()) -> bytes:
     """A serialised model of nodes, with inputs and outputs as ``name: (dtype, shape)``."""
-    sides = [
+    before, after = (
         [helper.make_tensor_value_info(name, *info) for name, info in side.items()]
         for side in (inputs, outputs)
-    ]
-    graph = helper.make_graph(nodes, "small", *sides, list(weights))
+    )
+    graph = helper.make_graph(nodes, "small", before, after, list(weights))
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     return model.SerializeToString()
+
+
+def weights_in_plan(plan: bytes) -> Counter[str]:
+    """Dtypes of the convolution weights that a TensorRT-RTX plan lists, biases left out."""
+    line = rb"const_payload_size=\d+ dims=\{ (\d+) \d+ \d+ \d+ \} [^\n]*?type=(\w+)"
+    return Counter(dtype.decode() for count, dtype in re.findall(line, plan) if count != b"1")
 
 
 def _plain(i, shape, rng, nodes, weights, precision):

@@ -158,7 +158,9 @@ def test_flat_features_give_a_low_quality_and_finite_gradients(value):
 
 def test_a_channel_that_never_changes_does_not_matter():
     template, search = features(5, 40, 8)
-    constant = [torch.cat([part, torch.full((len(part), 1), 7.0)], 1) for part in (template, search)]
+    constant = [
+        torch.cat([part, torch.full((len(part), 1), 7.0)], 1) for part in (template, search)
+    ]
     with torch.no_grad():
         without = QATM(25)(*standardise(template, search))
         found = QATM(25)(*standardise(*constant))

@@ -1,14 +1,14 @@
-"""The streamed quality map equals the graph's and the paper's; rigid agreement equals a loop."""
+"""The streamed quality map equals the graph's and the paper's."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from oracle import cosine, quality
+from oracle import quality
 
 from qatm.runtime import Bundle, similarity
 from qatm.runtime.backend import open_backend
-from qatm.runtime.similarity import quality_map, rigid_agreement, stream_quality
+from qatm.runtime.similarity import quality_map, stream_quality
 
 ALPHA = 25.0
 CHANNELS = 176
@@ -99,21 +99,3 @@ def test_constant_features_give_no_nan(backend, monkeypatch) -> None:
     monkeypatch.setattr(similarity, "WHOLE", 0)
     streamed = quality_map(backend, rows, target, search, ALPHA)
     np.testing.assert_allclose(streamed, graph, rtol=1e-3)
-
-
-@pytest.mark.parametrize("masked", [False, True])
-def test_rigid_agreement_equals_a_loop(masked: bool) -> None:
-    generator = np.random.default_rng(2)
-    footprint = np.ones((3, 4), np.float32)
-    if masked:
-        footprint[0, 1] = footprint[2, 3] = 0
-    rows, cells = problem(int(footprint.sum()), 7, 9)
-    cells = cells + generator.normal(0, 0.1, cells.shape).astype(np.float32)
-    flat = cells.reshape(CHANNELS, -1).T.astype(np.float64)
-    rho = cosine(rows.astype(np.float64), flat).reshape(len(rows), 7, 9)
-    places = [(y, x) for y in range(3) for x in range(4) if footprint[y, x]]
-    agreement = rigid_agreement(rows, footprint, cells)
-    assert agreement.shape == (5, 6)
-    for y, x in np.ndindex(5, 6):
-        expected = np.mean([rho[m, y + i, x + j] for m, (i, j) in enumerate(places)])
-        assert agreement[y, x] == pytest.approx(expected, abs=1e-3)

@@ -250,6 +250,19 @@ def test_a_grid_is_cut_on_whole_cells() -> None:
     assert len(cut_grid(features, Box(9, 6, 12, 8), None, 4, competitors=7).rows) == 13
 
 
+@pytest.mark.parametrize("stride", [4, 8])
+def test_the_window_is_centred_on_the_box(stride: int) -> None:
+    features = np.zeros((2, 40, 40), np.float32)
+    for x, y, w, h in np.random.default_rng(0).uniform(30, 60, (50, 4)):
+        grid = cut_grid(features, Box(x, y, w, h), None, stride, competitors=0)
+        rows, columns = grid.footprint.shape
+        assert (columns, rows) == (round(w / stride), round(h / stride))
+        centre = (w / 2 + grid.offset[0], h / 2 + grid.offset[1])
+        half = stride / 2 + 1e-9
+        assert abs(centre[0] - columns * stride / 2) <= half
+        assert abs(centre[1] - rows * stride / 2) <= half
+
+
 def test_scales_bring_templates_to_a_useful_size() -> None:
     recipe = Recipe()
     for side in (1, 5, 12, 31, 48, 64, 100, 200, 999, 4000):

@@ -32,7 +32,7 @@ def make(**options):
     return EngineRunner(engine.access(own), memory, outputs, NAMES, **options), engine, memory
 
 
-def numbers(rows, columns, seed=0):
+def numbers(rows: int, columns: int, seed: int = 0):
     return np.random.default_rng(seed).random((rows, columns), np.float32)
 
 
@@ -108,8 +108,8 @@ def test_buffers_grow_and_never_shrink_and_stale_graphs_go():
 @given(st.lists(st.tuples(st.integers(1, 200), st.integers(1, 200)), min_size=1, max_size=12))
 def test_any_sequence_of_shapes_gives_right_results_and_leaks_nothing(shapes):
     runner, _, memory = make(shapes_kept=3)
-    for seed, shape in enumerate(shapes):
-        check(runner, numbers(*shape, seed))
+    for seed, (rows, columns) in enumerate(shapes):
+        check(runner, numbers(rows, columns, seed))
     runner.close()
     assert (memory.blocks, memory.streams, memory.graphs, memory.depth) == ({}, 0, 0, 0)
 
@@ -231,7 +231,7 @@ def test_wrong_inputs_are_refused():
         runner.run({"y": numbers(2, 2)})
     with pytest.raises(DeviceError, match="takes x as float32, not float64"):
         runner.run({"x": np.zeros((2, 2))})
-    with pytest.raises(DeviceError, match="no output 'other'.*double, sum"):
+    with pytest.raises(DeviceError, match=r"no output 'other'.*double, sum"):
         make(outputs=("other",))
 
 

@@ -22,7 +22,9 @@ NEEDS = 'qatm check compares with PyTorch, and {} is not installed: pip install 
 def check(
     bundle: Annotated[
         Path | None,
-        typer.Argument(help="Folder written by qatm-export. Default: the model inside the package."),
+        typer.Argument(
+            help="Folder written by qatm-export. Default: the model inside the package."
+        ),
     ] = None,
     weights: Annotated[
         Path | None,

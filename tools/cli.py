@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .bench import bench
+from .calib_command import app as calib
 from .check_command import check
 from .console import WRONG_INPUT, Group
 from .doctor import doctor
@@ -27,6 +28,7 @@ app.command("match")(match)
 app.command("check")(check)
 app.command("bench")(bench)
 app.command("doctor")(doctor)
+app.add_typer(calib)
 
 
 def _show_version(wanted: bool) -> None:

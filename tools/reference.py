@@ -24,6 +24,9 @@ PAPER_TAPS = ("conv1_2", "conv3_4")
 Network = Callable[[Tensor], Sequence[Tensor]]
 """Pictures ``(1, 3, H, W)`` float32 BGR 0...255 -> one feature map ``(1, C_i, H_i, W_i)`` a tap."""
 
+Quality = Callable[[Tensor, Tensor, float], Tensor]
+"""Template and search rows of length 1 and alpha -> ``log √q``, as :func:`log_quality`."""
+
 
 def feature_grid(taps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
     """Bring every tap to one grid (bilinear, corners aligned) and stack the channels.
@@ -113,6 +116,7 @@ class PaperQATM:
         weights: of that VGG19: a file, or ``"random"`` (seeded), which does for speed and memory.
         alpha: the softmax temperature.
         stride: pixels a grid position; ``None`` decides by the template's size, as published.
+        quality: what scores the positions; :func:`log_quality` holds the whole matrix and more.
 
     Attributes:
         network: the same, so that several templates can share it.
@@ -126,8 +130,10 @@ class PaperQATM:
         weights: str = "random",
         alpha: float = PAPER_ALPHA,
         stride: int | None = None,
+        quality: Quality = log_quality,
     ) -> None:
         self.alpha = alpha
+        self._quality = quality
         self.network = paper_network(weights) if network is None else network
         self._fixed_stride = stride
         self.stride = stride or COARSE
@@ -194,7 +200,7 @@ class PaperQATM:
         features = self._features(image)
         grid = features.shape[1:]
         template, search = standardise(self._template, features.flatten(1).T)
-        quality = log_quality(template, search, self.alpha).reshape(1, 1, *grid)
+        quality = self._quality(template, search, self.alpha).reshape(1, 1, *grid)
         size = image.shape[0], image.shape[1]
         return F.interpolate(quality, size=size, mode="bilinear", align_corners=True)[0, 0]
 
