@@ -49,7 +49,7 @@ $(VENV)/.demo-installed: pyproject.toml $(VENV)/.created
 # Checkers cannot follow an editable install, so they get the namespace as links.
 $(VENV)/.dev-installed: pyproject.toml $(VENV)/.created
 	@echo "Installing qatm and what the tests need into $(VENV) (once; about 2 GB on disk)"
-	$(PIP) install --editable '.[cpu,export,demo,dev]'
+	$(PIP) install --editable '.[cpu,export,eval,rtx,demo,dev]'
 	@mkdir -p $(LINKS)
 	@for folder in runtime model export calib tools; do ln -sfn ../../../$$folder $(LINKS)/$$folder; done
 	@touch $(VENV)/.demo-installed $@

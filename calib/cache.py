@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import logging
 import os
@@ -40,7 +41,8 @@ def load(folder: Path, key: str) -> Calibration | None:
     """What was kept under a key; ``None`` if nothing was, or if it is damaged."""
     path = _path(folder, key)
     try:
-        with np.load(path, allow_pickle=False) as data:
+        # From memory: of a damaged file numpy leaves the handle open.
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as data:
             head = json.loads(str(data["head"]))
             if head["key"] != key:
                 raise ValueError("it belongs to another calibration")

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import onnx
 
+from ..calib.options import CalibrationOptions, QuantisationResult
+from ..calib.quantise import quantise_features
 from ..model import Backbone, build_backbone, fold_batch_norm
 from ..model.backbones import NETWORKS
 from ..model.weights import packaged_file
@@ -23,6 +25,7 @@ from ..runtime.bundle import MANIFEST, Bundle, sha256_of
 from ..runtime.errors import ExportError
 from ..runtime.spec import BackboneInfo, BundleSpec, FileInfo, Recipe, ScoreMap, TensorInfo
 from ..runtime.version import __version__
+from .engines import SOURCES, EngineOptions, EngineReport, Progress, build_engines
 from .onnx_graphs import (
     DEFAULT_OPSET,
     GraphExport,
@@ -33,6 +36,8 @@ from .onnx_graphs import (
 )
 
 LOG = logging.getLogger(__name__)
+
+ENGINE_PRECISIONS = ("fp32", "fp16", "int8")
 
 TOOLS = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy")
 
@@ -52,6 +57,8 @@ class ExportOptions:
         opset: of the ONNX files.
         joint: also write the single-graph file.
         fp16: also write the features graph in FP16.
+        int8: also write it in INT8, calibrated like this.
+        engines: build these engines from the finished bundle.
         recipe: how the runtime matches.
         score: from response to score.
     """
@@ -62,24 +69,41 @@ class ExportOptions:
     opset: int = DEFAULT_OPSET
     joint: bool = False
     fp16: bool = False
+    int8: CalibrationOptions | None = None
+    engines: EngineOptions = field(default_factory=lambda: EngineOptions(engine="none"))
     recipe: Recipe = field(default_factory=Recipe)
     score: ScoreMap = field(default_factory=ScoreMap)
 
 
-def export_bundle(folder: Path, options: ExportOptions) -> Bundle:
+@dataclass(frozen=True)
+class Exported:
+    """What an export made: the bundle, what INT8 cost if it was asked for, and the engines."""
+
+    bundle: Bundle
+    quantisation: QuantisationResult | None
+    engines: list[EngineReport]
+
+
+def export_bundle(
+    folder: Path, options: ExportOptions, progress: Progress | None = None
+) -> Exported:
     """Export a backbone and its matching graph to a bundle folder.
 
     Args:
         folder: made if missing; files of an earlier bundle in it are replaced.
         options: what to export.
+        progress: told what is being done, steps done and steps in all.
 
     Returns:
-        The finished bundle, loaded and checked.
+        The finished bundle, loaded and checked, and what came with it.
 
     Raises:
-        ExportError: unusable weights, taps or opset, or a graph that failed its check.
+        ExportError: unusable weights, taps or opset, a graph that failed its check, or an engine
+            that cannot be built.
+        CalibrationError: unusable calibration images, or a network that cannot be quantised.
         OSError: the folder cannot be written.
     """
+    options.engines.check()
     backbone = _build(options)
     align = bundle_align(backbone)
     alpha, stride = options.recipe.alpha, backbone.spec.stride
@@ -93,9 +117,29 @@ def export_bundle(folder: Path, options: ExportOptions) -> Bundle:
             files[half.file_name] = _write(half, stage, options.opset)
         spec = _spec(backbone, options, files)
         _write_manifest(stage / MANIFEST, spec)
+        quantised = None
+        if options.int8 is not None:
+            quantised = quantise_features(Bundle.load(stage), options.int8, stage, progress)
+            _write_manifest(stage / MANIFEST, _with_int8(spec, stage, quantised))
         Bundle.load(stage)
         publish(stage, folder)
-    return Bundle.load(folder)
+    bundle = Bundle.load(folder)
+    precisions = [p for p in ENGINE_PRECISIONS if SOURCES[p] in bundle.precisions()]
+    return Exported(bundle, quantised, build_engines(bundle, options.engines, precisions, progress))
+
+
+def _with_int8(spec: BundleSpec, stage: Path, result: QuantisationResult) -> BundleSpec:
+    """The manifest with the INT8 files and how they were calibrated."""
+    files = {name: describe(stage / name, "features", p) for name, p in result.files.items()}
+    calibration = {
+        "source": result.source,
+        "images": len(result.images),
+        "method": result.method,
+        "ranges_sha256": result.ranges_digest,
+        "sqnr_db": result.sqnr,
+        "kept_float": {p: list(result.kept_float(p)) for p in result.files.values()},
+    }
+    return replace(spec, files={**spec.files, **files}, calibration=calibration)
 
 
 def with_alpha(backbone: str, alpha: float) -> Recipe:
@@ -190,21 +234,6 @@ def tool_versions() -> dict[str, str]:
 def _write_manifest(path: Path, spec: BundleSpec) -> None:
     """Write ``bundle.json``."""
     path.write_text(json.dumps(spec.to_json(), indent=2) + "\n", encoding="utf-8")
-
-
-def add_file(bundle: Bundle, name: str, info: FileInfo, stage: Path) -> Bundle:
-    """Add a finished file of a staging folder to a bundle that exists, and list it.
-
-    Args:
-        bundle: the bundle.
-        name: file name in it.
-        info: its manifest entry.
-        stage: folder that holds the file.
-    """
-    spec = replace(bundle.spec, files={**bundle.spec.files, name: info})
-    _write_manifest(stage / MANIFEST, spec)
-    publish(stage, bundle.path)
-    return Bundle.load(bundle.path)
 
 
 @contextmanager

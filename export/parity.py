@@ -182,7 +182,7 @@ class _Comparer:
 
     def _judge(self, what: str, artefact: Artefact, truth: Truth, reference: str) -> Judge:
         size = truth.pictures.size
-        return Judge(what, artefact.info.precision, size, reference, self.spec.score)
+        return Judge(what, artefact.info.precision, size, reference)
 
 
 def _encode(runner: Runner, pictures: Pictures) -> dict[str, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -9,9 +10,11 @@ from numpy.typing import NDArray
 from .bundle import Bundle
 from .errors import DeviceError, QatmError
 
+LOG = logging.getLogger(__name__)
+
 DEVICES = ("auto", "cpu", "cuda", "tensorrt", "tensorrt-rtx")
 PRECISIONS = ("auto", "fp32", "fp16", "int8")
-AUTO_ORDER = ("cuda", "cpu")
+AUTO_ORDER = ("tensorrt", "tensorrt-rtx", "cuda", "cpu")
 """What ``auto`` tries, best first."""
 
 FILE_PRECISIONS = {
@@ -68,6 +71,7 @@ def open_backend(bundle: Bundle, device: str, precision: str, threads: int | Non
         try:
             return _open(bundle, candidate, precision, threads)
         except DeviceError as error:
+            LOG.info("device %s passed over: %s", candidate, error)
             reasons.append(str(error))
     raise DeviceError("no device works: " + "; ".join(reasons))
 
@@ -78,9 +82,9 @@ def _open(bundle: Bundle, device: str, precision: str, threads: int | None) -> B
         from .onnx_session import OnnxBackend
 
         return OnnxBackend(bundle, device, _file_precision(bundle, device, precision), threads)
-    raise DeviceError(
-        f"device {device!r} needs a TensorRT engine, and bundle {bundle.path} holds none"
-    )
+    from .tensorrt_backend import open_tensorrt
+
+    return open_tensorrt(bundle, device, precision)
 
 
 def _file_precision(bundle: Bundle, device: str, precision: str) -> str:

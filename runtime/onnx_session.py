@@ -55,7 +55,7 @@ class OnnxSession:
             )
         options = ort.SessionOptions()
         options.log_severity_level = FATAL
-        # A memory pattern is planned for one shape and kept beside the arena: images differ in size.
+        # A memory pattern is planned for one shape and kept beside the arena; sizes differ here.
         options.enable_mem_pattern = False
         if threads is not None:
             options.intra_op_num_threads = threads

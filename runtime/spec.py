@@ -69,9 +69,9 @@ class ScoreMap:
     of frames with and without the object.
     """
 
-    slope: float = 6.6
-    agreement: float = 0.0
-    offset: float = 10.4
+    slope: float = 1.65
+    agreement: float = 18.2
+    offset: float = 1.26
     threshold: float = 0.5
 
     def __call__(self, response: float, agreement: float) -> float:
@@ -114,6 +114,7 @@ class BundleSpec:
     opset: int
     files: dict[str, FileInfo]
     tools: dict[str, str] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA_VERSION
 
     def to_json(self) -> dict[str, Any]:
@@ -144,6 +145,7 @@ class BundleSpec:
                 opset=int(data["opset"]),
                 files={str(name): _file(entry) for name, entry in data["files"].items()},
                 tools=dict(data.get("tools", {})),
+                calibration=dict(data.get("calibration", {})),
             )
             _check_ranges(spec)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:

@@ -145,4 +145,4 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("tiny") / "bundle"
     options = ExportOptions("mobilenet-v2", "random", taps=("3", "6"), joint=True)
-    return export_bundle(folder, options).path
+    return export_bundle(folder, options).bundle.path

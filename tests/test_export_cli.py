@@ -89,7 +89,7 @@ def test_errors_from_a_shell_have_no_traceback(tmp_path):
         (["--backbone", "vgg19"], "--weights"),
         (["--weights", "nowhere.pth"], "nowhere.pth"),
         (["--weights", "text.pth"], "text.pth"),
-        (["--weights", "other.npz"], "of VGG"),
+        (["--weights", "other.npz"], "Keras VGG"),
         (["--taps", "77"], "77"),
         (["--taps", "2,2"], "2, 2"),
         (["--taps", ""], "taps"),
@@ -104,7 +104,7 @@ def test_unusable_options(tmp_path, monkeypatch, capsys, options, word):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.pth").write_text("not weights")
     kernel = np.zeros((3, 3, 3, 64), np.float32)
-    np.savez(tmp_path / "other.npz", **{"block1_conv1/kernel": kernel})
+    np.savez(tmp_path / "other.npz", **{"block1_conv1/kernel": kernel})  # pyright: ignore[reportArgumentType]
     before = sorted(tmp_path.iterdir())
     line = refused(monkeypatch, capsys, "out", *options)
     assert word in line

@@ -23,7 +23,6 @@ from qatm.export.parity_runners import Runner, literal_quality, numpy_match, tor
 from qatm.model import build_backbone
 from qatm.runtime import Bundle, BundleError, ExportError
 from qatm.runtime.bundle import MANIFEST, sha256_of
-from qatm.runtime.spec import ScoreMap
 
 SMALL = (Case(40, 56, (16, 12)), Case(72, 64, (24, 24), batch=2, competitors=20))
 
@@ -183,7 +182,8 @@ def test_other_weights_are_said(bundle, tmp_path):
 @pytest.mark.parametrize(
     ("name", "weights", "words"),
     [
-        ("vgg19", None, "--weights"),
+        ("vgg19", None, "taps 3, 6 of vgg19"),
+        ("efficientnet-lite0", Path("nowhere.npz"), "not found"),
         ("resnet50", None, "unknown backbone"),
         ("mobilenet-v2", Path("nowhere.pth"), "not found"),
     ],
@@ -261,14 +261,14 @@ def test_competitors_follow_the_targets(bundle):
     top, left, _, _ = pictures.cells
     np.testing.assert_array_equal(inputs["template"][0], features[0, :, top, left])
     np.testing.assert_array_equal(inputs["search"], features[1])
-    results = [runner.run(inputs)["quality"] for runner in (numpy_match(25), torch_match(25))]
-    np.testing.assert_allclose(*results, atol=1e-5)
+    by_numpy, by_torch = (runner.run(inputs) for runner in (numpy_match(25), torch_match(25)))
+    np.testing.assert_allclose(by_torch["quality"], by_numpy["quality"], atol=1e-5)
 
 
 # --- the judge
 
 
-JUDGE = Judge("x.onnx", "fp32", "8x8", "truth", ScoreMap())
+JUDGE = Judge("x.onnx", "fp32", "8x8", "truth")
 
 
 def test_errors_are_found_where_they_are():
@@ -313,6 +313,13 @@ def test_equally_good_windows_may_change_places():
     assert score.passed
     assert box.error == 20
     assert not box.passed
+
+
+def test_weights_that_no_package_carries_must_be_given(bundle):
+    info = replace(bundle.spec.backbone, name="vgg19", taps=("conv1_2",), weights={})
+    spec = replace(bundle.spec, backbone=info)
+    with pytest.raises(ExportError, match="--weights"):
+        load_reference(replace(bundle, spec=spec))
 
 
 def test_failures_of_a_runtime_are_one_line():

@@ -201,7 +201,7 @@ def picture(height: int, width: int, batch: int = 1) -> Tensor:
 @pytest.mark.parametrize("size", [(8, 8), (24, 40)])
 @pytest.mark.parametrize("batch", [1, 3])
 def test_feature_graph_takes_bytes_and_pools(size, batch):
-    image = picture(*size, batch)
+    image = picture(size[0], size[1], batch)
     features, coarse = FeatureGraph(TinyBackbone())(image)
     assert features.shape == (batch, 4, size[0] // 4, size[1] // 4)
     assert coarse.shape == (batch, 4, size[0] // 8, size[1] // 8)

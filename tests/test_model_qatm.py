@@ -250,7 +250,7 @@ def double_case() -> tuple[Tensor, Tensor]:
 def test_gradients_of_features_and_both_temperatures(block, with_target):
     template, search = double_case()
     target = torch.tensor([1, 1, 0, 1]) if with_target else None
-    alphas = [torch.tensor(a, requires_grad=True, **DOUBLE) for a in (9.0, 5.0)]
+    alphas = [torch.tensor(a, dtype=torch.float64, requires_grad=True) for a in (9.0, 5.0)]
     layer = QATM(block=block).double()
 
     def function(template, search, alpha_t, alpha_s):
