@@ -12,6 +12,7 @@ from .calib_command import app as calib
 from .check_command import check
 from .console import WRONG_INPUT, Group
 from .doctor import doctor
+from .eval_command import eval_app
 from .match_command import match
 
 EPILOG = "Exit status: 0 found or passed, 1 not found or failed, 2 wrong usage or unreadable input."
@@ -28,6 +29,7 @@ app.command("match")(match)
 app.command("check")(check)
 app.command("bench")(bench)
 app.command("doctor")(doctor)
+app.add_typer(eval_app, name="eval")
 app.add_typer(calib)
 
 

@@ -1,0 +1,8 @@
+"""The methods of the field, one file each, behind one interface."""
+
+from __future__ import annotations
+
+from .base import Found, Method, Setup
+from .registry import METHODS, MethodInfo, open_method
+
+__all__ = ["METHODS", "Found", "Method", "MethodInfo", "Setup", "open_method"]

@@ -85,6 +85,11 @@ class Method(ABC):
         """Search a picture and choose the best place."""
         return self.place(self.search(encoded, image), size)
 
+    def show(self, encoded: Any, image: Image, found: Found) -> Array | None:
+        """The map to show to people, ``(h, w)``; not part of the time a search takes."""
+        del encoded, image
+        return found.quality
+
     def close(self) -> None:
         """Release what the method holds."""
         return

@@ -56,21 +56,19 @@ class PaperMethod(Method):
         network: what computes the taps, instead of VGG19.
 
     Raises:
-        InputError: neither weights nor a network.
-        WeightsError: the weights are missing, damaged or of another network.
+        InputError: neither weights nor a network, or the weights are missing, damaged or of
+            another network.
     """
 
     name = "paper-qatm"
 
     def __init__(self, setup: Setup, network: Network | None = None) -> None:
-        from ..reference import paper_network
-
         if network is None and setup.weights is None:
             raise InputError(
                 "method paper-qatm needs the ImageNet weights of VGG19; give --weights FILE "
                 "(or set QATM_VGG19)"
             )
-        self._network = network or paper_network(str(setup.weights))
+        self._network = network or _vgg19(str(setup.weights))
 
     def encode(self, frame: Image, box: Sequence[float]) -> PaperTemplate:
         """Cut the template out in pixels, then send it through the network."""
@@ -91,6 +89,21 @@ class PaperMethod(Method):
         best = mean_window(searched.values, size or searched.size).best(None)
         quality = np.exp(2.0 * searched.values)
         return Found(best.box, float(np.exp(best.score)), quality)
+
+
+def _vgg19(weights: str) -> Network:
+    """The network of the paper.
+
+    Raises:
+        InputError: the weights cannot be used.
+    """
+    from ...model.weights import WeightsError
+    from ..reference import paper_network
+
+    try:
+        return paper_network(weights)
+    except WeightsError as error:
+        raise InputError(str(error)) from error
 
 
 def lean_log_quality(template: Tensor, search: Tensor, alpha: float) -> Tensor:

@@ -1,0 +1,83 @@
+"""Which methods there are, as data; each is imported only when it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import NamedTuple
+
+from ...runtime.errors import InputError
+from .base import Method, Setup
+
+
+class MethodInfo(NamedTuple):
+    """A method of the comparison.
+
+    Attributes:
+        module: file in this folder.
+        factory: class in it, called with a :class:`Setup`.
+        description: one line.
+        paper: where it comes from.
+    """
+
+    module: str
+    factory: str
+    description: str
+    paper: str
+
+
+CLASSIC = "textbook; cv2.matchTemplate"
+
+METHODS: Mapping[str, MethodInfo] = MappingProxyType(
+    {
+        "ssd": MethodInfo("ssd", "Ssd", "squared differences of colours", CLASSIC),
+        "ncc": MethodInfo("ncc", "Ncc", "normalised correlation of colours", CLASSIC),
+        "zncc": MethodInfo("zncc", "Zncc", "correlation of colours about their means", CLASSIC),
+        "ssd-deep": MethodInfo("ssd", "SsdDeep", "squared differences of our features", CLASSIC),
+        "ncc-deep": MethodInfo("ncc", "NccDeep", "normalised correlation of our features", CLASSIC),
+        "zncc-deep": MethodInfo(
+            "zncc", "ZnccDeep", "correlation of our features about their means", CLASSIC
+        ),
+        "bbs": MethodInfo(
+            "bbs", "Bbs", "best-buddies similarity of colour patches", "Dekel et al., CVPR 2015"
+        ),
+        "ddis": MethodInfo(
+            "ddis", "Ddis", "deformable diversity of colour patches", "Talmi et al., CVPR 2017"
+        ),
+        "cotm": MethodInfo("cotm", "Cotm", "co-occurrence of colours", "Kat et al., CVPR 2018"),
+        "dim": MethodInfo(
+            "dim", "Dim", "explaining away by divisive input modulation", "Spratling, PR 2020"
+        ),
+        "paper-qatm": MethodInfo(
+            "paper_qatm", "PaperMethod", "QATM as published, on VGG19", "Cheng et al., CVPR 2019"
+        ),
+        "qatm-plain": MethodInfo(
+            "qatm_plain", "QatmPlain", "QATM on our features, nothing else", "this project"
+        ),
+        "qatm": MethodInfo("qatm_default", "QatmDefault", "what Matcher() does", "this project"),
+    }
+)
+"""Name of a method -> what it is, in the order of the table."""
+
+
+def open_method(name: str, setup: Setup) -> Method:
+    """Make a method ready.
+
+    Raises:
+        InputError: an unknown name, or something the method needs is not installed or not given.
+        BundleError: the bundle cannot be used.
+        DeviceError: the device cannot be used.
+        WeightsError: the weights cannot be used.
+    """
+    info = METHODS.get(name)
+    if info is None:
+        raise InputError(f"method {name!r} is unknown; choose from {', '.join(METHODS)}")
+    try:
+        module = import_module(f".{info.module}", __package__)
+        return getattr(module, info.factory)(setup)
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f'method {name} needs {error.name}, which is not installed: pip install "qatm[eval]"'
+            + (', and for paper-qatm "qatm[export]"' if error.name == "torch" else "")
+        ) from error

@@ -1,0 +1,132 @@
+"""Figures of merit: overlap, success curve, ROC, precision and recall, and how sure they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+THRESHOLDS = np.arange(20) / 20.0
+"""IoU thresholds of the success curve: 0, .05 ... .95."""
+
+HALF = 0.5
+RESAMPLES = 1000
+CONFIDENCE = 0.95
+
+
+class Decision(NamedTuple):
+    """How good "it is there" is: precision, recall, and false alarms per absent object."""
+
+    precision: float
+    recall: float
+    false_alarm_rate: float
+
+
+def success_curve(overlaps: Sequence[float] | Array) -> Array:
+    """Share of boxes whose IoU lies above each of :data:`THRESHOLDS`, ``(20,)``.
+
+    Args:
+        overlaps: IoU of each box; 0 where there is none.
+    """
+    return (np.asarray(overlaps, float)[:, None] > THRESHOLDS).mean(axis=0)
+
+
+def success_auc(overlaps: Sequence[float] | Array) -> float:
+    """Area under the success curve: its mean over the thresholds."""
+    return float(success_curve(overlaps).mean())
+
+
+def success_at_half(overlaps: Sequence[float] | Array) -> float:
+    """Share of boxes with an IoU above .5."""
+    return float((np.asarray(overlaps, float) > HALF).mean())
+
+
+def roc_auc(present: Sequence[bool] | Array, scores: Sequence[float] | Array) -> float:
+    """Area under the ROC curve: how often a present object outscores an absent one; ties half.
+
+    NaN if only one kind is there.
+    """
+    labels = np.asarray(present, bool)
+    values = np.asarray(scores, float)
+    positives, negatives = int(labels.sum()), int((~labels).sum())
+    if not positives or not negatives:
+        return float("nan")
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks = np.cumsum(counts) - (counts - 1) / 2.0
+    wins = ranks[inverse.ravel()][labels].sum() - positives * (positives + 1) / 2.0
+    return float(wins / (positives * negatives))
+
+
+def roc_curve(
+    present: Sequence[bool] | Array, scores: Sequence[float] | Array
+) -> tuple[Array, Array]:
+    """False and true positive rates from the strictest threshold to the mildest, from (0, 0)."""
+    labels = np.asarray(present, bool)
+    values = np.asarray(scores, float)
+    levels = np.unique(values)[::-1]
+    true = [(values[labels] >= level).mean() if labels.any() else 0.0 for level in levels]
+    false = [(values[~labels] >= level).mean() if (~labels).any() else 0.0 for level in levels]
+    return np.array([0.0, *false]), np.array([0.0, *true])
+
+
+def decision(present: Sequence[bool] | Array, found: Sequence[bool] | Array) -> Decision:
+    """Precision and recall of yes-or-no answers; precision is 1 where nothing was found."""
+    labels, answers = np.asarray(present, bool), np.asarray(found, bool)
+    hits, alarms = int((labels & answers).sum()), int((~labels & answers).sum())
+    positives, negatives = int(labels.sum()), int((~labels).sum())
+    return Decision(
+        precision=hits / (hits + alarms) if hits + alarms else 1.0,
+        recall=hits / positives if positives else 0.0,
+        false_alarm_rate=alarms / negatives if negatives else 0.0,
+    )
+
+
+def best_f1_threshold(present: Sequence[bool] | Array, scores: Sequence[float] | Array) -> float:
+    """The score from which calling an object found gives the highest F1 on these very data.
+
+    It is chosen with the answers known, so it flatters; methods without a threshold of their own
+    have no other.
+    """
+    labels, values = np.asarray(present, bool), np.asarray(scores, float)
+    order = np.argsort(-values, kind="stable")
+    hits = np.cumsum(labels[order])
+    f1 = 2.0 * hits / (np.arange(1, len(values) + 1) + max(1, int(labels.sum())))
+    # A threshold lies between different scores only.
+    last = np.append(np.diff(values[order]) != 0, True)
+    return float(values[order][int(np.argmax(np.where(last, f1, -1.0)))])
+
+
+def interval(
+    groups: Sequence[str], statistic: Callable[[Array], float], seed: int = 0
+) -> tuple[float, float]:
+    """95 % confidence interval by bootstrap over groups (videos), which are drawn as a whole.
+
+    Args:
+        groups: the group of each case.
+        statistic: takes the indices of the drawn cases.
+        seed: of the draws.
+
+    Returns:
+        Lower and upper end; both NaN without a case.
+    """
+    members: dict[str, list[int]] = {}
+    for index, group in enumerate(groups):
+        members.setdefault(group, []).append(index)
+    if not members:
+        return float("nan"), float("nan")
+    rng = np.random.default_rng(seed)
+    blocks = [np.array(indices) for indices in members.values()]
+    values = []
+    for _ in range(RESAMPLES):
+        drawn = rng.integers(len(blocks), size=len(blocks))
+        values.append(statistic(np.concatenate([blocks[i] for i in drawn])))
+    tail = (1.0 - CONFIDENCE) / 2.0
+    kept = np.array(values)[np.isfinite(values)]
+    if not len(kept):
+        return float("nan"), float("nan")
+    low, high = np.quantile(kept, [tail, 1.0 - tail])
+    return float(low), float(high)
