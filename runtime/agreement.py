@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from .similarity import NORM_EPSILON, STD_EPSILON
@@ -27,26 +26,26 @@ def rigid_agreement(rows: Array, footprint: Array, cells: Array) -> Array:
     Returns:
         ``(H - h + 1, W - w + 1)`` float32 in [-1, 1].
     """
-    height, width = cells.shape[1:]
+    own, around = _aligned(rows, cells.reshape(cells.shape[0], -1))
     h, w = footprint.shape
-    similarity = np.zeros((h * w, height * width), np.float32)
-    similarity[footprint.ravel() > 0] = _cosines(rows, cells.reshape(cells.shape[0], -1))
-    patch, line, cell = (similarity.strides[0], width * similarity.itemsize, similarity.itemsize)
-    # Entry (i, j, y, x) is patch (i, j) against cell (i + y, j + x).
-    shifted = as_strided(
-        similarity,
-        (h, w, height - h + 1, width - w + 1),
-        (w * patch + line, patch + cell, line, cell),
-        writeable=False,
-    )
-    return shifted.sum((0, 1)) / np.float32(len(rows))
+    template = np.zeros((h * w, cells.shape[0]), np.float32)
+    template[footprint.ravel() > 0] = own
+    template = np.ascontiguousarray(template.T).reshape(-1, h, w)
+    around = around.reshape(cells.shape)
+    shifts = (cells.shape[1] - h + 1, cells.shape[2] - w + 1)
+    total = np.empty(shifts, np.float32)
+    # Only the diagonals of the similarity matrix are needed; a few plain sums are cheaper than the
+    # whole product, and do not wait for threads that the inference library keeps busy.
+    for y, x in np.ndindex(shifts):
+        total[y, x] = np.einsum("chw,chw->", template, around[:, y : y + h, x : x + w])
+    return total / np.float32(len(rows))
 
 
-def _cosines(rows: Array, cells: Array) -> Array:
-    """Cosine similarities ``(M, N)`` after joint standardisation of each channel.
+def _aligned(rows: Array, cells: Array) -> tuple[Array, Array]:
+    """Rows ``(M, C)`` and cells ``(C, N)`` whose dot products are cosine similarities.
 
-    The scaling is moved to the rows and the lengths of the cells to the result, as in the matching
-    graph, so that the large operand is only centred.
+    Each channel is standardised jointly. The scaling is moved to the rows, as in the matching
+    graph, so that the larger operand is only centred and divided by its lengths.
     """
     count = len(rows) + cells.shape[1]
     mean = (rows.sum(0) + cells.sum(1)) / np.float32(count)
@@ -56,5 +55,5 @@ def _cosines(rows: Array, cells: Array) -> Array:
     inverse = 1 / (variance + np.float32(STD_EPSILON))
     own *= np.sqrt(inverse)
     own /= np.sqrt(np.square(own).sum(1, keepdims=True) + np.float32(NORM_EPSILON))
-    lengths = np.sqrt(inverse @ squares + np.float32(NORM_EPSILON))
-    return (own * np.sqrt(inverse)) @ others / lengths
+    others /= np.sqrt(np.einsum("c,cn->n", inverse, squares) + np.float32(NORM_EPSILON))
+    return own * np.sqrt(inverse), others

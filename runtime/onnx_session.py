@@ -57,6 +57,8 @@ class OnnxSession:
         options.log_severity_level = FATAL
         # A memory pattern is planned for one shape and kept beside the arena; sizes differ here.
         options.enable_mem_pattern = False
+        # Threads that spin between runs starve the ones numpy and OpenCV use.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if threads is not None:
             options.intra_op_num_threads = threads
         try:

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ..runtime.errors import InputError, QatmError
+from ..runtime.errors import InputError
 from .console import Group, complain, json_line, print_line, progress
-from .eval_run import PROTOCOLS, Chunk, Outcome, Task, run_chunk, runner, split
+from .eval_options import (
+    DeviceOption,
+    Folder,
+    JsonOption,
+    MethodOption,
+    ModelOption,
+    Options,
+    ProcessesOption,
+    ProtocolOption,
+    SaveOption,
+    WeightsOption,
+    read_options,
+)
+from .eval_run import Chunk, Outcome, Task, run_chunk, runner, split
 from .match_command import Device
-from .methods import METHODS, Setup, open_method
 from .pairs import Pair, PairFolder, read_pairs, strangers
-
-ALL = "all"
-OURS = "qatm"
-MOST_PROCESSES = 4
 
 Results = dict[str, list[Outcome]]
 
@@ -31,94 +36,6 @@ eval_app = typer.Typer(
     no_args_is_help=False,
     help="Compare methods on pairs of frames with known answers.",
 )
-
-
-class Protocol(str, Enum):
-    """How much a method is told about the object's size in the picture."""
-
-    gt_size = "gt-size"
-    template_size = "template-size"
-
-
-@dataclass(frozen=True)
-class Options:
-    """What both evaluations share."""
-
-    methods: tuple[str, ...]
-    protocols: tuple[str, ...]
-    setup: Setup
-    processes: int
-    as_json: bool
-    save: Path | None
-
-
-Folder = Annotated[
-    Path,
-    typer.Argument(
-        metavar="DIR",
-        help="Folder of pairs: pairNNNN_frm1_VIDEO_FRAME.jpg, and a .txt of x,y,w,h for each frame.",
-        show_default=False,
-    ),
-]
-MethodOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--method",
-        metavar="NAME",
-        help=f"Methods to compare, repeated or separated by commas; '{ALL}' is every one that can "
-        f"run here. Known: {', '.join(METHODS)}. Default: {OURS}.",
-        show_default=False,
-    ),
-]
-ModelOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--model",
-        metavar="BUNDLE",
-        help="Folder written by qatm-export. Default: the model that comes with qatm.",
-    ),
-]
-DeviceOption = Annotated[Device, typer.Option("--device", help="Where to compute our features.")]
-WeightsOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--weights",
-        metavar="FILE",
-        envvar="QATM_VGG19",
-        help="ImageNet weights of VGG19 (.npz, .h5 or .pth), which paper-qatm needs.",
-    ),
-]
-ProtocolOption = Annotated[
-    list[Protocol] | None,
-    typer.Option(
-        "--protocol",
-        help="gt-size: window and box have the true size; template-size: only the template is "
-        "known. Default: both.",
-        show_default=False,
-    ),
-]
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object per method and protocol.")
-]
-SaveOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--save",
-        metavar="DIR",
-        help="Write every pair as CSV, the curves, and contact sheets of the worst cases.",
-    ),
-]
-ProcessesOption = Annotated[
-    int | None,
-    typer.Option(
-        "--processes",
-        metavar="N",
-        min=1,
-        help="Processes, of one thread each. Default: one per core, at most "
-        f"{MOST_PROCESSES}.",
-        show_default=False,
-    ),
-]
 
 
 @eval_app.command("otb")
@@ -144,7 +61,7 @@ def otb(
     from .eval_records import otb_record
     from .eval_report import plot_success
 
-    options = _options(method, protocol, (model, device, weights), processes, as_json, save)
+    options = read_options(method, protocol, (model, device, weights), processes, as_json, save)
     found = _usable(folder)
     tasks = [Task(pair.name, pair.video, pair.template, pair.search) for pair in found.pairs]
 
@@ -181,7 +98,7 @@ def motb(
     from .eval_records import motb_record
     from .eval_report import plot_roc
 
-    options = _options(method, protocol, (model, device, weights), processes, as_json, save)
+    options = read_options(method, protocol, (model, device, weights), processes, as_json, save)
     found = _usable(folder)
 
     def record(name: str, protocol: str, outcomes: list[Outcome]) -> dict[str, Any]:
@@ -205,49 +122,6 @@ def _with_absent(pairs: Sequence[Pair], seed: int) -> list[Task]:
         tasks.append(Task(pair.name, pair.video, pair.template, pair.search))
         tasks.append(Task(pair.name, pair.video, other.template, pair.search, present=False))
     return tasks
-
-
-def _options(
-    methods: Sequence[str] | None,
-    protocols: Sequence[Protocol] | None,
-    model: tuple[Path | None, Device, Path | None],
-    processes: int | None,
-    as_json: bool,
-    save: Path | None,
-) -> Options:
-    """Check the options that both commands share, before any work is done."""
-    setup = Setup(model[0], model[1].value, model[2])
-    chosen = {protocol.value for protocol in protocols or ()} or set(PROTOCOLS)
-    names = usable_methods(methods or [OURS], setup)
-    if save is not None:
-        _make_folder(save)
-    count = processes or min(MOST_PROCESSES, os.cpu_count() or 1)
-    ordered = tuple(protocol for protocol in PROTOCOLS if protocol in chosen)
-    return Options(names, ordered, setup, count, as_json, save)
-
-
-def usable_methods(wanted: Sequence[str], setup: Setup) -> tuple[str, ...]:
-    """The methods asked for, each opened once to see that it works.
-
-    Of ``all``, those that cannot run here are named on stderr and left out.
-
-    Raises:
-        QatmError: a method asked for by its name is unknown or cannot run here.
-    """
-    names = [part.strip() for entry in wanted for part in entry.split(",") if part.strip()]
-    if not names:
-        raise InputError(f"--method names no method; choose from {', '.join(METHODS)} or {ALL}")
-    usable: list[str] = []
-    for name in dict.fromkeys(METHODS if ALL in names else names):
-        try:
-            open_method(name, setup).close()
-        except QatmError as error:
-            if name in names:
-                raise
-            complain(f"{name} is left out: {error}")
-        else:
-            usable.append(name)
-    return tuple(usable)
 
 
 def _usable(folder: Path) -> PairFolder:
@@ -327,23 +201,4 @@ def _save(
     for method, outcomes in results.items():
         for protocol in protocols:
             sheet = contact_sheet(worst(outcomes, protocol), protocol)
-            save_picture(folder / f"{name}-worst-{method}-{protocol}.png", sheet)
-
-
-def _make_folder(folder: Path) -> None:
-    """Create the folder for the results and see that plots can be drawn, before any work.
-
-    Raises:
-        InputError: it cannot be written to, or matplotlib is missing.
-    """
-    from importlib.util import find_spec
-
-    if find_spec("matplotlib") is None:
-        raise InputError('--save draws with matplotlib: pip install "qatm[eval]"')
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        writable = os.access(folder, os.W_OK)
-    except OSError as error:
-        raise InputError(f"--save {folder} cannot be made: {error.strerror}") from error
-    if not writable:
-        raise InputError(f"--save {folder} cannot be written to; choose another folder")
+            save_picture(folder / f"{name}-worst-{method}-{protocol}.jpg", sheet)

@@ -27,9 +27,7 @@ OWN = "own"
 BEST_F1 = "best F1 on these data"
 
 
-def otb_record(
-    method: str, protocol: str, outcomes: Sequence[Outcome], skipped: int = 0
-) -> Record:
+def otb_record(method: str, protocol: str, outcomes: Sequence[Outcome], skipped: int = 0) -> Record:
     """Figures of merit of one method in one protocol.
 
     Args:

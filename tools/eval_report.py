@@ -114,9 +114,7 @@ def _row(outcome: Outcome, protocol: str) -> dict[str, Any]:
         row |= {f"true_{side}": value for side, value in zip("xywh", task.search.box, strict=True)}
         row["iou"] = round(outcome.overlap(protocol), 4)
     if answer:
-        row |= {
-            side: round(value, 2) for side, value in zip("xywh", answer.box, strict=True)
-        }
+        row |= {side: round(value, 2) for side, value in zip("xywh", answer.box, strict=True)}
         row["score"] = round(answer.score, 6)
         row["found"] = "" if answer.found is None else int(answer.found)
     return row

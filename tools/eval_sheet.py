@@ -112,7 +112,9 @@ def _fitted(image: Image, room: tuple[int, int]) -> tuple[Image, float]:
     """An image resized to fit a room, and by how much."""
     height, width = image.shape[:2]
     scale = min(room[0] / width, room[1] / height)
-    return resize_to(image, max(1, round(width * scale)), max(1, round(height * scale))).copy(), scale
+    return resize_to(
+        image, max(1, round(width * scale)), max(1, round(height * scale))
+    ).copy(), scale
 
 
 def _framed(picture: Image, room: tuple[int, int]) -> Image:

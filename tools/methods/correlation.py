@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from ...runtime.images import Image
-from .base import Array, Crop, Windows, WindowMethod, check_fits, cut_out, pixel_windows
+from .base import Array, Crop, WindowMethod, Windows, check_fits, cut_out, pixel_windows
 
 EPSILON = 1e-6
 

@@ -80,9 +80,7 @@ def patches_of(image: Image) -> Array:
     """The 3 x 3 patch around each pixel, ``(H W, 27)`` float32 in [0, 1]."""
     height, width = image.shape[:2]
     padded = cv2.copyMakeBorder(image, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-    shifted = [
-        padded[y : y + height, x : x + width] for y in range(PATCH) for x in range(PATCH)
-    ]
+    shifted = [padded[y : y + height, x : x + width] for y in range(PATCH) for x in range(PATCH)]
     return (np.concatenate(shifted, axis=2).reshape(height * width, -1) / 255.0).astype(np.float32)
 
 
@@ -140,9 +138,7 @@ def diversity(labels: Array, window: tuple[int, int]) -> Array:
     return total[h - 1 : rows, w - 1 : columns]
 
 
-def centre_of_mass(
-    values: Array, summed: Array, window: tuple[int, int]
-) -> tuple[float, float]:
+def centre_of_mass(values: Array, summed: Array, window: tuple[int, int]) -> tuple[float, float]:
     """From the maximum of the smoothed map to the centre of mass around it, in cells ``(x, y)``."""
     row, column = (int(i) for i in np.unravel_index(int(np.argmax(summed)), summed.shape))
     half_w, half_h = window[0] // 2, window[1] // 2

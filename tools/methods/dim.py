@@ -104,13 +104,14 @@ def explain(picture: Array, templates: Array) -> Array:
     Returns:
         ``(H - h + 1, W - w + 1)`` float32, not negative.
     """
-    from scipy import fft
+    from scipy.fft import next_fast_len
 
     height, width = picture.shape[1:]
     h, w = templates.shape[2:]
     # Windows that stick out explain the border; without them windows there have no rivals.
     top, left = h // 2, w // 2
-    grid = fft.next_fast_len(height + 2 * top, True), fft.next_fast_len(width + 2 * left, True)
+    wanted = height + 2 * top, width + 2 * left
+    grid = int(next_fast_len(wanted[0], True) or 0), int(next_fast_len(wanted[1], True) or 0)
     ends = grid[0] - height - top, grid[1] - width - left
     padded = np.stack(
         [
@@ -118,24 +119,35 @@ def explain(picture: Array, templates: Array) -> Array:
             for plane in picture
         ]
     )
-    axes = (-2, -1)
     parts = templates / np.maximum(templates.sum((1, 2, 3), keepdims=True), TINY)
     shapes = templates / np.maximum(templates.max((1, 2, 3), keepdims=True), TINY)
     least = EPSILON / max(float(shapes.sum((1, 2, 3)).max()), TINY)
-    weights = fft.rfft2(parts, grid, axes=axes).conj()
-    shapes = fft.rfft2(shapes, grid, axes=axes)
+    weights, shapes = _spectra(parts, grid).conj(), _spectra(shapes, grid)
     evidence = np.zeros((len(templates), *grid), np.float32)
     explained = np.zeros_like(padded)
     for round_number in range(ITERATIONS):
         if round_number:
-            spectra = fft.rfft2(evidence, axes=axes)
-            mixed = np.stack([(shapes[:, i] * spectra).sum(0) for i in range(len(padded))])
-            explained = fft.irfft2(mixed, grid, axes=axes)
-        unexplained = fft.rfft2(padded / np.maximum(explained, EPSILON), axes=axes)
-        mixed = np.stack([(own * unexplained).sum(0) for own in weights])
-        support = fft.irfft2(mixed, grid, axes=axes)
+            spectra = _spectra(evidence, grid)
+            mixed = [(shapes[:, i] * spectra).sum(0) for i in range(len(padded))]
+            explained = _planes(np.stack(mixed), grid)
+        unexplained = _spectra(padded / np.maximum(explained, EPSILON), grid)
+        support = _planes(np.stack([(own * unexplained).sum(0) for own in weights]), grid)
         evidence = np.maximum(evidence, least) * np.maximum(support, 0.0)
     return evidence[0, top : top + height - h + 1, left : left + width - w + 1]
+
+
+def _spectra(planes: Array, grid: tuple[int, int]) -> Array:
+    """Fourier transforms of real planes ``(..., H, W)``, filled up with zeros to a grid."""
+    from scipy.fft import rfft2
+
+    return np.asarray(rfft2(planes, grid))
+
+
+def _planes(spectra: Array, grid: tuple[int, int]) -> Array:
+    """The real planes ``(..., H, W)`` of Fourier transforms."""
+    from scipy.fft import irfft2
+
+    return np.asarray(irfft2(spectra, grid))
 
 
 def pooled(evidence: Array, size: Sequence[int]) -> Array:
