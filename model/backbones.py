@@ -76,7 +76,7 @@ class Backbone(nn.Module):
     @property
     def dtype(self) -> torch.dtype:
         """Of the network's weights; preprocessing and output keep the image's."""
-        return next(self.network.parameters()).dtype
+        return next((p.dtype for p in self.network.parameters()), torch.float32)
 
     def half_network(self) -> Backbone:
         """Turn the network (not the preprocessing, not the output) to FP16, in place."""

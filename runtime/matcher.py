@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,7 +18,7 @@ from .bundle import Bundle
 from .errors import DeviceError, ImageError, InputError, TemplateError
 from .features import Encoder, FeatureMap
 from .images import Image, as_bgr
-from .peaks import OVERLAP, Peak, find_peaks, window_response
+from .peaks import OVERLAP, Peak, find_peaks, window_mean, window_response
 from .results import Match, MatcherInfo, QualityMap
 from .similarity import quality_map
 from .template import Template, TemplateEncoder, TemplateLevel, is_flat
@@ -240,12 +241,21 @@ class Matcher:
         return quality_map(self._backend, rows, target, cells, self.bundle.spec.recipe.alpha)
 
     def _search(self, level: TemplateLevel, features: FeatureMap, count: int) -> list[Peak]:
-        """The best windows of the coarse map, in coarse cells."""
+        """The best windows of the coarse map, in coarse cells, with their evidence.
+
+        Competitors sharpen the place, but they also take quality away from true matches by how
+        busy the surroundings are; presence is judged without them.
+        """
         grid = level.coarse
         quality = self._quality(grid.rows, grid.target, features.coarse)
         response = window_response(quality, grid.footprint)
         shape = grid.footprint.shape
-        return find_peaks(response, (shape[0], shape[1]), count)
+        peaks = find_peaks(response, (shape[0], shape[1]), count)
+        if not grid.target.all():
+            own = grid.own_rows
+            quality = self._quality(own, np.ones(len(own), np.float32), features.coarse)
+        evidence = window_mean(quality, grid.footprint)
+        return [replace(p, evidence=float(evidence[round(p.y), round(p.x)])) for p in peaks]
 
     def _match(
         self,
@@ -272,7 +282,7 @@ class Matcher:
             box = move_inside(box, *features.size)
         # What is left of a single colour are effects of the border, and those match one to one.
         flat = template.flat or is_flat(features.working, working_box, None)
-        score = 0.0 if flat else spec.score(peak.response, agreement)
+        score = 0.0 if flat else spec.score(peak.evidence, agreement)
         found = score >= (spec.score.threshold if min_score is None else min_score)
         return Match(box, score, found, index)
 

@@ -17,11 +17,15 @@ OVERLAP = 0.3
 
 @dataclass(frozen=True)
 class Peak:
-    """A window: top-left cell with a sub-cell part, and its response in [0, 1]."""
+    """A window: top-left cell with a sub-cell part, its response, and the evidence for it.
+
+    Response and evidence lie in [0, 1].
+    """
 
     x: float
     y: float
     response: float
+    evidence: float = 0.0
 
 
 def window_response(quality: Array, footprint: Array) -> Array:
@@ -36,16 +40,20 @@ def window_response(quality: Array, footprint: Array) -> Array:
     Returns:
         ``(H - h + 1, W - w + 1)`` float32 in [0, 1].
     """
-    root = np.sqrt(quality)
+    return window_mean(np.sqrt(quality), footprint)
+
+
+def window_mean(values: Array, footprint: Array) -> Array:
+    """Mean of a map ``(H, W)`` over the footprint, for each window inside the map."""
     height, width = footprint.shape
     kernel = (footprint / footprint.sum()).astype(np.float32)
     if footprint.all():
         full = cv2.boxFilter(
-            root, -1, (width, height), anchor=(0, 0), borderType=cv2.BORDER_ISOLATED
+            values, -1, (width, height), anchor=(0, 0), borderType=cv2.BORDER_ISOLATED
         )
     else:
-        full = cv2.filter2D(root, -1, kernel, anchor=(0, 0), borderType=cv2.BORDER_ISOLATED)
-    return full[: root.shape[0] - height + 1, : root.shape[1] - width + 1]
+        full = cv2.filter2D(values, -1, kernel, anchor=(0, 0), borderType=cv2.BORDER_ISOLATED)
+    return full[: values.shape[0] - height + 1, : values.shape[1] - width + 1]
 
 
 def find_peaks(response: Array, window: tuple[int, int], count: int) -> list[Peak]:

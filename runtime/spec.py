@@ -63,23 +63,23 @@ class Recipe:
 class ScoreMap:
     """Monotone map from the evidence for a match to a score: logistic regression.
 
-    ``score = 1 / (1 + exp(-(slope * log(response) + agreement * a + offset)))`` with the window's
-    response and the mean agreement ``a`` of its patches, both in [0, 1]; ``threshold`` is the score
-    from which a match counts as found. The defaults were fitted on the default backbone, to pairs
+    ``score = 1 / (1 + exp(-(slope * log(evidence) + agreement * a + offset)))`` with the mean
+    quality of the window and the mean agreement ``a`` of its patches, both in [0, 1];
+    ``threshold`` is the score from which a match counts as found. The defaults were fitted on the default backbone, to pairs
     of frames with and without the object.
     """
 
-    slope: float = 1.65
-    agreement: float = 18.2
-    offset: float = 1.26
+    slope: float = 2.36
+    agreement: float = 12.8
+    offset: float = 5.2
     threshold: float = 0.5
 
-    def __call__(self, response: float, agreement: float) -> float:
+    def __call__(self, evidence: float, agreement: float) -> float:
         """Score in [0, 1]."""
-        if response <= 0.0 or not math.isfinite(response):
+        if evidence <= 0.0 or not math.isfinite(evidence):
             return 0.0
-        evidence = self.slope * math.log(response) + self.agreement * agreement + self.offset
-        return 1.0 / (1.0 + math.exp(min(-evidence, 700.0)))
+        odds = self.slope * math.log(evidence) + self.agreement * agreement + self.offset
+        return 1.0 / (1.0 + math.exp(min(-odds, 700.0)))
 
 
 @dataclass(frozen=True)

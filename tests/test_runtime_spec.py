@@ -71,16 +71,18 @@ def test_a_wrong_value_is_named(path: tuple[str, ...], value: Any, words: str) -
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.floats(0, 1), st.floats(0, 1))
-def test_scores_rise_with_the_response(a: float, b: float) -> None:
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_scores_rise_with_the_evidence_and_the_agreement(a: float, b: float, fixed: float) -> None:
     score = ScoreMap()
     low, high = sorted((a, b))
-    assert 0 <= score(low) <= score(high) <= 1
+    assert 0 <= score(low, fixed) <= score(high, fixed) <= 1
+    assert 0 <= score(fixed, low) <= score(fixed, high) <= 1
 
 
-def test_the_score_is_a_logistic_of_the_logarithm() -> None:
-    score = ScoreMap(slope=2.0, offset=1.0)
-    assert score(math.exp(-0.5)) == pytest.approx(0.5)
-    assert score(0.2) == pytest.approx(1 / (1 + math.exp(-(2 * math.log(0.2) + 1))))
-    assert [score(bad) for bad in (0.0, -1.0, math.nan, math.inf)] == [0, 0, 0, 0]
-    assert ScoreMap(slope=1e6)(1e-300) == pytest.approx(0, abs=1e-300)
+def test_the_score_is_a_logistic() -> None:
+    score = ScoreMap(slope=2.0, agreement=3.0, offset=1.0)
+    assert score(math.exp(-0.5), 0.0) == pytest.approx(0.5)
+    odds = 2 * math.log(0.2) + 3 * 0.4 + 1
+    assert score(0.2, 0.4) == pytest.approx(1 / (1 + math.exp(-odds)))
+    assert [score(bad, 1.0) for bad in (0.0, -1.0, math.nan, math.inf)] == [0, 0, 0, 0]
+    assert ScoreMap(slope=1e6)(1e-300, 0.0) == pytest.approx(0, abs=1e-300)
