@@ -40,8 +40,24 @@ TOLERANCES = (
     Tolerance("quality", "fp32", 1e-4, ABSOLUTE),
     Tolerance("score", "fp32", 1e-5, ABSOLUTE),
     Tolerance("box", "fp32", 0.01, PIXELS),
+    Tolerance("features", "fp16", 1e-2, RELATIVE),
+    Tolerance("coarse", "fp16", 1e-2, RELATIVE),
+    Tolerance("quality", "fp16", 0.02, ABSOLUTE),
+    Tolerance("score", "fp16", 2e-3, ABSOLUTE),
+    Tolerance("box", "fp16", 0.2, PIXELS),
+    *(
+        tolerance
+        for precision in ("int8-cpu", "int8-trt")
+        for tolerance in (
+            Tolerance("features", precision, 0.4, RELATIVE),
+            Tolerance("coarse", precision, 0.4, RELATIVE),
+            Tolerance("quality", precision, 0.3, ABSOLUTE),
+            Tolerance("score", precision, 0.05, ABSOLUTE),
+            Tolerance("box", precision, 2.0, PIXELS),
+        )
+    ),
 )
-"""About ten times the largest error seen with the known backbones on photographs."""
+"""For FP32 about ten times the largest error seen with the known backbones on photographs."""
 
 AXES = {
     "features": ("picture", "channel", "row", "column"),

@@ -193,9 +193,12 @@ class EngineInfo:
 def rebuild_hint(flavour: str, sm: Sequence[int]) -> str:
     """How to get an engine for a flavour and its targets."""
     if flavour == "tensorrt":
-        return "build it again on this machine: qatm-export --engine tensorrt"
+        return "build it again on this machine: qatm-export --engines-only --engine tensorrt BUNDLE"
     targets = ",".join(str(target) for target in sorted(set(sm)))
-    return f"build it again with this version: qatm-export --engine {flavour} --sm {targets}"
+    return (
+        "build it again with this version: "
+        f"qatm-export --engines-only --engine {flavour} --sm {targets} BUNDLE"
+    )
 
 
 def sidecar_of(engine: Path) -> Path:

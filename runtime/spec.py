@@ -65,13 +65,13 @@ class ScoreMap:
 
     ``score = 1 / (1 + exp(-(slope * log(evidence) + agreement * a + offset)))`` with the mean
     quality of the window and the mean agreement ``a`` of its patches, both in [0, 1];
-    ``threshold`` is the score from which a match counts as found. The defaults were fitted on the default backbone, to pairs
-    of frames with and without the object.
+    ``threshold`` is the score from which a match counts as found. The defaults were fitted on the
+    default backbone, to pairs of frames with and without the object.
     """
 
     slope: float = 2.36
     agreement: float = 12.8
-    offset: float = 5.2
+    offset: float = 5.1
     threshold: float = 0.5
 
     def __call__(self, evidence: float, agreement: float) -> float:

@@ -161,7 +161,8 @@ def _how(flavour: str) -> str:
     """How to get engines."""
     if flavour == "tensorrt":
         return rebuild_hint(flavour, ())
-    return f"build them: qatm-export --engine {flavour} --sm NN, with this GPU's compute capability"
+    command = f"qatm-export --engines-only --engine {flavour} --sm NN BUNDLE"
+    return f"build them: {command}, with this GPU's compute capability"
 
 
 def _dimension_names(bundle: Bundle, info: EngineInfo) -> dict[str, tuple[int | str, ...]]:

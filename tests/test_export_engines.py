@@ -402,7 +402,7 @@ def test_engine_of_another_bundle_or_damaged(changed: Bundle, rtx: str, values, 
     info = change_sidecar(changed, **values)
     with pytest.raises(BundleError, match=fragment) as caught:
         info.check_bundle(changed)
-    assert "qatm-export --engine tensorrt-rtx --sm 86" in str(caught.value)
+    assert "qatm-export --engines-only --engine tensorrt-rtx --sm 86" in str(caught.value)
     with pytest.raises(DeviceError, match=fragment):
         select_engine(changed, "features", "fp32", "tensorrt-rtx", rtx, 86)
 

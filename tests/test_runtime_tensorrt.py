@@ -182,9 +182,9 @@ def test_unknown_flavour(bundle):
 
 def test_no_engine_says_the_command(bundle, machine):
     text = refused(bundle, "has no engine for tensorrt; ")
-    assert "qatm-export --engine tensorrt" in text
+    assert "qatm-export --engines-only --engine tensorrt" in text
     text = refused(bundle, "has no fp16 engine for tensorrt-rtx; ", "tensorrt-rtx", "fp16")
-    assert "qatm-export --engine tensorrt-rtx --sm" in text
+    assert "qatm-export --engines-only --engine tensorrt-rtx --sm" in text
 
 
 def test_other_precision_is_listed(bundle, machine, monkeypatch):
@@ -220,7 +220,7 @@ def test_other_version_gpu_or_onnx(bundle, machine, monkeypatch):
     fake_library(monkeypatch, version="10.7.0")
     both(bundle)
     text = refused(bundle, "built with tensorrt 10.3.0, this machine has 10.7.0")
-    assert "qatm-export --engine tensorrt" in text
+    assert "qatm-export --engines-only --engine tensorrt" in text
     fake_library(monkeypatch)
     both(bundle, sm=(75, 87))
     refused(bundle, "is for SM 75, SM 87, this GPU is SM 86")
@@ -241,7 +241,7 @@ def test_damaged_engine_file(bundle, machine, monkeypatch, harm):
     else:
         path.write_bytes(data[:-1] if harm == "cut" else b"N" + data[1:])
     text = refused(bundle, str(path))
-    assert "qatm-export --engine tensorrt" in text
+    assert "qatm-export --engines-only --engine tensorrt" in text
 
 
 def test_damaged_sidecar(bundle, machine, monkeypatch):
@@ -381,7 +381,7 @@ def test_real_library_without_a_driver_refuses_in_one_line(rtx_engine):
     ) as caught:
         TensorRTEngine(rtx_engine, memory, ("features", "coarse"))
     assert "\n" not in str(caught.value)
-    assert "qatm-export --engine tensorrt-rtx --sm 86" in str(caught.value)
+    assert "qatm-export --engines-only --engine tensorrt-rtx --sm 86" in str(caught.value)
     assert (memory.blocks, memory.streams) == ({}, 0)
 
 

@@ -95,6 +95,7 @@ def test_the_cpu_agrees_with_itself_at_every_precision(report):
         assert all(0 < time.median_ms <= time.p90_ms for time in run_.latencies)
 
 
+@pytest.mark.slow
 def test_fp16_differs_a_little_and_does_not_pass_as_fp32(tmp_path):
     pytest.importorskip("torch")
     from qatm.export.bundle_writer import ExportOptions, export_bundle

@@ -36,6 +36,10 @@ PLACE_UNIT = 0.0039
 MOST_PIXELS = 2700.0
 """Larger templates are shrunk to this area together with the picture: 300 patches."""
 
+FARTHEST = 0.8
+"""Distances of places end here. No appearances differ by as much (at most .75), so a patch that
+far away is never the nearest: the one at the same place is nearer. It keeps sums below 2."""
+
 INDEX_BITS = 10
 UNIT = 1 << 20
 """Distances are whole multiples of 1 / UNIT, with the index of the neighbour in the low bits."""
@@ -170,7 +174,8 @@ def nearest_in_template(distance: Array) -> Array:
 def place_costs(length: int, place: int) -> Array:
     """The distance of each of ``length`` places in a row to one of them, ``(length,)`` int32."""
     pixels = PATCH * PLACE_UNIT * (np.arange(length) - place)
-    return np.rint(PLACE_WEIGHT * np.square(pixels) * UNIT).astype(np.int32) << INDEX_BITS
+    apart = np.minimum(PLACE_WEIGHT * np.square(pixels), FARTHEST)
+    return np.rint(apart * UNIT).astype(np.int32) << INDEX_BITS
 
 
 def _count_mutual(of_template: Array, of_image: Array) -> Array:

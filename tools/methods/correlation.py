@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
 from ...runtime.images import Image
-from .base import Array, Crop, WindowMethod, Windows, check_fits, cut_out, pixel_windows
+from .base import Array, Crop, Setup, WindowMethod, Windows, check_fits, cut_out, pixel_windows
+from .colour import cielab
 
 EPSILON = 1e-6
 
@@ -31,26 +34,38 @@ def cross_sums(template: Array, search: Array) -> Array:
     return total
 
 
+def defined(values: Array) -> Array:
+    """A normalised correlation, 0 where OpenCV divided nothing by nothing.
+
+    OpenCV answers with values beyond 1, infinity or NaN there.
+    """
+    return np.where(np.abs(values) < 1.0 + 1e-3, values, 0.0).astype(np.float32)
+
+
 class ColourMethod(WindowMethod):
-    """``cv2.matchTemplate`` on the three colour channels."""
+    """``cv2.matchTemplate`` on three colour channels, by default CIELab, windows one pixel apart."""
 
     mode: int
-    lowest: float = 0.0
 
-    def __init__(self, setup: object = None) -> None:
+    def __init__(self, setup: Setup | None = None) -> None:
         del setup
 
-    def encode(self, frame: Image, box: object) -> Crop:
+    def encode(self, frame: Image, box: Sequence[float]) -> Crop:
         """Cut the template out on whole pixels."""
-        return cut_out(frame, box)  # pyright: ignore[reportArgumentType]
+        return cut_out(frame, box)
 
     def search(self, encoded: Crop, image: Image) -> Windows:
         """Compare the template with each window."""
         check_fits(encoded.pixels, image)
-        values = cv2.matchTemplate(image, encoded.pixels, self.mode)
-        return pixel_windows(self.similarity(values, encoded), encoded, image)
+        template = self.colours(encoded.pixels)
+        values = cv2.matchTemplate(self.colours(image), template, self.mode)
+        return pixel_windows(self.similarity(values, template), encoded, image)
 
-    def similarity(self, values: Array, encoded: Crop) -> Array:
-        """Turn OpenCV's result into a score of which more is better."""
-        del encoded
+    def colours(self, image: Image) -> Array:
+        """The channels to compare, ``(H, W, 3)``."""
+        return cielab(image)
+
+    def similarity(self, values: Array, template: Array) -> Array:
+        """Turn OpenCV's result into a finite score of which more is better."""
+        del template
         return values

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from .base import Array
-from .correlation import EPSILON, ColourMethod, box_sums, cross_sums
+from .correlation import EPSILON, ColourMethod, box_sums, cross_sums, defined
 from .deep import DeepWindowMethod
 
 
@@ -15,6 +15,11 @@ class Ncc(ColourMethod):
 
     name = "ncc"
     mode = cv2.TM_CCORR_NORMED
+
+    def similarity(self, values: Array, template: Array) -> Array:
+        """The cosine, 0 where template or window are black and it is not defined."""
+        del template
+        return defined(values)
 
 
 class NccDeep(DeepWindowMethod):

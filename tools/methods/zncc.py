@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from .base import Array
-from .correlation import EPSILON, ColourMethod, box_sums, cross_sums
+from .correlation import EPSILON, ColourMethod, box_sums, cross_sums, defined
 from .deep import DeepWindowMethod
 
 
@@ -16,11 +16,10 @@ class Zncc(ColourMethod):
     name = "zncc"
     mode = cv2.TM_CCOEFF_NORMED
 
-    # A window of a single colour has no deviation: OpenCV answers with 1 or infinity there.
-    def similarity(self, values: Array, encoded: object) -> Array:
-        """The correlation, 0 where it is not defined."""
-        del encoded
-        return np.where(np.abs(values) < 1.0 + 1e-3, values, 0.0).astype(np.float32)
+    def similarity(self, values: Array, template: Array) -> Array:
+        """The correlation, 0 where template or window have one colour and it is not defined."""
+        del template
+        return defined(values)
 
 
 class ZnccDeep(DeepWindowMethod):
