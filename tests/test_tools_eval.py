@@ -234,6 +234,11 @@ def test_the_table_for_people(three):
     assert "3 searches a method" in lines[3]
 
 
+def read_rows(path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def test_save_writes_csv_curves_and_contact_sheets(three, tmp_path):
     pytest.importorskip("matplotlib")
     folder = tmp_path / "new" / "out"
@@ -245,7 +250,7 @@ def test_save_writes_csv_curves_and_contact_sheets(three, tmp_path):
         "otb-worst-qatm-gt-size.jpg",
         "otb-worst-qatm-template-size.jpg",
     }
-    rows = list(csv.DictReader((folder / "otb-pairs.csv").open(encoding="utf-8")))
+    rows = read_rows(folder / "otb-pairs.csv")
     assert len(rows) == 6
     assert rows[0]["pair"] == "pair0001"
     assert float(rows[0]["iou"]) > 0.5
@@ -254,7 +259,7 @@ def test_save_writes_csv_curves_and_contact_sheets(three, tmp_path):
         picture = read_image(folder / name)
         assert picture.std() > 5
     assert qatm("motb", three, "--processes", 1, "--save", folder, "--method", "ssd").exit_code == 0
-    rows = list(csv.DictReader((folder / "motb-pairs.csv").open(encoding="utf-8")))
+    rows = read_rows(folder / "motb-pairs.csv")
     assert [row["present"] for row in rows[:4]] == ["1", "0", "1", "0"]
     assert rows[1]["iou"] == rows[1]["true_x"] == ""
     assert (folder / "motb-curves.png").is_file()
@@ -350,7 +355,6 @@ class Breaking:
     def search(self, encoded, image):
         if self.how == "raises":
             raise MemoryError("no room")
-        return None
 
     def place(self, searched, size):
         return eval_run.Found(Box(float("nan"), 0, 1, 1), 0.5)

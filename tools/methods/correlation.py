@@ -43,7 +43,7 @@ def defined(values: Array) -> Array:
 
 
 class ColourMethod(WindowMethod):
-    """``cv2.matchTemplate`` on three colour channels, by default CIELab, windows one pixel apart."""
+    """``cv2.matchTemplate`` on three colour channels (default CIELab), windows a pixel apart."""
 
     mode: int
 
