@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,9 @@ from ..model.weights import packaged_file
 from ..runtime.bundle import Bundle, sha256_of
 from ..runtime.errors import ExportError
 from ..runtime.spec import BundleSpec, FileInfo
+from .engines import SOURCES
 from .parity_cases import CASES, Case, Pictures, make_pictures, match_inputs
+from .parity_comparator import compare_with_polygraphy, engine_runners, polygraphy_installed
 from .parity_judge import Comparison, Judge, attempt, has_tolerances
 from .parity_runners import (
     FEATURE_OUTPUTS,
@@ -109,9 +113,23 @@ def compare_bundle(
         BundleError: a file is damaged, or ONNX Runtime cannot load it.
     """
     artefacts = [_open(bundle, name, info) for name, info in bundle.spec.files.items()]
-    comparer = _Comparer(bundle.spec, backbone, artefacts)
-    for index, case in enumerate(cases):
-        yield from comparer.compare(make_pictures(case, index, bundle.spec.backbone))
+    engines = engine_runners(bundle, list(SOURCES))
+    artefacts += [_engine(bundle, precision, runner) for precision, runner, _ in engines]
+    try:
+        comparer = _Comparer(bundle.spec, backbone, artefacts)
+        for index, case in enumerate(cases):
+            yield from comparer.compare(make_pictures(case, index, bundle.spec.backbone))
+    finally:
+        for _, _, backend in engines:
+            backend.close()
+
+
+def _engine(bundle: Bundle, precision: str, runner: Runner) -> Artefact:
+    """A compiled features engine, judged like the file it was built from."""
+    files = bundle.spec.files.values()
+    wanted = SOURCES[precision]
+    info = next(f for f in files if f.role == "features" and f.precision == wanted)
+    return Artefact(f"features engine, {precision}", info, runner)
 
 
 def _open(bundle: Bundle, name: str, info: FileInfo) -> Artefact:
@@ -133,6 +151,7 @@ class _Comparer:
         self.spec = spec
         self.artefacts = artefacts
         self.features = torch_features(backbone)
+        self.half = torch_features(deepcopy(backbone).half_network())
         self.match = numpy_match(alpha)
         self.joint = torch_joint(backbone, alpha)
         self.others = (torch_match(alpha), streamed_match(alpha))
@@ -149,13 +168,16 @@ class _Comparer:
 
     def _features(self, artefact: Artefact, truth: Truth) -> Iterator[Comparison]:
         """Both outputs, then what the matching graph makes of them."""
-        runner = artefact.runner
+        runner, believed, expected = artefact.runner, self.features, truth.features
+        if artefact.info.precision == "fp16":
+            believed = self.half
+            expected = _encode(believed, truth.pictures)
         found = attempt(lambda: _encode(runner, truth.pictures))
-        judge = self._judge(artefact.name, artefact, truth, self.features.name)
-        results = [
-            judge.array(what, runner.name, found, truth.features) for what in OUTPUTS["features"]
-        ]
+        judge = self._judge(artefact.name, artefact, truth, believed.name)
+        results = [judge.array(what, runner.name, found, expected) for what in OUTPUTS["features"]]
         yield from results
+        if not isinstance(found, str) and polygraphy_installed():
+            yield from self._by_polygraphy(believed, runner, truth, results)
         if isinstance(found, str) or found["features"].shape != truth.features["features"].shape:
             return
         inputs = match_inputs(truth.pictures, found["features"])
@@ -165,6 +187,17 @@ class _Comparer:
         judge = self._judge(chain, artefact, truth, reference)
         stride = self.spec.backbone.stride
         yield from judge.windows(self.matcher.runner, matched, truth.match, stride)
+
+    def _by_polygraphy(
+        self, believed: Runner, runner: Runner, truth: Truth, results: list[Comparison]
+    ) -> Iterator[Comparison]:
+        """The same comparison made by polygraphy, whose verdict has to be the same."""
+        inputs = {"image": truth.pictures.both}
+        judged = compare_with_polygraphy(believed, runner, inputs, results[0].tolerance)
+        for result in results:
+            error = result.error if judged[result.what] else math.inf
+            candidate = f"{result.candidate}, by polygraphy"
+            yield replace(result, candidate=candidate, error=error)
 
     def _match(self, artefact: Artefact, truth: Truth) -> Iterator[Comparison]:
         """Every way of matching against the literal one, on the same features."""

@@ -45,7 +45,8 @@ def onnx_runner(path: Path, outputs: tuple[str, ...]) -> Runner:
 
 def torch_features(backbone: Backbone) -> Runner:
     """The features in PyTorch, batch normalisation not folded."""
-    return _module("PyTorch", FeatureGraph(backbone), FEATURE_OUTPUTS)
+    name = "PyTorch half" if backbone.dtype == torch.float16 else "PyTorch"
+    return _module(name, FeatureGraph(backbone), FEATURE_OUTPUTS)
 
 
 def torch_joint(backbone: Backbone, alpha: float) -> Runner:

@@ -29,6 +29,10 @@ def noise(height, width, seed=0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
+def smooth(height, width, sigma) -> np.ndarray:
+    return np.asarray(cv2.GaussianBlur(noise(height, width), (0, 0), sigma), np.uint8)
+
+
 @pytest.fixture(scope="module", params=OPENED)
 def method(request):
     opened = open_method(request.param, SETUP)
@@ -65,7 +69,7 @@ def test_gt_size_sets_the_size_of_the_box(method, photographs):
     told, untold = method.place(searched, (60.5, 40.25)), method.place(searched, None)
     assert told.box[2:] == (60.5, 40.25)
     centres = [(f.box.x + f.box.w / 2, f.box.y + f.box.h / 2) for f in (told, untold)]
-    assert np.abs(np.subtract(*centres)).max() <= 12
+    assert np.abs(np.array(centres[0]) - np.array(centres[1])).max() <= 12
 
 
 def test_boxes_lie_inside_the_picture(method, photographs):
@@ -218,7 +222,7 @@ def test_undefined_correlations_are_zero():
 def brute_best_buddies(template, window) -> int:
     """Count mutual nearest neighbours from the definition."""
     h, w, depth = template.shape
-    place = np.stack(np.mgrid[:h, :w], -1).reshape(-1, 2) * bbs.PATCH * bbs.PLACE_UNIT
+    place = np.argwhere(np.ones((h, w))) * bbs.PATCH * bbs.PLACE_UNIT
     own, other = template.reshape(-1, depth), window.reshape(-1, depth)
     appearance = np.square(own[:, None] - other[None]).sum(2)
     places = np.square(place[:, None] - place[None]).sum(2)
@@ -352,7 +356,7 @@ def test_dim_explains_a_template_by_itself():
 
 
 def test_competitors_do_not_overlap_the_template():
-    frame = cv2.GaussianBlur(noise(60, 80), (0, 0), 2)
+    frame = smooth(60, 80, 2)
     crop = methods_base.cut_out(frame, (30, 20, 16, 14))
     places = [(20, 30), *dim.competitors(frame, crop)]
     assert len(places) == dim.COMPETITORS + 1
@@ -372,11 +376,11 @@ def test_lean_log_quality_is_that_of_the_formulas(monkeypatch):
 
     torch.manual_seed(0)
     rows = [torch.nn.functional.normalize(torch.randn(n, 16), dim=1) for n in (40, 300)]
-    wanted = reference.log_quality(*rows, 25.0)
+    wanted = reference.log_quality(rows[0], rows[1], 25.0)
     for block, kept in ((10**6, 10**6), (2000, 10**6), (2000, 1)):
         monkeypatch.setattr(paper_qatm, "BLOCK", block)
         monkeypatch.setattr(paper_qatm, "KEPT", kept)
-        torch.testing.assert_close(paper_qatm.lean_log_quality(*rows, 25.0), wanted)
+        torch.testing.assert_close(paper_qatm.lean_log_quality(rows[0], rows[1], 25.0), wanted)
 
 
 def test_the_published_method_finds_what_was_cut():
@@ -386,7 +390,7 @@ def test_the_published_method_finds_what_was_cut():
     def network(pixels):
         return [pixels / 255, torch.nn.functional.avg_pool2d(pixels / 255, 4)]
 
-    image = cv2.GaussianBlur(noise(60, 72), (0, 0), 1.2)
+    image = smooth(60, 72, 1.2)
     method = PaperMethod(SETUP, network)
     encoded = method.encode(image, (24.6, 12.7, 20.9, 24.2))
     assert encoded.crop.shape == (24, 20, 3)
