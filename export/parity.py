@@ -36,6 +36,9 @@ from .parity_runners import (
 
 Array = NDArray[Any]
 
+HALF_VALUES = 20_000
+"""Pictures up to this many values go through PyTorch in half too, which is slow on a CPU."""
+
 OUTPUTS = {"features": FEATURE_OUTPUTS, "match": MATCH_OUTPUTS, "joint": MATCH_OUTPUTS}
 """The outputs of a file, by its role; files of other roles are not known here."""
 
@@ -169,7 +172,8 @@ class _Comparer:
     def _features(self, artefact: Artefact, truth: Truth) -> Iterator[Comparison]:
         """Both outputs, then what the matching graph makes of them."""
         runner, believed, expected = artefact.runner, self.features, truth.features
-        if artefact.info.precision == "fp16":
+        small = truth.pictures.both[0].size <= HALF_VALUES
+        if artefact.info.precision == "fp16" and small:
             believed = self.half
             expected = _encode(believed, truth.pictures)
         found = attempt(lambda: _encode(runner, truth.pictures))
