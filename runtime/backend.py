@@ -89,6 +89,8 @@ def _open(bundle: Bundle, device: str, precision: str, threads: int | None) -> B
 
 def _file_precision(bundle: Bundle, device: str, precision: str) -> str:
     """The precision of the file to load; the last choice stands if the bundle has none of them."""
+    if (device, precision) == ("cuda", "int8"):
+        raise DeviceError("device 'cuda' has no INT8 graph; use 'cpu', or TensorRT with an engine")
     choices = FILE_PRECISIONS.get((device, precision), (precision,))
     have = bundle.precisions()
     return next((choice for choice in choices if choice in have), choices[-1])
