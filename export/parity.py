@@ -196,7 +196,7 @@ class _Comparer:
         self, believed: Runner, runner: Runner, truth: Truth, results: list[Comparison]
     ) -> Iterator[Comparison]:
         """The same comparison made by polygraphy, whose verdict has to be the same."""
-        inputs = {"image": truth.pictures.both}
+        inputs = [{"image": part} for part in _batches(truth.pictures)]
         judged = compare_with_polygraphy(believed, runner, inputs, results[0].tolerance)
         for result in results:
             error = result.error if judged[result.what] else math.inf
@@ -224,6 +224,11 @@ class _Comparer:
 
 def _encode(runner: Runner, pictures: Pictures) -> dict[str, Array]:
     """Features of both pictures, as many at once as the case says."""
-    step = pictures.case.batch
-    parts = [runner.run({"image": pictures.both[i : i + step]}) for i in range(0, 2, step)]
+    parts = [runner.run({"image": part}) for part in _batches(pictures)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _batches(pictures: Pictures) -> list[Array]:
+    """Both pictures, as many at once as the case says."""
+    step = pictures.case.batch
+    return [pictures.both[i : i + step] for i in range(0, 2, step)]

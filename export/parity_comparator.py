@@ -23,34 +23,40 @@ def polygraphy_installed() -> bool:
 
 
 def compare_with_polygraphy(
-    reference: Runner, candidate: Runner, inputs: Arrays, tolerance: float
+    reference: Runner, candidate: Runner, inputs: Sequence[Arrays], tolerance: float
 ) -> dict[str, bool]:
     """Run two implementations through polygraphy's ``Comparator`` and compare every output.
 
     Args:
         reference: the implementation that is believed.
         candidate: the implementation that is checked.
-        inputs: named arrays for both.
+        inputs: named arrays for both, a set for each run; at least one.
         tolerance: largest difference, relative to the reference's largest value of each output.
 
     Returns:
-        For each output, whether it passed.
+        For each output, whether it passed in every run.
     """
     from polygraphy.comparator import Comparator, SimpleCompareFunc
     from polygraphy.logger import G_LOGGER
 
-    runners = [_as_polygraphy(candidate, inputs), _as_polygraphy(reference, inputs)]
+    runners = [_as_polygraphy(candidate, inputs[0]), _as_polygraphy(reference, inputs[0])]
     with G_LOGGER.verbosity(G_LOGGER.CRITICAL):
-        results: Any = Comparator.run(runners, data_loader=[OrderedDict(inputs)])
-        truth = results[1][1][0]
-        limits = {name: tolerance * float(np.abs(truth[name]).max()) for name in truth}
+        results: Any = Comparator.run(runners, data_loader=list(map(OrderedDict, inputs)))
+        limits = _limits(results[1][1], tolerance)
         judged = Comparator.compare_accuracy(
             results,
             compare_func=SimpleCompareFunc(check_error_stat="max", rtol=0.0, atol=limits),
         )
-    # One comparison function, one pair of runners, one set of inputs.
+    # One comparison function, one pair of runners.
     (iterations,) = judged[0].values()
-    return {name: bool(passed) for name, passed in iterations[0].items()}
+    return {name: all(bool(run[name]) for run in iterations) for name in iterations[0]}
+
+
+def _limits(truth: Sequence[Arrays], tolerance: float) -> dict[str, float]:
+    """The largest difference allowed for each output, from what is believed in every run."""
+    return {
+        name: tolerance * max(float(np.abs(run[name]).max()) for run in truth) for name in truth[0]
+    }
 
 
 def _as_polygraphy(runner: Runner, inputs: Arrays) -> Any:
