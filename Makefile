@@ -12,7 +12,7 @@ LINKS  := $(VENV)/namespace/qatm
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: $(VENV)/.demo-installed ## find objects in real photographs; the pictures go to demo-output/
+demo: $(VENV)/.demo-installed ## find and follow objects in real photographs; see demo-output/
 	$(BIN)/python -m qatm.tools.demo $(ARGS)
 
 test: lint types ## every check: style, types, tests (ARGS="-m 'not slow'" is passed to pytest)

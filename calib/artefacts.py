@@ -16,9 +16,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from .graph import ConvLayer, FloatGraph, replace_nodes
+from .graph import ConvLayer, FloatGraph, attributes_of, replace_nodes
 from .ranges import Range
 from .rounding import RoundedWeight
+from .shortcuts import take_shortcuts
 from .tail import speed_up_tail
 
 Array = NDArray[Any]
@@ -101,7 +102,7 @@ def quantise_for_cpu(
             writer.nodes.append(_integer_convolution(writer, layers[node.name], node))
         elif node.output[0] not in absorbed:
             writer.nodes.append(_other_node(writer, node))
-    return speed_up_tail(writer.finish())
+    return take_shortcuts(speed_up_tail(writer.finish()))
 
 
 def _integer_convolution(writer: _Writer, layer: ConvLayer, node: onnx.NodeProto) -> onnx.NodeProto:
@@ -122,6 +123,10 @@ def _other_node(writer: _Writer, node: onnx.NodeProto) -> onnx.NodeProto:
     for index, is_quantised in enumerate(quantised):
         if is_quantised:
             copy.input[index] = writer.activation(node.input[index], unsigned_scale)
+    if node.op_type == "Conv" and quantised[0] and node.input[1] in writer.shapes:
+        groups = attributes_of(node).get("group", 1)
+        channels = writer.shapes[node.input[1]][1] * groups
+        copy.input[0] = writer.channelwise(node.input[0], channels)
     if node.op_type == "Add" and all(quantised):
         copy.output[0] = writer.made(node.output[0])
     elif node.op_type in SAME_RANGE and quantised[0]:
@@ -152,6 +157,7 @@ class _Writer:
         self.calibration = calibration
         self.nodes: list[onnx.NodeProto] = []
         self.quantised: set[str] = set()
+        self.shapes = {name: tuple(c.dims) for name, c in graph.constants.items()}
         self._ranges = dict(calibration.ranges)
         self._done: dict[str, str] = {}
         self._outputs = graph.outputs
@@ -186,6 +192,26 @@ class _Writer:
             self._done[tensor] = real
         return self._done[tensor]
 
+    def channelwise(self, tensor: str, channels: int) -> str:
+        """The name of a tensor dequantised channel by channel, all with the same scale.
+
+        ONNX Runtime quantises the weights of a convolution between quantised tensors, with one
+        scale for all of them, unless its input is dequantised like this: what has to stay in float
+        would be ruined after all.
+        """
+        real = f"{tensor}_channelwise"
+        if real not in self._done:
+            self.activation(tensor, unsigned_scale)
+            scale = unsigned_scale(self._ranges[tensor])
+            inputs = [
+                f"{tensor}_quantised",
+                self.constant(f"{real}_scale", np.full(channels, scale.step)),
+                self.constant(f"{real}_zero", np.full(channels, scale.zero)),
+            ]
+            self._add("DequantizeLinear", inputs, real, axis=1)
+            self._done[real] = real
+        return real
+
     def weight(self, layer: ConvLayer) -> str:
         """The name of the dequantised weights, one scale for each output channel."""
         rounded, name = self.calibration.weights[layer.node], layer.weight_name
@@ -216,7 +242,7 @@ class _Writer:
         self.nodes.append(node)
 
     def finish(self) -> onnx.ModelProto:
-        """The finished model, unread constants dropped."""
+        """The finished model, whatever nothing reads dropped."""
         for tensor in sorted(self.quantised & self._outputs):
             self.activation(tensor, unsigned_scale)
         replace_nodes(self.model, self.nodes)

@@ -94,7 +94,7 @@ class FloatGraph:
         """The convolutions that can be quantised, in the graph's order."""
         for node in self.model.graph.node:
             if node.op_type == "Conv" and node.input[1] in self.constants:
-                attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+                attributes = attributes_of(node)
                 weight = numpy_helper.to_array(self.constants[node.input[1]])
                 padded = attributes.get("auto_pad", b"NOTSET") == b"NOTSET"
                 float_bias = len(node.input) < 3 or node.input[2] in self.constants  # noqa: PLR2004
@@ -147,6 +147,16 @@ def consumers_of(nodes: Iterable[onnx.NodeProto]) -> dict[str, list[onnx.NodePro
     return readers
 
 
+def producers_of(nodes: Iterable[onnx.NodeProto]) -> dict[str, onnx.NodeProto]:
+    """The node that makes each tensor."""
+    return {name: node for node in nodes for name in node.output}
+
+
+def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
+    """A node's attributes by name."""
+    return {a.name: helper.get_attribute_value(a) for a in node.attribute}
+
+
 def with_taps(model: onnx.ModelProto, tensors: Sequence[str]) -> onnx.ModelProto:
     """A copy of a model that also puts out inner tensors."""
     tapped = onnx.ModelProto()
@@ -168,16 +178,17 @@ def open_model(model: onnx.ModelProto) -> OnnxSession:
 
 
 def replace_nodes(model: onnx.ModelProto, nodes: Iterable[onnx.NodeProto]) -> None:
-    """Put other nodes into a graph, and drop the constants that nothing reads any more."""
-    kept = []
-    for node in nodes:
-        copy = onnx.NodeProto()
-        copy.CopyFrom(node)
-        kept.append(copy)
+    """Put other nodes, in order, into a graph; what nothing reads is left out, constants too."""
+    kept: list[onnx.NodeProto] = []
+    read = {value.name for value in model.graph.output}
+    for node in reversed(list(nodes)):
+        if read.intersection(node.output):
+            copy = onnx.NodeProto()
+            copy.CopyFrom(node)
+            kept.insert(0, copy)
+            read.update(node.input)
     graph = model.graph
     del graph.node[:]
     graph.node.extend(kept)
-    read = {name for node in graph.node for name in node.input}
-    read |= {value.name for value in graph.output}
     for constant in [c for c in graph.initializer if c.name not in read]:
         graph.initializer.remove(constant)

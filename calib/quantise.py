@@ -34,6 +34,7 @@ def quantise_features(
     options: CalibrationOptions,
     stage: Path,
     progress: Progress | None = None,
+    images: CalibrationSet | None = None,
 ) -> QuantisationResult:
     """Write ``features.int8-trt.onnx`` and ``features.int8-cpu.onnx`` into a folder.
 
@@ -44,6 +45,7 @@ def quantise_features(
         options: images, method, and which layers may stay in float.
         stage: an existing folder.
         progress: told what is being done, steps done and steps in all.
+        images: of these options, where they were opened before.
 
     Returns:
         What was written, and what it costs layer by layer.
@@ -57,7 +59,8 @@ def quantise_features(
     report = progress or silent
     source = bundle.file("features", "fp32")
     graph = FloatGraph(onnx.load(str(source)))
-    images = open_set(options, bundle.spec.backbone.align, report)
+    if images is None:
+        images = open_set(options, bundle.spec.backbone.align, report)
     calibration, cached = _calibrate(graph, images, sha256_of(source), options, report)
     pictures = list(images.first(IMAGES))
     truth = features_of(graph.model, pictures)

@@ -20,6 +20,7 @@ from ..runtime.errors import BundleError
 from ..runtime.images import Image
 from ..runtime.matcher import Matcher
 from ..runtime.onnx_session import OnnxSession
+from . import speed
 from .images import CalibrationSet, open_set
 from .noise import sqnr
 from .options import PRECISIONS, CalibrationOptions, Progress, silent
@@ -51,6 +52,9 @@ class Cost:
         score_max: largest difference of scores.
         megabytes: size of the file.
         float_megabytes: size of the float file.
+        features_speed: how many times faster than in float the features are on this CPU, for the
+            artefact that is meant for it, where that was measured.
+        match_speed: the same for ``match()`` as a whole.
     """
 
     precision: str
@@ -64,6 +68,8 @@ class Cost:
     score_max: float
     megabytes: float
     float_megabytes: float
+    features_speed: float | None = None
+    match_speed: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dictionary, for JSON."""
@@ -80,7 +86,7 @@ class _Search:
 
 
 def quantisation_report(
-    bundle: Bundle, options: CalibrationOptions, progress: Progress = silent
+    bundle: Bundle, options: CalibrationOptions, progress: Progress = silent, timings: int = 0
 ) -> tuple[list[Cost], CalibrationSet]:
     """Compare every INT8 artefact of a bundle with its float graph on a set of images.
 
@@ -90,6 +96,7 @@ def quantisation_report(
         bundle: holds ``int8-trt``, ``int8-cpu`` or both.
         options: which images; the method is not used.
         progress: told about every image.
+        timings: how often to time ``int8-cpu`` against FP32; 0 is not at all.
 
     Returns:
         One entry for each artefact, and the images.
@@ -105,7 +112,18 @@ def quantisation_report(
         )
     images = open_set(options, bundle.spec.backbone.align, progress)
     truth = _searches(bundle, "fp32", images, progress)
-    return [_cost(bundle, name, images, truth, progress) for name in present], images
+    costs = [_cost(bundle, name, images, truth, progress) for name in present]
+    if timings:
+        costs = [_timed(cost, bundle, next(images.first(1)), timings, progress) for cost in costs]
+    return costs, images
+
+
+def _timed(cost: Cost, bundle: Bundle, image: Image, timings: int, progress: Progress) -> Cost:
+    """The same with how fast it is, if the artefact is meant for this machine's CPU."""
+    if cost.precision != speed.PRECISION:
+        return cost
+    features, match = speed.int8_speed(bundle, image, timings, progress)
+    return replace(cost, features_speed=round(features, 2), match_speed=round(match, 2))
 
 
 def _cost(

@@ -16,16 +16,25 @@ from pathlib import Path
 
 import onnx
 
-from ..calib.options import CalibrationOptions, QuantisationResult
+from ..calib.images import open_set
+from ..calib.options import CalibrationOptions, QuantisationResult, silent
 from ..calib.quantise import quantise_features
 from ..model import Backbone, build_backbone, fold_batch_norm
 from ..model.backbones import NETWORKS
+from ..model.compact import COMPACT, round_weights
 from ..model.weights import packaged_file
 from ..runtime.bundle import MANIFEST, Bundle, sha256_of
 from ..runtime.errors import ExportError
 from ..runtime.spec import BackboneInfo, BundleSpec, FileInfo, Recipe, ScoreMap, TensorInfo
 from ..runtime.version import __version__
-from .engines import SOURCES, EngineOptions, EngineReport, Progress, build_engines
+from .engines import (
+    EngineOptions,
+    EngineReport,
+    Progress,
+    build_engines,
+    check_engines,
+    engine_precisions,
+)
 from .onnx_graphs import (
     DEFAULT_OPSET,
     GraphExport,
@@ -37,10 +46,14 @@ from .onnx_graphs import (
 
 LOG = logging.getLogger(__name__)
 
-ENGINE_PRECISIONS = ("fp32", "fp16", "int8")
-
 TOOLS = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy")
 
+
+TASKS = ("match", "align", "verify")
+"""What bundles are exported for; verification uses the features of matching."""
+
+ALIGN_TAPS = {"efficientnet-lite0": ("10", "13")}
+"""Layers for alignment by backbone; the deeper one knows kinds, the other one places."""
 
 RECIPES: dict[str, Recipe] = {}
 """What differs from the default recipe, by backbone."""
@@ -59,6 +72,7 @@ class ExportOptions:
         fp16: also write the features graph in FP16.
         int8: also write it in INT8, calibrated like this.
         engines: build these engines from the finished bundle.
+        compact: round the weights to eight bits and store them so; a quarter of the size.
         recipe: how the runtime matches.
         score: from response to score.
     """
@@ -71,6 +85,7 @@ class ExportOptions:
     fp16: bool = False
     int8: CalibrationOptions | None = None
     engines: EngineOptions = field(default_factory=lambda: EngineOptions(engine="none"))
+    compact: bool = False
     recipe: Recipe = field(default_factory=Recipe)
     score: ScoreMap = field(default_factory=ScoreMap)
 
@@ -104,8 +119,15 @@ def export_bundle(
         OSError: the folder cannot be written.
     """
     options.engines.check()
+    if options.compact and options.int8 is not None:
+        raise ExportError("compact weights cannot be quantised again; use --compact or --int8")
     backbone = _build(options)
     align = bundle_align(backbone)
+    # What cannot be built or calibrated is refused before the graphs, which take their time.
+    check_engines(_spec(backbone, options, {}), options.engines)
+    images = None
+    if options.int8 is not None:
+        images = open_set(options.int8, align, progress or silent)
     alpha, stride = options.recipe.alpha, backbone.spec.stride
     exports = [feature_export(backbone, align), match_export(backbone.spec.channels, alpha)]
     if options.joint:
@@ -119,13 +141,14 @@ def export_bundle(
         _write_manifest(stage / MANIFEST, spec)
         quantised = None
         if options.int8 is not None:
-            quantised = quantise_features(Bundle.load(stage), options.int8, stage, progress)
+            bundle = Bundle.load(stage)
+            quantised = quantise_features(bundle, options.int8, stage, progress, images)
             _write_manifest(stage / MANIFEST, _with_int8(spec, stage, quantised))
         Bundle.load(stage)
         publish(stage, folder)
     bundle = Bundle.load(folder)
-    precisions = [p for p in ENGINE_PRECISIONS if SOURCES[p] in bundle.precisions()]
-    return Exported(bundle, quantised, build_engines(bundle, options.engines, precisions, progress))
+    engines = build_engines(bundle, options.engines, engine_precisions(bundle), progress)
+    return Exported(bundle, quantised, engines)
 
 
 def _with_int8(spec: BundleSpec, stage: Path, result: QuantisationResult) -> BundleSpec:
@@ -140,6 +163,29 @@ def _with_int8(spec: BundleSpec, stage: Path, result: QuantisationResult) -> Bun
         "kept_float": {p: list(result.kept_float(p)) for p in result.files.values()},
     }
     return replace(spec, files={**spec.files, **files}, calibration=calibration)
+
+
+def taps_of(task: str, backbone: str, taps: str | None) -> list[str] | None:
+    """The layers for a task: those named, separated by commas, or the task's own.
+
+    Returns:
+        ``None`` for the backbone's default.
+
+    Raises:
+        ExportError: the task is unknown, or has no default layers for the backbone.
+    """
+    if task not in TASKS:
+        raise ExportError(f"task {task!r} is unknown; choose from {', '.join(TASKS)}")
+    if taps is not None:
+        return [tap.strip() for tap in taps.split(",")]
+    if task != "align":
+        return None
+    if backbone not in ALIGN_TAPS:
+        raise ExportError(
+            f"no layers of {backbone} are known to suit alignment; name some with --taps, deep "
+            "ones of stride 16 or 32"
+        )
+    return list(ALIGN_TAPS[backbone])
 
 
 def with_alpha(backbone: str, alpha: float) -> Recipe:
@@ -160,7 +206,8 @@ def _build(options: ExportOptions) -> Backbone:
         backbone = build_backbone(options.backbone, options.weights, options.taps)
     except ValueError as error:
         raise ExportError(str(error)) from error
-    return fold_batch_norm(backbone)
+    folded = fold_batch_norm(backbone)
+    return round_weights(folded) if options.compact else folded
 
 
 def _write(export: GraphExport, stage: Path, opset: int) -> FileInfo:
@@ -201,6 +248,8 @@ def _spec(backbone: Backbone, options: ExportOptions, files: dict[str, FileInfo]
     weights = {"source": source.name, "licence": spec.licence}
     if source.is_file():
         weights["sha256"] = sha256_of(source)
+    if options.compact:
+        weights["storage"] = COMPACT
     return BundleSpec(
         backbone=BackboneInfo(
             name=spec.name,

@@ -13,10 +13,10 @@ from ..runtime.bundle import Bundle
 from ..runtime.errors import QatmError
 from .engines import (
     HOW_TO_GET_ENGINES,
-    SOURCES,
     EngineOptions,
     EngineReport,
     build_engines,
+    engine_precisions,
     parse_rows,
     parse_shapes,
     parse_sm,
@@ -55,6 +55,17 @@ def export(
     alpha: Annotated[
         float, typer.Option(help="Factor on the similarity; higher is more exclusive.")
     ] = 25.0,
+    task: Annotated[
+        str,
+        typer.Option(
+            help="match, verify (the same features) or align: layers whose features tell "
+            "kinds of objects apart."
+        ),
+    ] = "match",
+    compact: Annotated[
+        bool,
+        typer.Option("--compact", help="Store the weights in eight bits, a quarter of the size."),
+    ] = False,
     joint: Annotated[
         bool, typer.Option("--joint", help="Also write joint.onnx, one graph for C++ and trtexec.")
     ] = False,
@@ -141,13 +152,14 @@ def export(
     else:
         try:
             from ..calib.options import CalibrationOptions
-            from .bundle_writer import ExportOptions, export_bundle, with_alpha
+            from .bundle_writer import ExportOptions, export_bundle, taps_of, with_alpha
         except ModuleNotFoundError as error:
             raise QatmError(NEEDS.format(error.name)) from error
         options = ExportOptions(
             backbone=backbone,
             weights=weights,
-            taps=None if taps is None else [tap.strip() for tap in taps.split(",")],
+            taps=taps_of(task, backbone, taps),
+            compact=compact,
             opset=opset,
             joint=joint,
             fp16=fp16,
@@ -170,9 +182,8 @@ def _engines_of(folder: Path, options: EngineOptions) -> list[EngineReport]:
     """Build the engines of a bundle that exists."""
     options.check()
     bundle = Bundle.load(folder)
-    precisions = [p for p, source in SOURCES.items() if source in bundle.precisions()]
     with progress_bar() as progress:
-        return build_engines(bundle, options, precisions, progress)
+        return build_engines(bundle, options, engine_precisions(bundle), progress)
 
 
 def _say(text: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from ..runtime.bundle import Bundle, sha256_of
 from ..runtime.engine_info import ENGINE_SUFFIX, EngineInfo, sidecar_of
 from ..runtime.errors import BundleError, ExportError, QatmError
+from ..runtime.spec import BundleSpec
 from .engine_build import BuiltEngine, EngineBuilder, write_whole
 from .engine_flavours import HOW_TO_GET_ENGINES, NEEDS_OWN_ENGINE, Flavour, find_flavour
 from .engine_network import without_float_products
@@ -32,6 +33,8 @@ __all__ = [
     "EngineOptions",
     "EngineReport",
     "build_engines",
+    "check_engines",
+    "engine_precisions",
     "parse_rows",
     "parse_shapes",
     "parse_sm",
@@ -68,6 +71,21 @@ class EngineReport:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """With what, for which GPUs and for which sizes engines are built.
+
+    Attributes:
+        flavour: the installed library.
+        groups: compute capabilities, one group per engine.
+        profiles: by role.
+    """
+
+    flavour: Flavour
+    groups: list[tuple[int, ...]]
+    profiles: dict[str, list[GraphProfile]]
+
+
+@dataclass(frozen=True)
 class _Job:
     """One engine to build."""
 
@@ -101,25 +119,48 @@ def build_engines(
         ExportError: a flavour, target, profile or graph that cannot be built, or a full disk.
         BundleError: the bundle lacks a precision.
     """
-    options.check()
     roles = _jobs_by_role(bundle, precisions)
+    plan = check_engines(bundle.spec, options)
+    if plan is None:
+        return []
+    jobs = [
+        _Job(role, precision, source, sm, plan.profiles[role])
+        for role, precision, source in roles
+        for sm in plan.groups
+    ]
+    return list(_run(bundle, plan.flavour, options, jobs, progress))
+
+
+def check_engines(spec: BundleSpec, options: EngineOptions) -> Plan | None:
+    """Refuse what cannot be built, before anything slow is done.
+
+    Args:
+        spec: of the bundle; its files do not matter.
+        options: what to build.
+
+    Returns:
+        What will be built; ``None`` for ``none``, and for ``auto`` where no flavour works here.
+
+    Raises:
+        ExportError: a flavour, target or profile that cannot be built.
+    """
+    options.check()
     profiles = {
-        "features": feature_profiles(bundle.spec, options),
-        "match": match_profiles(bundle.spec, options),
+        "features": feature_profiles(spec, options),
+        "match": match_profiles(spec, options),
     }
     if options.engine == "none":
-        return []
+        return None
     flavour = find_flavour(options.engine)
     if flavour is None:
         LOG.info(HOW_TO_GET_ENGINES)
-        return []
-    groups = flavour.target_groups(options.sm)
-    jobs = [
-        _Job(role, precision, source, sm, profiles[role])
-        for role, precision, source in roles
-        for sm in groups
-    ]
-    return list(_run(bundle, flavour, options, jobs, progress))
+        return None
+    return Plan(flavour, flavour.target_groups(options.sm), profiles)
+
+
+def engine_precisions(bundle: Bundle) -> list[str]:
+    """The precisions in which a bundle's features can be compiled."""
+    return [name for name, source in SOURCES.items() if source in bundle.precisions()]
 
 
 def _jobs_by_role(bundle: Bundle, precisions: Sequence[str]) -> list[tuple[str, str, Path]]:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..model import Backbone
 from ..model.graphs import FeatureGraph, JointGraph, MatchGraph
 from ..runtime.errors import ExportError
+from .compact import store_compactly
 
 DEFAULT_OPSET = 20
 OPSETS = range(18, 24)
@@ -152,7 +153,7 @@ def write_onnx(export: GraphExport, path: Path, opset: int) -> None:
         raise ExportError(
             f"opset {opset} is not supported; choose {OPSETS.start} to {OPSETS.stop - 1}"
         )
-    model = strip_metadata(_trace(export, opset))
+    model = store_compactly(strip_metadata(_trace(export, opset)))
     written = {entry.domain: entry.version for entry in model.opset_import}
     found = next((written[domain] for domain in OPERATOR_SETS if domain in written), None)
     if found != opset:

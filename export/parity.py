@@ -6,14 +6,16 @@ import math
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model import Backbone, build_backbone
+from ..model import Backbone, build_backbone, fold_batch_norm
 from ..model.backbones import NETWORKS, RANDOM_WEIGHTS
+from ..model.compact import COMPACT, round_weights
 from ..model.weights import packaged_file
 from ..runtime.bundle import Bundle, sha256_of
 from ..runtime.errors import ExportError
@@ -91,6 +93,8 @@ def load_reference(bundle: Bundle, weights: Path | None = None) -> Reference:
         source = RANDOM_WEIGHTS
     try:
         backbone = build_backbone(info.name, source, info.taps)
+        if info.weights.get("storage") == COMPACT:
+            backbone = round_weights(fold_batch_norm(backbone))
         package = NETWORKS[info.name].package
         if source is None and package is not None:
             source = packaged_file(*package)
@@ -154,11 +158,16 @@ class _Comparer:
         self.spec = spec
         self.artefacts = artefacts
         self.features = torch_features(backbone)
-        self.half = torch_features(deepcopy(backbone).half_network())
+        self._backbone = backbone
         self.match = numpy_match(alpha)
         self.joint = torch_joint(backbone, alpha)
         self.others = (torch_match(alpha), streamed_match(alpha))
         self.matcher = next(a for a in artefacts if a.info.role == "match")
+
+    @cached_property
+    def half(self) -> Runner:
+        """The features in PyTorch half, made when the first FP16 file is compared."""
+        return torch_features(deepcopy(self._backbone).half_network())
 
     def compare(self, pictures: Pictures) -> Iterator[Comparison]:
         """All comparisons of one case."""

@@ -2,6 +2,7 @@
 
 from .backbones import BACKBONES, Backbone, BackboneSpec, build_backbone
 from .folding import fold_batch_norm
+from .matching import MatchingLayer
 from .qatm import QATM, standardise
 from .weights import WeightsError
 
@@ -10,6 +11,7 @@ __all__ = [
     "QATM",
     "Backbone",
     "BackboneSpec",
+    "MatchingLayer",
     "WeightsError",
     "build_backbone",
     "fold_batch_norm",

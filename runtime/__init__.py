@@ -7,6 +7,8 @@ best = matcher.match(image)[0]                  # Match(box=…, score=…, foun
 
 from __future__ import annotations
 
+from .aligner import Aligner
+from .alignment import Alignment
 from .boxes import Box, box_iou
 from .bundle import Bundle
 from .errors import (
@@ -19,14 +21,25 @@ from .errors import (
     InputError,
     QatmError,
     TemplateError,
+    VideoError,
 )
 from .images import expand_sources, read_image
 from .matcher import Matcher
-from .results import Match, MatcherInfo, QualityMap
+from .multi_tracker import MultiTracker
+from .results import Match, MatcherInfo, QualityMap, Track
 from .template import Template
+from .track_records import TrackRecord, TrackWriter, read_tracks
+from .tracker import Tracker
+from .tracker_options import TrackerOptions
+from .verification import Verification
+from .verifier import Verifier
 from .version import __version__
+from .video import Frame, Video, frames, track_video
+from .video_writer import VideoWriter
 
 __all__ = [
+    "Aligner",
+    "Alignment",
     "Box",
     "BoxError",
     "Bundle",
@@ -34,17 +47,32 @@ __all__ = [
     "CalibrationError",
     "DeviceError",
     "ExportError",
+    "Frame",
     "ImageError",
     "InputError",
     "Match",
     "Matcher",
     "MatcherInfo",
+    "MultiTracker",
     "QatmError",
     "QualityMap",
     "Template",
     "TemplateError",
+    "Track",
+    "TrackRecord",
+    "TrackWriter",
+    "Tracker",
+    "TrackerOptions",
+    "Verification",
+    "Verifier",
+    "Video",
+    "VideoError",
+    "VideoWriter",
     "__version__",
     "box_iou",
     "expand_sources",
+    "frames",
     "read_image",
+    "read_tracks",
+    "track_video",
 ]

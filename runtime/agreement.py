@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .patches import PatchGrid
+from .peaks import window_mean
 from .similarity import NORM_EPSILON, STD_EPSILON
 
 Array = NDArray[Any]
@@ -39,6 +42,38 @@ def rigid_agreement(rows: Array, footprint: Array, cells: Array) -> Array:
     for y, x in np.ndindex(shifts):
         total[y, x] = np.einsum("chw,chw->", template, around[:, y : y + h, x : x + w])
     return total / np.float32(len(rows))
+
+
+def exclusive_agreement(grid: PatchGrid, cells: Array, alpha: float) -> tuple[Array, Array]:
+    """How surely each cell of the window is the patch at its own place, for each shift.
+
+    The mean of ``log L(t|s)`` (paper, equation 3) over the pairs of a patch t and the cell s at
+    its place. A cell that resembles many patches, or a competitor, says little about the place;
+    plain similarity would count it in full.
+
+    Args:
+        grid: a template's patches and its competitors.
+        cells: ``(C, H, W)`` raw features around the window.
+        alpha: factor on the cosine similarity.
+
+    Returns:
+        The mean log-likelihood (at most 0) and the mean similarity in [-1, 1], both
+        ``(H - h + 1, W - w + 1)`` float32.
+    """
+    rows, cell_rows = _aligned(grid.rows, cells.reshape(cells.shape[0], -1))
+    # OpenCV's product does not wait for threads that the inference library keeps busy.
+    product = cv2.gemm(rows, cell_rows, 1.0, None, 0.0)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    similarity = np.asarray(product, np.float32)
+    crowd = np.log(np.exp(np.float32(alpha) * (similarity - 1)).sum(0)) + np.float32(alpha)
+    crowd = crowd.reshape(cells.shape[1:]).astype(np.float32)
+    own = similarity[grid.target > 0].reshape(-1, *cells.shape[1:])
+    h, w = grid.footprint.shape
+    height, width = cells.shape[1] - h + 1, cells.shape[2] - w + 1
+    agreement = np.zeros((height, width), np.float32)
+    for plane, (y, x) in zip(own, np.argwhere(grid.footprint > 0), strict=True):
+        agreement += plane[y : y + height, x : x + width]
+    agreement /= np.float32(len(own))
+    return np.float32(alpha) * agreement - window_mean(crowd, grid.footprint), agreement
 
 
 def _aligned(rows: Array, cells: Array) -> tuple[Array, Array]:

@@ -42,6 +42,14 @@ class Backend(Protocol):
         """Rows ``(M, C)``, flags ``(M,)`` and a map ``(C, H, W)`` to a quality map ``(H, W)``."""
         ...
 
+    def takes_image(self, height: int, width: int) -> bool:
+        """Whether :meth:`features` takes an image of this size in one piece."""
+        ...
+
+    def takes_match(self, rows: int, height: int, width: int) -> bool:
+        """Whether :meth:`quality` takes so many rows and a map of this size in one piece."""
+        ...
+
     def close(self) -> None:
         """Release what the runtime holds."""
         ...

@@ -18,6 +18,11 @@ def default_bundle_path() -> Path:
     return Path(__file__).with_name("default_bundle")
 
 
+def default_align_path() -> Path:
+    """The bundle for alignment that ships with the package: deeper features, small weights."""
+    return Path(__file__).with_name("default_align")
+
+
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     digest = hashlib.sha256()

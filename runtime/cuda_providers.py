@@ -51,11 +51,8 @@ class CudaPython:
         count = self._call("looking for a GPU", self._cuda.cudaGetDeviceCount())
         if count < 1 or (device is not None and not 0 <= device < count):
             raise DeviceError(f"GPU {device or 0} was asked for, but CUDA sees {count}")
-        self._device = (
-            self._call("reading the current GPU", self._cuda.cudaGetDevice())
-            if device is None
-            else device
-        )
+        current = self._call("reading the current GPU", self._cuda.cudaGetDevice())
+        self._device = current if device is None else device
         kind = self._cuda.cudaDeviceAttr
         major, minor = (
             self._call("reading the GPU", self._cuda.cudaDeviceGetAttribute(attr, self._device))
@@ -169,21 +166,29 @@ class CudaPython:
 
     def capture(self, stream: Handle, work: Callable[[], None]) -> Handle:
         """Record work as an executable graph; what other threads do meanwhile does not matter."""
+        try:
+            return self._captured(stream, work)
+        except BaseException:
+            # CUDA remembers the failure, and the next library that asks would take it for its own.
+            self._cuda.cudaGetLastError()
+            raise
+
+    def _captured(self, stream: Handle, work: Callable[[], None]) -> Handle:
+        """Record work; the stream leaves capture mode whatever happens."""
         mode = self._cuda.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
         self._call("capturing a graph", self._cuda.cudaStreamBeginCapture(stream.owner, mode))
         try:
             work()
         except BaseException:
-            # The stream must leave capture mode; the graph, if any, is incomplete.
+            # The graph, if any, is incomplete.
             status, graph = self._cuda.cudaStreamEndCapture(stream.owner)
             if status == self._cuda.cudaError_t.cudaSuccess:
                 self._cuda.cudaGraphDestroy(graph)
             raise
         graph = self._call("capturing a graph", self._cuda.cudaStreamEndCapture(stream.owner))
         try:
-            executable = self._call(
-                "preparing a graph", self._cuda.cudaGraphInstantiateWithFlags(graph, 0)
-            )
+            made = self._cuda.cudaGraphInstantiateWithFlags(graph, 0)
+            executable = self._call("preparing a graph", made)
         finally:
             self._call("releasing a graph", self._cuda.cudaGraphDestroy(graph))
         return Handle(int(executable), executable)

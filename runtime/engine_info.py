@@ -19,6 +19,10 @@ FLAVOURS = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
 """Each flavour of TensorRT and the Python module that carries it, in order of preference."""
 
 
+RTX_TARGETS = (75, 80, 86, 89, 120, 121)
+"""Compute capabilities that TensorRT-RTX compiles for; a Jetson Orin (87) is not among them."""
+
+
 @dataclass(frozen=True)
 class ShapeRange:
     """Smallest, most usual and largest shape of one input in one optimisation profile."""
@@ -192,8 +196,12 @@ class EngineInfo:
 
 def rebuild_hint(flavour: str, sm: Sequence[int]) -> str:
     """How to get an engine for a flavour and its targets."""
-    if flavour == "tensorrt":
-        return "build it again on this machine: qatm-export --engines-only --engine tensorrt BUNDLE"
+    lacking = sorted(set(sm) - set(RTX_TARGETS))
+    if flavour == "tensorrt" or lacking:
+        missing = ", ".join(f"SM {target}" for target in lacking)
+        why = "" if flavour == "tensorrt" else f"{flavour} has no {missing}, use TensorRT: "
+        command = "qatm-export --engines-only --engine tensorrt BUNDLE"
+        return f"{why}build it again on this machine: {command}"
     targets = ",".join(str(target) for target in sorted(set(sm)))
     return (
         "build it again with this version: "

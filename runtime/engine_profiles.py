@@ -15,6 +15,15 @@ DimensionNames = Mapping[str, Sequence[int | str]]
 """What the dimensions of each input are called, as in ``bundle.json``."""
 
 
+def admitting(profiles: Sequence[Profile], shapes: Shapes) -> list[int]:
+    """Indices of the profiles that admit the shapes of some inputs, all together."""
+    return [
+        index
+        for index, profile in enumerate(profiles)
+        if all(profile[name].admits(shape) for name, shape in shapes.items())
+    ]
+
+
 def choose_profile(
     profiles: Sequence[Profile], shapes: Shapes, names: DimensionNames, what: str
 ) -> int:
@@ -29,11 +38,7 @@ def choose_profile(
     Raises:
         DeviceError: none does; names the offending size and the allowed range.
     """
-    fitting = [
-        index
-        for index, profile in enumerate(profiles)
-        if all(profile[name].admits(shape) for name, shape in shapes.items())
-    ]
+    fitting = admitting(profiles, shapes)
     if not fitting:
         raise DeviceError(_complaint(profiles, shapes, names, what))
     return min(fitting, key=lambda index: (_distance(profiles[index], shapes), index))

@@ -120,8 +120,11 @@ class EngineRunner:
         with self._lock, self._memory.current():
             prepared = self._ready(inputs)
             self._fill(inputs)
-            self._start(prepared)
-            self._memory.synchronize(self._stream)
+            try:
+                self._start(prepared)
+            finally:
+                # Copies that were under way before a failure still use the buffers.
+                self._memory.synchronize(self._stream)
             results = [self._result(prepared, name) for name in self._outputs]
             prepared.runs += 1
             if self._capture and prepared.runs >= 2:  # noqa: PLR2004

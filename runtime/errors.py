@@ -15,6 +15,10 @@ class ImageError(InputError):
     """An image is missing, unreadable or of an unsupported type."""
 
 
+class VideoError(InputError):
+    """A video, camera or stream cannot be opened, read or written."""
+
+
 class BoxError(InputError):
     """A box is malformed, empty or outside its image."""
 

@@ -23,7 +23,8 @@ HALO = 96
 """Pixels around a tile that are encoded with it and thrown away."""
 
 WHOLE = TILE * TILE * 2
-"""Images up to this many pixels are encoded in one piece."""
+"""Images up to this many pixels are encoded in one piece, unless they lie outside what the engine
+was built for."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,17 @@ class Encoder:
         if rows < 1 or columns < 1:
             raise ImageError(f"image of {width}x{height} px is too small for this template's scale")
         working = resize_to(image, columns, rows)
-        if rows * columns <= WHOLE:
+        if self.in_one_piece(rows, columns):
             fine, coarse = self.encode_crop(working)
         else:
             fine, coarse = None, self._encode_tiles(working)
         scales = (columns / width, rows / height)
         return FeatureMap((width, height), working, fine, coarse, *scales)
+
+    def in_one_piece(self, rows: int, columns: int) -> bool:
+        """Whether a working image of this size is encoded whole, not in tiles."""
+        sides = (math.ceil(side / self.align) * self.align for side in (rows, columns))
+        return rows * columns <= WHOLE and self.backend.takes_image(*sides)
 
     def encode_crop(self, working: Image) -> tuple[Array, Array]:
         """Fine and coarse features of an image that is already at its working resolution."""

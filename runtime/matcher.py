@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .agreement import rigid_agreement
 from .backend import open_backend
 from .boxes import Box, box_iou, move_inside
 from .bundle import Bundle
@@ -19,14 +18,18 @@ from .errors import DeviceError, ImageError, InputError, TemplateError
 from .features import Encoder, FeatureMap
 from .images import Image, as_bgr
 from .peaks import OVERLAP, Peak, find_peaks, window_mean, window_response
-from .results import Match, MatcherInfo, QualityMap
-from .similarity import quality_map
+from .placing import Place, Placer
+from .results import Match, MatcherInfo, QualityMap, describe
+from .similarity import TINY, quality_map
 from .template import Template, TemplateEncoder, TemplateLevel, is_flat
 
 Array = NDArray[Any]
 
-MARGIN = 2
-"""Coarse cells' worth of fine cells searched on each side of a coarse match."""
+RIVAL = 0.5
+"""Windows with less than this share of the best response are no candidates for the best place."""
+
+LIKELIHOOD_WEIGHT = 0.08
+"""What a unit of mean log-likelihood counts beside one of log response between candidates."""
 
 
 class Matcher:
@@ -37,7 +40,8 @@ class Matcher:
     once; :meth:`set_template` and :meth:`close` change it and are not for concurrent use.
 
     Args:
-        bundle: folder written by ``qatm-export``; ``None`` is the bundle inside the package.
+        bundle: folder written by ``qatm-export``, or a bundle that was loaded; ``None`` is the
+            bundle inside the package.
         device: ``auto`` (the best that works; :attr:`info` says which), ``cpu``, ``cuda``,
             ``tensorrt`` or ``tensorrt-rtx``.
         precision: ``auto``, ``fp32``, ``fp16`` or ``int8``.
@@ -50,16 +54,17 @@ class Matcher:
 
     def __init__(
         self,
-        bundle: str | Path | None = None,
+        bundle: str | Path | Bundle | None = None,
         device: str = "auto",
         *,
         precision: str = "auto",
         threads: int | None = None,
     ) -> None:
-        self.bundle = Bundle.load(bundle)
+        self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
         spec = self.bundle.spec
         self._backend = open_backend(self.bundle, device, precision, threads)
         self._encoder = Encoder(self._backend, spec.backbone)
+        self._placer = Placer(self._encoder, spec.recipe)
         self._model = self.bundle.file_hash("features", "fp32")
         self._templates = TemplateEncoder(self._encoder, spec.recipe, self._model)
         self._template: Template | None = None
@@ -68,18 +73,7 @@ class Matcher:
     @property
     def info(self) -> MatcherInfo:
         """What this matcher runs on."""
-        spec = self.bundle.spec
-        return MatcherInfo(
-            bundle=str(self.bundle.path),
-            backbone=f"{spec.backbone.name}:{'+'.join(spec.backbone.taps)}",
-            precision=self._backend.precision,
-            device=self._backend.device,
-            provider=self._backend.provider,
-            alpha=spec.recipe.alpha,
-            stride=spec.backbone.stride,
-            threshold=spec.score.threshold,
-            hashes={name: info.sha256 for name, info in spec.files.items()},
-        )
+        return describe(self.bundle, self._backend)
 
     @property
     def template(self) -> Template | None:
@@ -139,7 +133,7 @@ class Matcher:
             raise InputError(f"top_k is {top_k}; it must be at least 1")
         if min_score is not None and not 0 <= min_score <= 1:
             raise InputError(f"min_score is {min_score}; scores lie between 0 and 1")
-        picture = as_bgr(image)
+        picture, recipe = as_bgr(image), self.bundle.spec.recipe
         encoded: dict[float, FeatureMap] = {}
         matches: list[Match] = []
         for index, template in enumerate(self._checked(templates)):
@@ -148,8 +142,10 @@ class Matcher:
                 encoded[level.scale] = self._encoder.encode(picture, level.scale)
             features = encoded[level.scale]
             kept: list[Match] = []
-            for peak in self._search(level, features, top_k):
-                match = self._match(template, level, features, peak, min_score, index)
+            for peak, place in self._places(level, features, top_k):
+                match = self._match(template, features, peak, place, min_score, index)
+                if match.found and recipe.refine and recipe.size_step:
+                    match = self._resized(template, level, picture, place, match)
                 # Refining may have moved two windows together.
                 apart = all(box_iou(match.box, other.box) <= OVERLAP for other in kept)
                 if not kept or (match.found and apart):
@@ -167,10 +163,12 @@ class Matcher:
         wanted = self._checked(None if template is None else [template])[0]
         level = self._choose_level(wanted, picture)
         features = self._encoder.encode(picture, level.scale)
-        grid, cells, stride = level.fine, features.fine, self._encoder.stride
+        rows, cells, stride = level.fine.own_rows, features.fine, self._encoder.stride
+        target = np.ones(len(rows), np.float32)
         if cells is None:
-            grid, cells, stride = level.coarse, features.coarse, self._encoder.coarse_stride
-        values = self._quality(grid.rows, grid.target, cells)
+            rows, target = level.coarse.rows, level.coarse.target
+            cells, stride = features.coarse, self._encoder.coarse_stride
+        values = self._quality(rows, target, cells)
         cell = (stride / features.scale_x, stride / features.scale_y)
         return QualityMap(values, cell, (picture.shape[1], picture.shape[0]))
 
@@ -257,53 +255,57 @@ class Matcher:
         evidence = window_mean(quality, grid.footprint)
         return [replace(p, evidence=float(evidence[round(p.y), round(p.x)])) for p in peaks]
 
+    def _places(
+        self, level: TemplateLevel, features: FeatureMap, count: int
+    ) -> list[tuple[Peak, Place]]:
+        """The best windows and where exactly they lie, best first."""
+        recipe, stride = self.bundle.spec.recipe, self._encoder.coarse_stride
+        peaks = self._search(level, features, max(count, recipe.candidates))
+        least = RIVAL * peaks[0].response
+        placed: list[tuple[Peak, Place]] = []
+        for rank, peak in enumerate(peaks):
+            if rank < count or (rank < recipe.candidates and peak.response >= least):
+                x = peak.x * stride + level.coarse.offset[0]
+                y = peak.y * stride + level.coarse.offset[1]
+                place = self._placer.place(level.fine, features, x, y)
+                placed.append((peak, place if recipe.refine else replace(place, x=x, y=y)))
+        rivals = [pair for pair in placed[: recipe.candidates] if pair[0].response >= least]
+        rivals.sort(key=lambda pair: -_promise(*pair))
+        return [*rivals, *placed[len(rivals) :]][:count]
+
     def _match(
         self,
         template: Template,
-        level: TemplateLevel,
         features: FeatureMap,
         peak: Peak,
+        place: Place,
         min_score: float | None,
         index: int,
     ) -> Match:
-        """Turn a window of the coarse map into a match in pixels of the image."""
+        """Turn a place into a match in pixels of the image, of the template's size."""
         spec = self.bundle.spec
-        stride = self._encoder.coarse_stride
-        x = peak.x * stride + level.coarse.offset[0]
-        y = peak.y * stride + level.coarse.offset[1]
-        exact_x, exact_y, agreement = self._refine(level, features, x, y)
-        if spec.recipe.refine:
-            x, y = exact_x, exact_y
         width, height = template.size
         scale_x, scale_y = features.scale_x, features.scale_y
-        working_box = Box(x, y, width * scale_x, height * scale_y)
-        box = Box(x / scale_x, y / scale_y, width, height)
+        working_box = Box(place.x, place.y, width * scale_x, height * scale_y)
+        box = Box(place.x / scale_x, place.y / scale_y, width, height)
         if template.inside:
             box = move_inside(box, *features.size)
         # What is left of a single colour are effects of the border, and those match one to one.
         flat = template.flat or is_flat(features.working, working_box, None)
-        score = 0.0 if flat else spec.score(peak.evidence, agreement)
+        score = 0.0 if flat else spec.score(peak.evidence, place.agreement)
         found = score >= (spec.score.threshold if min_score is None else min_score)
         return Match(box, score, found, index)
 
-    def _refine(
-        self, level: TemplateLevel, features: FeatureMap, x: float, y: float
-    ) -> tuple[float, float, float]:
-        """Where exactly a match lies, in working pixels, and how well the patches agree there."""
-        grid, stride = level.fine, self._encoder.stride
-        height, width = grid.footprint.shape
-        rows, columns = self._encoder.fine_shape(features)
-        left = (x - grid.offset[0]) / stride
-        top = (y - grid.offset[1]) / stride
-        x0 = min(max(int(np.floor(left)) - MARGIN, 0), columns - width)
-        y0 = min(max(int(np.floor(top)) - MARGIN, 0), rows - height)
-        x1 = max(min(int(np.ceil(left)) + width + MARGIN, columns), x0 + width)
-        y1 = max(min(int(np.ceil(top)) + height + MARGIN, rows), y0 + height)
-        cells = self._encoder.fine_region(features, y0, x0, y1, x1)
-        agreement = rigid_agreement(grid.own_rows, grid.footprint, cells)
-        peak = find_peaks(agreement, (height, width), 1)[0]
-        return (
-            (peak.x + x0) * stride + grid.offset[0],
-            (peak.y + y0) * stride + grid.offset[1],
-            peak.response,
-        )
+    def _resized(
+        self, template: Template, level: TemplateLevel, image: Image, place: Place, match: Match
+    ) -> Match:
+        """A match with the size that the object has in this image."""
+        box = self._placer.resize(level, image, match.box, place.likelihood)
+        if template.inside:
+            box = move_inside(box, image.shape[1], image.shape[0])
+        return replace(match, box=box)
+
+
+def _promise(peak: Peak, place: Place) -> float:
+    """What makes one candidate better than another."""
+    return float(np.log(max(peak.response, TINY))) + LIKELIHOOD_WEIGHT * place.likelihood

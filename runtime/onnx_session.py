@@ -16,6 +16,9 @@ Array = NDArray[Any]
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 """The provider behind each device this module serves."""
 
+OPTIONS: dict[str, dict[str, str]] = {"cpu": {}, "cuda": {"use_tf32": "0"}}
+"""Options of each device's provider: CUDA's would convolve FP32 with the 10 bits of TF32."""
+
 INSTALL = {"cpu": 'pip install "qatm[cpu]"', "cuda": 'pip install "qatm[gpu]"'}
 FATAL = 4
 """ONNX Runtime's quietest log level: what matters comes back as an exception or a check here."""
@@ -39,13 +42,17 @@ class OnnxSession:
         path: the ONNX file.
         device: ``cpu`` or ``cuda``.
         threads: CPU threads inside an operator; ``None`` lets ONNX Runtime choose.
+        fold_weights: turn weights stored in eight bits to floats once, when the file is loaded;
+            a graph that computes in INT8 would then compute in floats.
 
     Raises:
         DeviceError: ONNX Runtime or its provider is missing, or it fell back to another one.
         BundleError: ONNX Runtime cannot load the file.
     """
 
-    def __init__(self, path: Path, device: str, threads: int | None = None) -> None:
+    def __init__(
+        self, path: Path, device: str, threads: int | None = None, *, fold_weights: bool = False
+    ) -> None:
         ort = _import_onnxruntime(device)
         wanted = PROVIDERS[device]
         if wanted not in ort.get_available_providers():
@@ -59,12 +66,14 @@ class OnnxSession:
         options.enable_mem_pattern = False
         # Threads that spin between runs starve the ones numpy and OpenCV use.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if fold_weights:
+            options.add_session_config_entry("session.disable_quant_qdq", "1")
         if threads is not None:
             options.intra_op_num_threads = threads
         try:
             # Without its fallback ONNX Runtime raises instead of printing and taking the CPU.
             self._session = ort.InferenceSession(
-                str(path), options, providers=[wanted], enable_fallback=0
+                str(path), options, providers=[(wanted, OPTIONS[device])], enable_fallback=0
             )
         except Exception as error:
             if device != "cpu":
@@ -98,7 +107,10 @@ class OnnxBackend:
     ) -> None:
         self.device = device
         self.precision = precision
-        self._features = OnnxSession(bundle.file("features", precision), device, threads)
+        features = bundle.file("features", precision)
+        self._features = OnnxSession(
+            features, device, threads, fold_weights=not precision.startswith("int8")
+        )
         self._match = OnnxSession(bundle.file("match", "fp32"), device, threads)
         self.provider = self._features.provider
 
@@ -119,6 +131,14 @@ class OnnxBackend:
         window = np.ones(2, np.int64)
         inputs = {"template": rows, "target": target, "search": search, "window": window}
         return self._match.run(inputs, ["quality"])[0]
+
+    def takes_image(self, height: int, width: int) -> bool:  # noqa: ARG002
+        """Always: the graphs have no bounds."""
+        return True
+
+    def takes_match(self, rows: int, height: int, width: int) -> bool:  # noqa: ARG002
+        """Always: the graphs have no bounds."""
+        return True
 
     def close(self) -> None:
         """Release the sessions."""

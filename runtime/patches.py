@@ -16,7 +16,7 @@ from .similarity import STD_EPSILON, unit
 Array = NDArray[Any]
 
 POOL = 2000
-"""Most cells of the surroundings that are looked at, evenly spread."""
+"""Most cells of the surroundings that are looked at, unless asked otherwise."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,12 @@ class PatchGrid:
 
 
 def cut_grid(
-    features: Array, box: Box, mask: Array | None, stride: int, competitors: int
+    features: Array,
+    box: Box,
+    mask: Array | None,
+    stride: int,
+    competitors: int,
+    pool: int = POOL,
 ) -> PatchGrid:
     """Cut a box out of a feature map, on whole cells, remembering the rest of a cell.
 
@@ -53,6 +58,7 @@ def cut_grid(
         stride: working pixels per cell.
         competitors: this many cells around the box become competitor rows, those most similar to
             the template.
+        pool: at most this many cells of the surroundings are looked at for that, evenly spread.
 
     Raises:
         TemplateError: the mask or the frame's edge leaves no patch.
@@ -77,7 +83,7 @@ def cut_grid(
     index = y * features.shape[2] + x
     around = np.ones(flat.shape[1], bool)
     around[index[present]] = False
-    others = _confusable(flat, index[own], np.flatnonzero(around), competitors)
+    others = _confusable(flat, index[own], np.flatnonzero(around), competitors, pool)
     # A masked-out patch of the box competes like any other surrounding.
     chosen = np.concatenate([index[own], index[present & ~own], others])
     target = np.zeros(len(chosen), np.float32)
@@ -99,7 +105,7 @@ def _cell_coverage(mask: Array | None, y: Array, x: Array, stride: int) -> Array
     return cells[np.clip(y, 0, rows - 1), np.clip(x, 0, columns - 1)]
 
 
-def _confusable(flat: Array, own: Array, others: Array, count: int) -> Array:
+def _confusable(flat: Array, own: Array, others: Array, count: int, pool: int) -> Array:
     """The cells of the surroundings that are most similar to any patch of the template.
 
     A competitor changes the result only where it resembles a cell of the search image about as
@@ -107,8 +113,8 @@ def _confusable(flat: Array, own: Array, others: Array, count: int) -> Array:
     """
     if count == 0 or len(others) == 0:
         return others[:0]
-    if len(others) > POOL:
-        others = others[np.linspace(0, len(others) - 1, POOL).round().astype(int)]
+    if len(others) > pool:
+        others = others[np.linspace(0, len(others) - 1, pool).round().astype(int)]
     if len(others) <= count:
         return others
     rows = flat[:, np.concatenate([own, others])].T

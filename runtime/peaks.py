@@ -92,11 +92,13 @@ def _refined(response: Array, y: int, x: int) -> Peak:
     """A maximum moved to the vertex of the parabola through it and its neighbours."""
     value = float(response[y, x])
     return Peak(
-        x + _vertex(response[y], x), y + _vertex(response[:, x], y), min(max(value, 0.0), 1.0)
+        x + parabola_vertex(response[y], x),
+        y + parabola_vertex(response[:, x], y),
+        min(max(value, 0.0), 1.0),
     )
 
 
-def _vertex(line: Array, i: int) -> float:
+def parabola_vertex(line: Array, i: int) -> float:
     """Offset in [-0.5, 0.5] of the vertex at a maximum of a sampled line; 0 at its ends."""
     if i == 0 or i == len(line) - 1:
         return 0.0

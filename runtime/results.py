@@ -9,7 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .backend import Backend
 from .boxes import Box
+from .bundle import Bundle
 
 Array = NDArray[Any]
 
@@ -29,6 +31,32 @@ class Match:
     score: float
     found: bool
     template: int = 0
+
+
+TRACKING = "tracking"
+UNCERTAIN = "uncertain"
+LOST = "lost"
+
+
+@dataclass(frozen=True)
+class Track:
+    """Where a followed object is in one frame.
+
+    Attributes:
+        box: ``(x, y, w, h)`` in pixels of the frame; of a lost object, its last box.
+        score: 0 to 1; how surely it is the object.
+        state: ``tracking``, ``uncertain`` (out of sight for a moment, or hardly recognisable) or
+            ``lost``.
+    """
+
+    box: Box
+    score: float
+    state: str
+
+    @property
+    def found(self) -> bool:
+        """Whether the object is not lost."""
+        return self.state != LOST
 
 
 @dataclass(frozen=True)
@@ -90,3 +118,19 @@ class MatcherInfo:
     def as_dict(self) -> dict[str, Any]:
         """Plain dictionary, for JSON."""
         return asdict(self)
+
+
+def describe(bundle: Bundle, backend: Backend) -> MatcherInfo:
+    """What a matcher or tracker of this bundle and backend runs on."""
+    spec = bundle.spec
+    return MatcherInfo(
+        bundle=str(bundle.path),
+        backbone=f"{spec.backbone.name}:{'+'.join(spec.backbone.taps)}",
+        precision=backend.precision,
+        device=backend.device,
+        provider=backend.provider,
+        alpha=spec.recipe.alpha,
+        stride=spec.backbone.stride,
+        threshold=spec.score.threshold,
+        hashes={name: info.sha256 for name, info in spec.files.items()},
+    )

@@ -12,7 +12,8 @@ from .backend import Backend
 Array = NDArray[Any]
 
 WHOLE = 24_000_000
-"""Similarities (M x N) up to this many are computed by the matching graph in one piece."""
+"""Similarities (M x N) up to this many are computed by the matching graph in one piece, unless they
+lie outside what its engine was built for."""
 
 BLOCK = 4_000_000
 """Similarities held at once when streaming."""
@@ -34,7 +35,8 @@ def quality_map(backend: Backend, rows: Array, target: Array, search: Array, alp
         alpha: factor on the cosine similarity.
     """
     height, width = search.shape[1:]
-    if len(rows) * height * width <= WHOLE:
+    small = len(rows) * height * width <= WHOLE
+    if small and backend.takes_match(len(rows), height, width):
         return backend.quality(rows, target, np.ascontiguousarray(search))
     flat = search.reshape(search.shape[0], -1)
     return stream_quality(rows, target, flat, alpha).reshape(height, width)

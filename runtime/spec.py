@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from .errors import BundleError
+from .errors import BundleError, InputError
 
 SCHEMA_VERSION = 1
-MAY_BE_ZERO = ("competitors", "refine", "slope", "agreement", "offset", "threshold")
+MAY_BE_ZERO = (
+    *("competitors", "refine", "exclusive", "size_step"),
+    *("slope", "agreement", "offset", "threshold"),
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,11 @@ class Recipe:
         max_enlarge: never enlarge by more than this.
         max_pixels: largest image, in pixels at the working resolution.
         refine: move each match to where its patches agree best at the finer stride.
+        exclusive: patches agree by how surely a cell is its own patch, among all patches and
+            competitors; otherwise by similarity alone.
+        candidates: this many of the best windows are placed exactly before the best is chosen.
+        size_step: the size of what is found is estimated between this factor smaller and larger;
+            0 keeps the template's size.
     """
 
     alpha: float = 25.0
@@ -57,6 +66,9 @@ class Recipe:
     max_enlarge: float = 4.0
     max_pixels: int = 64_000_000
     refine: bool = True
+    exclusive: bool = True
+    candidates: int = 3
+    size_step: float = 1.15
 
 
 @dataclass(frozen=True)
@@ -66,12 +78,13 @@ class ScoreMap:
     ``score = 1 / (1 + exp(-(slope * log(evidence) + agreement * a + offset)))`` with the mean
     quality of the window and the mean agreement ``a`` of its patches, both in [0, 1];
     ``threshold`` is the score from which a match counts as found. The defaults were fitted on the
-    default backbone, to pairs of frames with and without the object.
+    default backbone, to pairs of frames with and without the object; the offset is a little higher
+    than fitted, so that about as many objects are missed as imagined.
     """
 
-    slope: float = 2.36
-    agreement: float = 12.8
-    offset: float = 5.1
+    slope: float = 2.2
+    agreement: float = 15.8
+    offset: float = 5.0
     threshold: float = 0.5
 
     def __call__(self, evidence: float, agreement: float) -> float:
@@ -121,6 +134,27 @@ class BundleSpec:
         """Plain dictionary for ``json.dump``."""
         return asdict(self)
 
+    def with_recipe(self, changes: Mapping[str, float]) -> BundleSpec:
+        """The same with other choices in the recipe.
+
+        Args:
+            changes: field of :class:`Recipe` -> value.
+
+        Raises:
+            InputError: an unknown field, or a value with which nothing could be computed.
+        """
+        types = {f.name: type(f.default) for f in fields(Recipe)}
+        for name in changes:
+            if name not in types:
+                raise InputError(f"the recipe has no {name!r}; choose from {', '.join(types)}")
+        typed = {name: types[name](value) for name, value in changes.items()}
+        spec = replace(self, recipe=replace(self.recipe, **typed))
+        try:
+            _check_ranges(spec)
+        except ValueError as error:
+            raise InputError(f"recipe: {error}") from error
+        return spec
+
     @classmethod
     def from_json(cls, data: Any) -> BundleSpec:
         """Read the dictionary that :meth:`to_json` made.
@@ -164,6 +198,8 @@ def _check_ranges(spec: BundleSpec) -> None:
                 raise ValueError(f"{name} is {value}")
             if is_number and value <= 0 and name not in MAY_BE_ZERO:
                 raise ValueError(f"{name} is {value}; it must be positive")
+    if 0 < spec.recipe.size_step <= 1:
+        raise ValueError(f"size_step is {spec.recipe.size_step}; it must be above 1, or 0 for none")
     if spec.backbone.align % spec.backbone.coarse_stride:
         raise ValueError(
             f"align {spec.backbone.align} is no multiple of {spec.backbone.coarse_stride}"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .boxes import Box, box_in_frame
 from .errors import TemplateError
-from .features import WHOLE, Encoder
+from .features import Encoder
 from .images import Image
 from .patches import PatchGrid, cut_grid
 from .spec import Recipe
@@ -27,6 +27,10 @@ CROP_BORDER = 32
 
 CONTEXT = 512
 """Working pixels of a very large frame that are encoded on each side of the box."""
+
+FINE_POOL = 500
+"""Cells of the surroundings among which competitors at the finer stride are sought; neighbours
+resemble each other, so that more of them give no better ones."""
 
 HALF_OCTAVES = 2
 """Scales are rounded to this many steps per factor of two, so that templates share encodings."""
@@ -172,7 +176,9 @@ class TemplateEncoder:
     ) -> TemplateLevel:
         """Encode the box inside its frame, at one working resolution."""
         if framed:
-            image, box, mask = _near(image, box, mask, scale)
+            height, width = (round(side * scale) for side in image.shape[:2])
+            if not self.encoder.in_one_piece(height, width):
+                image, box, mask = _near(image, box, mask, scale)
         else:
             border = int(np.ceil(CROP_BORDER / scale))
             sides = (border, border, border, border)
@@ -198,7 +204,8 @@ class TemplateEncoder:
         extra = self.recipe.competitors if framed else 0
         coarse_stride, stride = self.encoder.coarse_stride, self.encoder.stride
         coarse = cut_grid(features.coarse, placed, working_mask, coarse_stride, extra)
-        return TemplateLevel(scale, coarse, cut_grid(fine, placed, working_mask, stride, 0))
+        exact = cut_grid(fine, placed, working_mask, stride, extra, FINE_POOL)
+        return TemplateLevel(scale, coarse, exact)
 
 
 def _mask_image(mask: Any, box: Box, shape: tuple[int, ...]) -> Array | None:
@@ -240,9 +247,7 @@ def is_flat(image: Image, box: Box, mask: Array | None) -> bool:
 def _near(
     image: Image, box: Box, mask: Array | None, scale: float
 ) -> tuple[Image, Box, Array | None]:
-    """The part of a very large frame around the box; smaller frames are kept whole."""
-    if image.shape[0] * image.shape[1] * scale * scale <= WHOLE:
-        return image, box, mask
+    """The part of a very large frame around the box."""
     reach = CONTEXT / scale
     left, top = (max(0, int(start - reach)) for start in (box.x, box.y))
     right, bottom = int(box.x + box.w + reach), int(box.y + box.h + reach)

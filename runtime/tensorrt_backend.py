@@ -47,16 +47,17 @@ class TensorRTBackend:
     ) -> None:
         self.device = features.flavour
         self.precision = features.precision
+        self._channels = bundle.spec.backbone.channels
         with ExitStack() as stack:
             stack.callback(memory.close)
-            self._features = stack.enter_context(
-                TensorRTEngine(
-                    features, memory, ("features", "coarse"), _dimension_names(bundle, features)
-                )
+            self._features = TensorRTEngine(
+                features, memory, ("features", "coarse"), _dimension_names(bundle, features)
             )
-            self._match = stack.enter_context(
-                TensorRTEngine(match, memory, ("quality",), _dimension_names(bundle, match))
+            stack.callback(self._features.close)
+            self._match = TensorRTEngine(
+                match, memory, ("quality",), _dimension_names(bundle, match)
             )
+            stack.callback(self._match.close)
             self._stack = stack.pop_all()
         graphs = self._features.graphs
         self.provider = (
@@ -88,6 +89,16 @@ class TensorRTBackend:
         """Quality map ``(H, W)`` of rows ``(M, C)``, flags ``(M,)`` and a map ``(C, H, W)``."""
         window = np.array(WINDOW, np.int64)
         return self._match.run(template=rows, target=target, search=search, window=window)[0]
+
+    def takes_image(self, height: int, width: int) -> bool:
+        """Whether a profile of the features engine takes an image of this size."""
+        return self._features.admits(image=(1, height, width, 3))
+
+    def takes_match(self, rows: int, height: int, width: int) -> bool:
+        """Whether a profile of the matching engine takes so many rows and a map of this size."""
+        return self._match.admits(
+            template=(rows, self._channels), target=(rows,), search=(self._channels, height, width)
+        )
 
     def close(self) -> None:
         """Release engines, buffers and context. May be called twice."""

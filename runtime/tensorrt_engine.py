@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from .cuda_memory import CudaMemory
 from .engine_access import EngineAccess, EngineTensor, ExecutionContext
 from .engine_info import FLAVOURS, EngineInfo, Profile, ShapeRange, rebuild_hint
-from .engine_profiles import DimensionNames
+from .engine_profiles import DimensionNames, admitting
 from .engine_runner import SHAPES_KEPT, EngineRunner
 from .errors import DeviceError
 
@@ -107,7 +106,7 @@ def _make_logger(library: Any, complaints: Complaints) -> Any:
 
 
 class TensorRTEngine:
-    """One engine file, loaded and ready to run. A context manager.
+    """One engine file, loaded and ready to run until it is closed.
 
     Args:
         info: the engine's sidecar.
@@ -154,6 +153,7 @@ class TensorRTEngine:
             except BaseException:
                 self._engine = self._runtime = None
                 raise
+        self._profiles = access.profiles
         self.graphs = _graphs(access.own_graphs, memory, graphs)
 
     @property
@@ -165,6 +165,10 @@ class TensorRTEngine:
         """Run on arrays by name; see :meth:`.EngineRunner.run`."""
         return self._runner.run(inputs)
 
+    def admits(self, **shapes: tuple[int, ...]) -> bool:
+        """Whether one of the engine's profiles takes the shapes of these inputs together."""
+        return bool(admitting(self._profiles, shapes))
+
     def close(self) -> None:
         """Release contexts, buffers and engine, in this order. May be called twice."""
         self._runner.close()
@@ -172,17 +176,6 @@ class TensorRTEngine:
             with self._memory.current():
                 self._engine = None
                 self._runtime = None
-
-    def __enter__(self) -> TensorRTEngine:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _access(self, graphs: bool) -> EngineAccess:
         """The engine as the runner sees it."""
@@ -246,16 +239,21 @@ def _describe(engine: Engine, what: str) -> tuple[tuple[EngineTensor, ...], tupl
         on_host = engine.get_tensor_location(name).name == "HOST"
         on_host = on_host or engine.is_shape_inference_io(name)
         tensors.append(EngineTensor(name, is_input, np.dtype(DTYPES[dtype]), on_host))
-    inputs = [tensor.name for tensor in tensors if tensor.is_input]
+    inputs = [tensor for tensor in tensors if tensor.is_input]
     profiles = tuple(
-        {name: _range(engine.get_tensor_profile_shape(name, index)) for name in inputs}
+        {tensor.name: _range(engine, tensor, index) for tensor in inputs}
         for index in range(engine.num_optimization_profiles)
     )
     return tuple(tensors), profiles
 
 
-def _range(shapes: Sequence[Any]) -> ShapeRange:
-    """Smallest, usual and largest shape, as TensorRT lists them."""
+def _range(engine: Engine, tensor: EngineTensor, index: int) -> ShapeRange:
+    """Smallest, usual and largest shape of an input in a profile."""
+    if tensor.on_host:
+        # A profile holds values of such an input, and its shape is fixed.
+        shapes = [engine.get_tensor_shape(tensor.name)] * 3
+    else:
+        shapes = engine.get_tensor_profile_shape(tensor.name, index)
     low, best, high = (tuple(int(side) for side in shape) for shape in shapes)
     return ShapeRange(low, best, high)
 

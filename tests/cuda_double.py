@@ -35,7 +35,7 @@ class FakeMemory:
         self.capture_fails = False
         self._next = 0x1000
         self._recording: list[Callable[[], None]] | None = None
-        self._pending: list[Callable[[], None]] = []
+        self.pending: list[Callable[[], None]] = []
 
     def view(self, address: int) -> np.ndarray:
         """The bytes at an address that is still held."""
@@ -44,7 +44,7 @@ class FakeMemory:
     def do(self, work: Callable[[], None]) -> None:
         """Put work into the stream, or into the graph being captured."""
         assert self.depth, "CUDA was used outside its context"
-        (self._pending if self._recording is None else self._recording).append(work)
+        (self.pending if self._recording is None else self._recording).append(work)
 
     @contextmanager
     def current(self) -> Iterator[None]:
@@ -91,7 +91,7 @@ class FakeMemory:
         return Handle(7, None)
 
     def _run(self) -> None:
-        pending, self._pending = self._pending, []
+        pending, self.pending = self.pending, []
         for work in pending:
             work()
 

@@ -265,7 +265,18 @@ def test_a_failed_capture_ends_it_and_leaves_no_graph():
 
     with pytest.raises(ZeroDivisionError):
         memory.capture(stream, fail)
-    assert bindings.log == ["cudaStreamBeginCapture", "cudaStreamEndCapture", "cudaGraphDestroy"]
+    assert bindings.log == [
+        "cudaStreamBeginCapture",
+        "cudaStreamEndCapture",
+        "cudaGraphDestroy",
+        "cudaGetLastError",
+    ]
+    bindings.log.clear()
+    bindings.answers["cudaGraphInstantiateWithFlags"] = (BAD, None)
+    with pytest.raises(DeviceError, match="preparing a graph"):
+        memory.capture(stream, lambda: None)
+    assert bindings.log[-1] == "cudaGetLastError", "no library must take it for its own error"
+    bindings.answers["cudaGraphInstantiateWithFlags"] = (OK, 8)
     bindings.log.clear()
     graph = memory.capture(stream, lambda: None)
     memory.destroy_graph(graph)

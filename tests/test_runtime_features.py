@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qatm.runtime import ImageError, Matcher, features
+from qatm.runtime import ImageError, Matcher, box_iou, features, template
+from qatm.runtime.backend import Backend
 from qatm.runtime.features import Encoder
 from qatm.runtime.images import resize_to
 
@@ -79,3 +80,52 @@ def test_a_fine_region_is_a_slice(
         assert again.shape == (176, bottom - top, right - left)
         assert apart(again, whole.fine[:, top:bottom, left:right]).max() < 0.15
     assert np.array_equal(encoder.fine_region(tiled, 0, 0, rows, columns), whole.fine)
+
+
+class Bounded:
+    """A backend with the bounds of an engine: images up to 480 px a side, maps up to 40 cells."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self.images: list[tuple[int, ...]] = []
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.backend, name)
+
+    def takes_image(self, height: int, width: int) -> bool:
+        return max(height, width) <= 480
+
+    def takes_match(self, rows: int, height: int, width: int) -> bool:
+        return rows > 0 and max(height, width) <= 40
+
+    def features(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        assert self.takes_image(*image.shape[:2])
+        self.images.append(image.shape)
+        return self.backend.features(image)
+
+    def quality(self, rows: np.ndarray, target: np.ndarray, search: np.ndarray) -> np.ndarray:
+        assert self.takes_match(len(rows), *search.shape[1:])
+        return self.backend.quality(rows, target, search)
+
+
+def test_what_an_engine_does_not_take_goes_in_pieces(
+    matcher: Matcher, photographs: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = resize_to(photographs["coffee"], 600, 400)
+    box = (322, 228, 64, 64)
+    scene = np.roll(image, (8, -12), (0, 1))
+    expected = matcher.match(scene, templates=[matcher.encode_template(image, box)])[0]
+    monkeypatch.setattr(features, "TILE", 256)
+    monkeypatch.setattr(template, "CONTEXT", 128)
+    with Matcher(device="cpu") as other:
+        bounded = Bounded(other._backend)
+        monkeypatch.setattr(other, "_backend", bounded)
+        monkeypatch.setattr(other._encoder, "backend", bounded)
+        found = other.match(scene, templates=[other.encode_template(image, box)])[0]
+        assert len(bounded.images) > 3
+        assert found.found
+        assert box_iou(found.box, expected.box) > 0.9
+        # What fits stays in one piece.
+        bounded.images.clear()
+        other.encode_template(image[:400, :480], box)
+        assert bounded.images == [(400, 480, 3)]

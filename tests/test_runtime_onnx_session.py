@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from qatm.runtime import Bundle, BundleError, DeviceError, Matcher
 from qatm.runtime.backend import open_backend, works
+from qatm.runtime.bundle import default_bundle_path
 from qatm.runtime.onnx_session import OnnxSession
 
 
@@ -69,11 +74,35 @@ def test_a_provider_that_falls_back_is_an_error(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
     real = onnxruntime.InferenceSession
 
-    def fallen(path: str, options: object, **_: object) -> object:
+    asked: list[object] = []
+
+    def fallen(path: str, options: object, providers: object, **_: object) -> object:
+        asked.append(providers)
         return real(path, options, providers=["CPUExecutionProvider"])
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", fallen)
     with pytest.raises(DeviceError, match="fell back to CPUExecutionProvider"):
         Matcher(device="cuda")
+    assert asked == [[("CUDAExecutionProvider", {"use_tf32": "0"})]], "FP32 must be FP32"
     with Matcher(device="auto") as matcher:
         assert matcher.info.device == "cpu"
+
+
+def test_auto_with_int8_passes_over_cuda_which_has_no_int8_graph(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import onnxruntime
+
+    providers = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
+    folder = tmp_path / "bundle"
+    shutil.copytree(default_bundle_path(), folder)
+    shutil.copyfile(folder / "features.onnx", folder / "features.int8-cpu.onnx")
+    spec = Bundle.load(folder).spec
+    entry = replace(spec.files["features.onnx"], precision="int8-cpu")
+    spec = replace(spec, files={**spec.files, "features.int8-cpu.onnx": entry})
+    (folder / "bundle.json").write_text(json.dumps(spec.to_json()), encoding="utf-8")
+    with Matcher(folder, precision="int8") as matcher:
+        assert (matcher.info.device, matcher.info.precision) == ("cpu", "int8-cpu")
+    with pytest.raises(DeviceError, match="'cuda' has no INT8 graph; use 'cpu', or TensorRT"):
+        Matcher(folder, "cuda", precision="int8")

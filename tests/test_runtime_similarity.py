@@ -52,6 +52,17 @@ def test_streamed_equals_the_graph(backend, monkeypatch, size, block, competing)
     assert np.abs(whole).max() <= 1 + 1e-5
 
 
+def test_a_map_beyond_the_engine_is_streamed(backend, monkeypatch) -> None:
+    rows, search = problem(16, 9, 8)
+    target = np.ones(16, np.float32)
+    whole = quality_map(backend, rows, target, search, ALPHA)
+    asked = []
+    monkeypatch.setattr(backend, "takes_match", lambda *sizes: asked.append(sizes))
+    monkeypatch.setattr(backend, "quality", None)
+    np.testing.assert_allclose(quality_map(backend, rows, target, search, ALPHA), whole, atol=1e-4)
+    assert asked == [(16, 9, 8)]
+
+
 @pytest.mark.parametrize("size", [(16, 9, 8), (70, 33, 20)])
 def test_both_equal_the_paper(backend, monkeypatch, size) -> None:
     rows, search = problem(*size)

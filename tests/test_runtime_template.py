@@ -220,12 +220,13 @@ def test_grey_is_told_from_single_colour(matcher: Matcher) -> None:
 def test_a_very_large_frame_gives_nearly_the_same_template(
     matcher: Matcher, photographs: Images, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from qatm.runtime import features
     from qatm.runtime import template as module
 
     image = np.tile(photographs["coffee"], (2, 2, 1))
     box = (700.5, 500.0, 64, 64)
     whole = matcher.encode_template(image, box).levels[0].fine
-    monkeypatch.setattr(module, "WHOLE", 0)
+    monkeypatch.setattr(features, "WHOLE", 0)
     monkeypatch.setattr(module, "CONTEXT", 160)
     near = matcher.encode_template(image, box).levels[0].fine
     assert near.rows.shape == whole.rows.shape

@@ -20,6 +20,7 @@ from qatm.runtime import Bundle, tensorrt_backend, tensorrt_engine
 from qatm.runtime.cuda_memory import driver_problem, open_memory
 from qatm.runtime.engine_info import FLAVOURS, EngineInfo, ShapeRange
 from qatm.runtime.errors import BundleError, DeviceError
+from qatm.runtime.features import Encoder
 from qatm.runtime.tensorrt_backend import TensorRTBackend, open_tensorrt
 from qatm.runtime.tensorrt_engine import (
     Complaints,
@@ -141,13 +142,16 @@ class VendorEngine:
     def is_shape_inference_io(self, name):
         return name == "window"
 
+    def get_tensor_shape(self, name):
+        assert name == "window"
+        return (2,)
+
     def get_tensor_profile_shape(self, name, index):
         shapes = {
             "image": [(1, 64, 64, 3), (1, 480, 640, 3), (1, 1216, 1920, 3)],
             "template": [(1, CHANNELS), (64, CHANNELS), (512, CHANNELS)],
             "target": [(1,), (64,), (512,)],
             "search": [(CHANNELS, 8, 8), (CHANNELS, 60, 80), (CHANNELS, 304, 480)],
-            "window": [(2,)] * 3,
         }
         return shapes[name]
 
@@ -230,6 +234,16 @@ def test_other_version_gpu_or_onnx(bundle, machine, monkeypatch):
     assert machine.closed
 
 
+@pytest.mark.parametrize(("sm", "hint"), [(89, "--sm 75,89"), (87, "tensorrt-rtx has no SM 87")])
+def test_the_hint_names_an_engine_that_can_be_built(bundle, machine, monkeypatch, sm, hint):
+    fake_library(monkeypatch, flavour="tensorrt-rtx")
+    machine.compute_capability = sm
+    both(bundle, flavour="tensorrt-rtx", sm=(75,))
+    text = refused(bundle, hint, "tensorrt-rtx")
+    flavour = "tensorrt-rtx" if sm == 89 else "tensorrt"
+    assert f"qatm-export --engines-only --engine {flavour} " in text
+
+
 @pytest.mark.parametrize("harm", ["cut", "change", "remove"])
 def test_damaged_engine_file(bundle, machine, monkeypatch, harm):
     fake_library(monkeypatch)
@@ -301,6 +315,21 @@ def test_sizes_outside_the_profile_are_named_as_in_the_bundle(bundle, machine, m
         backend.quality(rows, target, np.zeros((CHANNELS, 9, 9), np.float32))
     with pytest.raises(DeviceError, match=r"map_width of search is 481, .* 8 to 480"):
         backend.quality(rows[:5], target[:5], np.zeros((CHANNELS, 9, 481), np.float32))
+
+
+def test_what_the_engines_take_is_known_before_they_run(bundle, machine, monkeypatch):
+    fake_library(monkeypatch, engine=VendorEngine)
+    both(bundle)
+    backend = open_tensorrt(bundle, "tensorrt")
+    assert backend.takes_image(64, 1920)
+    assert not backend.takes_image(1232, 640)
+    assert not backend.takes_image(48, 640)
+    assert backend.takes_match(512, 304, 480)
+    assert not backend.takes_match(513, 60, 80)
+    assert not backend.takes_match(64, 60, 481)
+    encoder = Encoder(backend, bundle.spec.backbone)
+    assert encoder.in_one_piece(1090, 1920)
+    assert not encoder.in_one_piece(1024, 1921), "padded to 1936"
 
 
 def test_no_room_for_a_context(bundle, machine, monkeypatch):

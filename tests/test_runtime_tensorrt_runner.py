@@ -219,6 +219,7 @@ def test_what_tensorrt_refuses_is_an_error_with_its_reason(fails, text):
     runner, engine, memory = make(fails=fails)
     with pytest.raises(DeviceError, match=re.escape(text)):
         runner.run({"x": numbers(2, 2)})
+    assert not memory.pending, "nothing may be under way in buffers that the next run uses"
     engine.fails = ""
     check(runner, numbers(2, 2))
     runner.close()

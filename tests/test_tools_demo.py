@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from qatm.runtime import Box, InputError, Match, read_image
-from qatm.tools import demo
+from qatm.runtime import Box, InputError, Match, Video, read_image
+from qatm.tools import demo, demo_video
 from qatm.tools.demo import Case, Outcome
 
 
@@ -32,9 +32,12 @@ def test_every_answer_is_right(run):
 
 
 @pytest.mark.slow
-def test_picture_is_left_and_named(run):
+def test_picture_and_video_are_left_and_named(run):
     result, out = run
-    assert [path.name for path in out.iterdir()] == ["matches.png"]
+    assert sorted(path.name for path in out.iterdir()) == ["matches.png", "tracked.mp4"]
+    assert str(out / "tracked.mp4") in result.stdout.replace("\n", "")
+    with Video(out / "tracked.mp4") as video:
+        assert video.count == demo_video.FRAMES
     assert str(out / "matches.png") in result.stdout.replace("\n", "")
     picture = read_image(out / "matches.png")
     assert picture.shape[0] > 500
@@ -104,6 +107,7 @@ def test_right_means_right():
 
 def test_wrong_answers_are_shown_and_counted(monkeypatch, tmp_path):
     wrong = outcome(True, (1, 1, 5, 5), None)
+    monkeypatch.setattr(demo, "PARTS", (demo.find_objects,))
     monkeypatch.setattr(demo, "all_cases", lambda *_: [wrong.case])
     monkeypatch.setattr(demo, "run_case", lambda *_: wrong)
     result = CliRunner().invoke(demo.app, ["--out", str(tmp_path)])

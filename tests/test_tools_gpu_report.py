@@ -16,7 +16,7 @@ from qatm.calib.report import promoted
 from qatm.runtime import Bundle, DeviceError, InputError, QatmError
 from qatm.runtime.cuda_memory import driver_problem
 from qatm.runtime.engine_info import ShapeRange
-from qatm.runtime.engine_profiles import choose_profile
+from qatm.runtime.engine_profiles import admitting, choose_profile
 from qatm.tools import gpu_checks, gpu_report
 from qatm.tools.gpu_checks import Examination, Latency, examine
 from qatm.tools.gpu_engines import admitted, bounds, refusals
@@ -125,7 +125,7 @@ def test_each_quantity_is_judged(cases):
         score=truth.score + 0.5,
     )
     for precision in LIMITS:
-        seen = {c.what: c for c in compare("tensorrt", precision, scene, bad, truth)}
+        seen = {c.what: c for c in compare(precision, scene, bad, truth)}
         failed = {what for what, check in seen.items() if not check.passed}
         assert failed == set(LIMITS[precision])
         assert seen["box"].value == pytest.approx(5)
@@ -135,11 +135,11 @@ def test_each_quantity_is_judged(cases):
 def test_nan_and_other_shapes_fail(cases):
     scene, truth = cases[0]
     broken = dataclasses.replace(truth, features=np.full_like(truth.features, np.nan))
-    seen = {c.what: c for c in compare("cuda", "fp16", scene, broken, truth)}
+    seen = {c.what: c for c in compare("fp16", scene, broken, truth)}
     assert not seen["features"].passed
     assert seen["box"].passed
     cut = dataclasses.replace(truth, features=truth.features[:, 1:])
-    (only,) = compare("cuda", "fp16", scene, cut, truth)
+    (only,) = compare("fp16", scene, cut, truth)
     assert not only.passed
     assert "instead of" in only.detail
 
@@ -184,7 +184,11 @@ def fake_engine(run=None, role="features"):
         choose_profile(profiles, sizes, names, "the test engine")
         return [np.zeros((1, 2), np.float32)]
 
-    return SimpleNamespace(info=SimpleNamespace(profiles=profiles, role=role), run=run or really)
+    return SimpleNamespace(
+        info=SimpleNamespace(profiles=profiles, role=role),
+        run=run or really,
+        admits=lambda **shapes: bool(admitting(profiles, shapes)),
+    )
 
 
 @pytest.mark.parametrize(("role", "step", "count"), [("features", 16, 4), ("match", 1, 4)])

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .align_command import align
 from .bench import bench
 from .calib_command import app as calib
 from .check_command import check
@@ -14,6 +15,8 @@ from .console import WRONG_INPUT, Group
 from .doctor import doctor
 from .eval_command import eval_app
 from .match_command import match
+from .track_command import track
+from .verify_command import verify
 
 EPILOG = "Exit status: 0 found or passed, 1 not found or failed, 2 wrong usage or unreadable input."
 
@@ -26,6 +29,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("match")(match)
+app.command("track")(track)
+app.command("verify")(verify)
+app.command("align")(align)
 app.command("check")(check)
 app.command("bench")(bench)
 app.command("doctor")(doctor)

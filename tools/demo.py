@@ -1,4 +1,4 @@
-"""The demo: find objects in real photographs, show where, and be honest when one is absent."""
+"""The demo: find objects in real photographs, follow one in a video, and say when it is absent."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ..runtime.boxes import Box, box_iou
 from ..runtime.errors import InputError
 from ..runtime.images import Image, read_image
 from .console import FOUND, NOT_FOUND, Command
+from .demo_video import follow_object
 from .draw import PAPER, Panel, cut, shown_size, side_by_side
 from .saving import save_picture
 
@@ -83,11 +84,11 @@ class Outcome:
 
 @app.command(cls=Command)
 def demo(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the pictures.")] = Path(
-        "demo-output"
-    ),
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder for the pictures and the video.")
+    ] = Path("demo-output"),
 ) -> None:
-    """Find objects in photographs with the model that comes with the package.
+    """Find objects in photographs, and follow one, with the model that comes with the package.
 
     Exit status: 0 if every answer is right, 1 if one is wrong, 2 if the demo cannot run.
     """
@@ -109,7 +110,7 @@ def find_objects(photographs: Mapping[str, Image], out: Path) -> bool:
     return all(outcome.right for outcome in outcomes)
 
 
-PARTS: Sequence[Callable[[Mapping[str, Image], Path], bool]] = (find_objects,)
+PARTS: Sequence[Callable[[Mapping[str, Image], Path], bool]] = (find_objects, follow_object)
 
 
 def photograph_folder() -> Path:

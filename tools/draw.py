@@ -58,10 +58,10 @@ def draw_matches(image: Image, matches: Sequence[Match], scale: float = 1.0) -> 
     several = len({match.template for match in matches}) > 1
     for match in reversed(matches):
         colour = FOUND_COLOUR if match.found else MISSED_COLOUR
-        _draw_box(canvas, match.box, scale, colour, dashed=not match.found)
+        draw_box(canvas, match.box, scale, colour, dashed=not match.found)
         name = f"#{match.template} " if several else ""
         text = f"{name}{match.score:.2f}" + ("" if match.found else " not found")
-        _draw_label(canvas, match.box, scale, text, colour)
+        draw_label(canvas, match.box, scale, text, colour)
     return canvas
 
 
@@ -108,7 +108,7 @@ def side_by_side(
     heat = cv2.resize(np.asarray(quality, np.float32), (width, height))
     coloured = heat_picture(np.asarray(heat, np.float32))
     for match in reversed(matches):
-        _draw_box(coloured, match.box, scale, MAP_BOX_COLOUR, dashed=not match.found)
+        draw_box(coloured, match.box, scale, MAP_BOX_COLOUR, dashed=not match.found)
     square = Panel(round(min(room) * TEMPLATE_SHARE), room.height)
     crop = resize_to(template, *_scaled(template, _fit(template, square)))
     parts = [
@@ -154,7 +154,7 @@ def _corners(box: Sequence[float], scale: float) -> tuple[int, int, int, int]:
     return round(x), round(y), max(round(x + w) - 1, round(x)), max(round(y + h) - 1, round(y))
 
 
-def _draw_box(
+def draw_box(
     canvas: Image, box: Sequence[float], scale: float, colour: tuple[int, int, int], *, dashed: bool
 ) -> None:
     """Draw a rectangle with a dark rim, so that it shows on any background."""
@@ -193,7 +193,7 @@ def _point(position: NDArray[np.float64]) -> tuple[int, int]:
     return round(float(position[0])), round(float(position[1]))
 
 
-def _draw_label(
+def draw_label(
     canvas: Image, box: Sequence[float], scale: float, text: str, colour: tuple[int, int, int]
 ) -> None:
     """Write on a filled tag above the box, or below it where there is no room above."""

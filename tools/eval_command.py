@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ..runtime.errors import InputError
-from .console import Group, complain, json_line, print_line, progress
+from .align_eval import align
+from .console import Group, complain
 from .eval_options import (
     DeviceOption,
     Folder,
     JsonOption,
     MethodOption,
     ModelOption,
-    Options,
     ProcessesOption,
     ProtocolOption,
     SaveOption,
+    SetOption,
     WeightsOption,
     read_options,
 )
-from .eval_run import Chunk, Outcome, Task, run_chunk, runner, split
+from .eval_run import Outcome, Task
+from .eval_table import evaluate, print_halves
 from .match_command import Device
 from .pairs import Pair, PairFolder, read_pairs, strangers
-
-Results = dict[str, list[Outcome]]
+from .track_eval_command import track
+from .verify_eval import verify
 
 eval_app = typer.Typer(
     name="eval",
     cls=Group,
     no_args_is_help=False,
-    help="Compare methods on pairs of frames with known answers.",
+    help="Compare methods on pairs of frames, and trackers on sequences, with known answers.",
 )
 
 
@@ -50,6 +51,24 @@ def otb(
     as_json: JsonOption = False,
     save: SaveOption = None,
     processes: ProcessesOption = None,
+    settings: SetOption = None,
+    ablation: Annotated[
+        bool,
+        typer.Option(
+            "--ablation",
+            help="Compare the plain recipe, the default one, and the default one with each idea "
+            "switched off; 'time' is the time a pair against the plain recipe.",
+        ),
+    ] = False,
+    halves: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="With --ablation: divide the videos N times at random, choose each idea on one "
+            "half, and say what the choice gains on the other.",
+        ),
+    ] = 0,
 ) -> None:
     """How exactly is the object found?
 
@@ -61,14 +80,19 @@ def otb(
     from .eval_records import otb_record
     from .eval_report import plot_success
 
-    options = read_options(method, protocol, (model, device, weights), processes, as_json, save)
-    found = _usable(folder)
+    if halves and not ablation:
+        raise InputError("--halves chooses between variants; give --ablation too")
+    where = (model, device, weights)
+    options = read_options(method, protocol, where, processes, as_json, save, settings, ablation)
+    found = usable_pairs(folder)
     tasks = [Task(pair.name, pair.video, pair.template, pair.search) for pair in found.pairs]
 
-    def record(name: str, protocol: str, outcomes: list[Outcome]) -> dict[str, Any]:
-        return otb_record(name, protocol, outcomes, len(found.problems))
+    def records(name: str, protocol: str, outcomes: list[Outcome]) -> list[dict[str, Any]]:
+        return [otb_record(name, protocol, outcomes, len(found.problems))]
 
-    _evaluate("otb", tasks, options, record, plot_success)
+    results = evaluate("otb", tasks, options, records, plot_success)
+    if halves:
+        print_halves(results, options, halves)
 
 
 @eval_app.command("motb")
@@ -76,6 +100,10 @@ def motb(
     folder: Folder,
     *,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Chooses the absent objects.")] = 0,
+    seeds: Annotated[
+        int,
+        typer.Option(metavar="N", min=1, help="So many seeds, and their mean."),
+    ] = 1,
     method: MethodOption = None,
     model: ModelOption = None,
     device: DeviceOption = Device.auto,
@@ -84,6 +112,7 @@ def motb(
     as_json: JsonOption = False,
     save: SaveOption = None,
     processes: ProcessesOption = None,
+    settings: SetOption = None,
 ) -> None:
     """Is the object there at all?
 
@@ -95,36 +124,42 @@ def motb(
 
     Exit status: 0 evaluated, 2 wrong usage or no usable pair.
     """
-    from .eval_records import motb_record
+    from .eval_records import motb_records
     from .eval_report import plot_roc
 
-    options = read_options(method, protocol, (model, device, weights), processes, as_json, save)
-    found = _usable(folder)
+    where = (model, device, weights)
+    options = read_options(method, protocol, where, processes, as_json, save, settings)
+    found = usable_pairs(folder)
 
-    def record(name: str, protocol: str, outcomes: list[Outcome]) -> dict[str, Any]:
-        return motb_record(name, protocol, seed, outcomes, len(found.problems))
+    chosen = range(seed, seed + seeds)
 
-    _evaluate("motb", _with_absent(found.pairs, seed), options, record, plot_roc)
+    def records(name: str, protocol: str, outcomes: list[Outcome]) -> list[dict[str, Any]]:
+        return motb_records(name, protocol, chosen, outcomes, len(found.problems))
+
+    evaluate("motb", _with_absent(found.pairs, chosen), options, records, plot_roc)
 
 
-def _with_absent(pairs: Sequence[Pair], seed: int) -> list[Task]:
-    """Each pair as it is and with the template of another video.
+def _with_absent(pairs: Sequence[Pair], seeds: Sequence[int]) -> list[Task]:
+    """Each pair as it is and, for each seed, with the template of another video.
 
     Raises:
         InputError: all pairs are of one video.
     """
+    absent = [strangers(pairs, seed) for seed in seeds]
     tasks: list[Task] = []
-    for pair, other in zip(pairs, strangers(pairs, seed), strict=True):
-        if other is None:
-            raise InputError(
-                f"all pairs are of video {pair.video!r}; absent objects need pairs of another one"
-            )
+    for pair, *others in zip(pairs, *absent, strict=True):
         tasks.append(Task(pair.name, pair.video, pair.template, pair.search))
-        tasks.append(Task(pair.name, pair.video, other.template, pair.search, present=False))
+        for seed, other in zip(seeds, others, strict=True):
+            if other is None:
+                raise InputError(
+                    f"all pairs are of video {pair.video!r}; absent objects need pairs of another "
+                    "one"
+                )
+            tasks.append(Task(pair.name, pair.video, other.template, pair.search, False, seed))
     return tasks
 
 
-def _usable(folder: Path) -> PairFolder:
+def usable_pairs(folder: Path) -> PairFolder:
     """The pairs of a folder; says on stderr which are skipped.
 
     Raises:
@@ -138,67 +173,6 @@ def _usable(folder: Path) -> PairFolder:
     return found
 
 
-def _evaluate(
-    name: str,
-    tasks: Sequence[Task],
-    options: Options,
-    record_of: Callable[[str, str, list[Outcome]], dict[str, Any]],
-    plot: Callable[[Path, Results, Sequence[str]], None],
-) -> None:
-    """Run the methods, print a record for each method and protocol, and save the details."""
-    from .eval_records import BEST_F1, table_head, table_line
-
-    start = time.perf_counter()
-    results: Results = {method: [] for method in options.methods}
-    maps = options.save is not None
-    chunks = split(options.methods, tasks, options.setup, options.protocols, maps=maps)
-    first = True
-    with runner(options.processes) as run, progress(chunks, "evaluating") as (items, emit):
-        # The bar moves on when the next chunk is asked for, so its results come first.
-        for outcomes, chunk in zip(run(run_chunk, chunks), items, strict=False):
-            done = _collect(results, chunk, outcomes, emit)
-            if len(done) < len(tasks):
-                continue
-            for protocol in options.protocols:
-                record = record_of(chunk.method, protocol, done)
-                if first and not options.as_json:
-                    emit(table_head(record))
-                first = False
-                emit(json_line(record) if options.as_json else table_line(record))
-    if not options.as_json:
-        if name == "motb":
-            print_line(f"* at the threshold with the {BEST_F1}")
-        print_line(f"{len(tasks)} searches a method in {time.perf_counter() - start:.0f} s")
-    if options.save is not None:
-        _save(name, options.save, results, options.protocols, plot)
-
-
-def _collect(
-    results: Results, chunk: Chunk, outcomes: Sequence[Outcome], emit: Callable[..., None]
-) -> list[Outcome]:
-    """Add the outcomes of a chunk, name the failures, and return the method's so far."""
-    for outcome in outcomes:
-        if outcome.error:
-            emit(f"{outcome.method} failed with {outcome.task.name}: {outcome.error}", complain)
-    results[chunk.method] += outcomes
-    return results[chunk.method]
-
-
-def _save(
-    name: str,
-    folder: Path,
-    results: Results,
-    protocols: Sequence[str],
-    plot: Callable[[Path, Results, Sequence[str]], None],
-) -> None:
-    """Write the details of an evaluation into a folder."""
-    from .eval_report import write_csv
-    from .eval_sheet import contact_sheet, worst
-    from .saving import save_picture
-
-    write_csv(folder / f"{name}-pairs.csv", results, protocols)
-    plot(folder / f"{name}-curves.png", results, protocols)
-    for method, outcomes in results.items():
-        for protocol in protocols:
-            sheet = contact_sheet(worst(outcomes, protocol), protocol)
-            save_picture(folder / f"{name}-worst-{method}-{protocol}.jpg", sheet)
+eval_app.command("track")(track)
+eval_app.command("align")(align)
+eval_app.command("verify")(verify)

@@ -15,11 +15,11 @@ import typer
 from ..runtime.errors import InputError, QatmError
 from .console import complain
 from .eval_run import PROTOCOLS
+from .eval_variants import OURS, Variant, ablation, plain_variants, read_changes
 from .match_command import Device
 from .methods import METHODS, Setup, open_method
 
 ALL = "all"
-OURS = "qatm"
 MOST_PROCESSES = 4
 
 
@@ -32,14 +32,23 @@ class Protocol(str, Enum):
 
 @dataclass(frozen=True)
 class Options:
-    """What both evaluations share."""
+    """What both evaluations share.
 
-    methods: tuple[str, ...]
+    Attributes:
+        variants: methods and their setups, in the order of the table.
+        protocols: in the order of the table.
+        processes: how many at once.
+        as_json: print JSON lines.
+        save: folder for the details.
+        ablation: the variants are those of the ablation, timed against each other.
+    """
+
+    variants: tuple[Variant, ...]
     protocols: tuple[str, ...]
-    setup: Setup
     processes: int
     as_json: bool
     save: Path | None
+    ablation: bool = False
 
 
 Folder = Annotated[
@@ -109,6 +118,16 @@ ProcessesOption = Annotated[
     ),
 ]
 
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Change the recipe of qatm, for example competitors=0; may be repeated.",
+        show_default=False,
+    ),
+]
+
 
 def read_options(
     methods: Sequence[str] | None,
@@ -117,16 +136,27 @@ def read_options(
     processes: int | None,
     as_json: bool,
     save: Path | None,
+    settings: Sequence[str] | None = None,
+    ablate: bool = False,
 ) -> Options:
     """Check the options that both commands share, before any work is done."""
-    setup = Setup(model[0], model[1].value, model[2])
+    setup = Setup(model[0], model[1].value, model[2], recipe=read_changes(settings or ()))
     chosen = {protocol.value for protocol in protocols or ()} or set(PROTOCOLS)
-    names = usable_methods(methods or [OURS], setup)
+    if ablate:
+        if methods:
+            raise InputError("--ablation compares variants of qatm; leave --method out")
+        variants = ablation(setup)
+        for variant in variants:
+            open_method(variant.method, variant.setup).close()
+    else:
+        variants = plain_variants(usable_methods(methods or [OURS], setup), setup)
+        if settings and OURS not in [variant.method for variant in variants]:
+            raise InputError(f"--set changes the recipe of {OURS}, which is not among the methods")
     if save is not None:
-        _make_folder(save)
+        make_folder(save)
     count = processes or min(MOST_PROCESSES, os.cpu_count() or 1)
     ordered = tuple(protocol for protocol in PROTOCOLS if protocol in chosen)
-    return Options(names, ordered, setup, count, as_json, save)
+    return Options(variants, ordered, count, as_json, save, ablate)
 
 
 def usable_methods(wanted: Sequence[str], setup: Setup) -> tuple[str, ...]:
@@ -153,7 +183,7 @@ def usable_methods(wanted: Sequence[str], setup: Setup) -> tuple[str, ...]:
     return tuple(usable)
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
     """Create the folder for the results and see that plots can be drawn, before any work.
 
     Raises:

@@ -53,6 +53,35 @@ def otb_record(method: str, protocol: str, outcomes: Sequence[Outcome], skipped:
     return record
 
 
+def motb_records(
+    method: str, protocol: str, seeds: Sequence[int], outcomes: Sequence[Outcome], skipped: int = 0
+) -> list[Record]:
+    """A record for each seed and, where there are several, one with the means of their figures.
+
+    The record of the means has ``seed`` null and no confidence intervals.
+    """
+    records = [
+        motb_record(
+            method,
+            protocol,
+            seed,
+            [outcome for outcome in outcomes if outcome.task.seed in (None, seed)],
+            skipped,
+        )
+        for seed in seeds
+    ]
+    if len(records) > 1:
+        mean: Record = dict(records[0]) | {"seed": None, "seeds": list(seeds), "ci": {}}
+        for name in ("roc_auc", "precision", "recall", "false_alarm_rate", "ms_per_pair"):
+            values = [record[name] for record in records if record[name] is not None]
+            mean[name] = round(statistics.fmean(values), 4) if values else None
+        for name in ("pairs", "failed"):
+            mean[name] = sum(record[name] for record in records)
+        mean["threshold"] = None
+        records.append(mean)
+    return records
+
+
 def motb_record(
     method: str, protocol: str, seed: int, outcomes: Sequence[Outcome], skipped: int = 0
 ) -> Record:
@@ -90,6 +119,16 @@ def motb_record(
     return record
 
 
+def time_ratio(outcomes: Sequence[Outcome], plain: Sequence[Outcome]) -> float:
+    """Median over pairs of the time against that of another method on the same pair."""
+    ratios = [
+        one.milliseconds / other.milliseconds
+        for one, other in zip(outcomes, plain, strict=True)
+        if one.error is None and other.error is None
+    ]
+    return round(statistics.median(ratios), 3) if ratios else 0.0
+
+
 def scores_of(outcomes: Sequence[Outcome], protocol: str) -> Array:
     """The scores; a failure gets the worst there is: lowest if present, highest if absent."""
     known = [o.answers[protocol].score for o in outcomes if protocol in o.answers] or [0.0]
@@ -105,8 +144,11 @@ def scores_of(outcomes: Sequence[Outcome], protocol: str) -> Array:
 def table_line(record: Record) -> str:
     """A record for people: one line under :func:`table_head`."""
     main = "auc" if "auc" in record else "roc_auc"
-    low, high = record["ci"][main]
-    cells = [f"{record['method']:<11}", f"{record['protocol']:<13}", _cell(record[main])]
+    cells = [f"{record.get('variant', record['method']):<16}", f"{record['protocol']:<13}"]
+    if main == "roc_auc":
+        cells.append(f"{'mean' if record['seed'] is None else record['seed']:>4}")
+    cells.append(_cell(record[main]))
+    low, high = record["ci"].get(main, (None, None))
     cells.append(f"{_cell(low)}-{_cell(high)}")
     if main == "auc":
         cells += [f"{_cell(record['success50']):>6}", f"{_cell(record['mean_iou']):>8}"]
@@ -114,6 +156,8 @@ def table_line(record: Record) -> str:
         names = ("precision", "recall", "false_alarm_rate")
         cells += [f"{_cell(record[name]):>{width}}" for name, width in zip(names, (9, 6, 6))]  # noqa: B905
     cells.append(f"{record['ms_per_pair']:>8.1f}")
+    if "time_ratio" in record:
+        cells.append(f"{record['time_ratio']:>5.2f}")
     cells += [f"{record[name]:>{width}}" for name, width in (("pairs", 5), ("failed", 6))]
     if record.get("threshold_from") == BEST_F1:
         cells.append("*")
@@ -122,12 +166,13 @@ def table_line(record: Record) -> str:
 
 def table_head(record: Record) -> str:
     """The names of the columns of :func:`table_line`."""
-    start = f"{'method':<11}  {'protocol':<13}  "
-    end = f"  {'ms':>8}  {'pairs':>5}  {'failed':>6}"
+    start = f"{'method':<16}  {'protocol':<13}  "
+    times = f"  {'ms':>8}" + (f"  {'time':>5}" if "time_ratio" in record else "")
+    end = f"{times}  {'pairs':>5}  {'failed':>6}"
     if "auc" in record:
         return f"{start}{'AUC':<5}  {'95 % CI':<11}  {'IoU>.5':>6}  {'mean IoU':>8}{end}"
     names = f"{'precision':>9}  {'recall':>6}  {'alarms':>6}"
-    return f"{start}{'ROC':<5}  {'95 % CI':<11}  {names}{end}"
+    return f"{start}{'seed':>4}  {'ROC':<5}  {'95 % CI':<11}  {names}{end}"
 
 
 def _answers(

@@ -37,7 +37,7 @@ def write_csv(path: Path, results: Results, protocols: Sequence[str]) -> None:
     for outcomes in results.values():
         for protocol in protocols:
             writer.writerows(_row(outcome, protocol) for outcome in outcomes)
-    _replace(path, text.getvalue().encode())
+    replace_file(path, text.getvalue().encode())
 
 
 def plot_success(path: Path, results: Results, protocols: Sequence[str]) -> None:
@@ -93,7 +93,7 @@ def _plot(path: Path, protocols: Sequence[str], draw: Callable[[Any, str], None]
         axes.legend(fontsize=8)
     data = io.BytesIO()
     figure.savefig(data, dpi=110, format="png")
-    _replace(path, data.getvalue())
+    replace_file(path, data.getvalue())
 
 
 def _row(outcome: Outcome, protocol: str) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def _row(outcome: Outcome, protocol: str) -> dict[str, Any]:
     return row
 
 
-def _replace(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes) -> None:
     """Write a file completely or not at all."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from ..runtime.boxes import Box, box_iou
 from ..runtime.images import read_image
-from .methods import Found, Method, Setup, open_method
+from .eval_variants import Variant
+from .methods import Found, Method, open_method
 from .pairs import View
 
 GT_SIZE = "gt-size"
@@ -39,6 +40,7 @@ class Task:
         template: frame and box of what is looked for.
         search: the picture, and the box of its own object.
         present: whether that object is the one looked for.
+        seed: of the choice of an absent object; ``None`` where nothing was chosen.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Task:
     template: View
     search: View
     present: bool = True
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Outcome:
     """What became of a task.
 
     Attributes:
-        method: who did it.
+        method: who did it: the label of the variant.
         task: what was to be done.
         answers: by protocol; empty if the method failed.
         milliseconds: of encoding, searching and placing; reading files is not counted.
@@ -88,45 +91,57 @@ class Outcome:
 class Chunk:
     """Tasks that one process does with one method."""
 
-    method: str
-    setup: Setup
+    variant: Variant
     tasks: tuple[Task, ...]
     protocols: tuple[str, ...]
     maps: bool = False
 
 
 def split(
-    methods: Sequence[str],
+    variants: Sequence[Variant],
     tasks: Sequence[Task],
-    setup: Setup,
     protocols: Sequence[str],
     *,
     maps: bool = False,
+    together: bool = False,
 ) -> list[Chunk]:
-    """The work in pieces, method by method."""
-    starts = range(0, len(tasks), CHUNK)
-    single = replace(setup, threads=1)
-    return [
-        Chunk(method, single, tuple(tasks[start : start + CHUNK]), tuple(protocols), maps)
-        for method in methods
-        for start in starts
-    ]
+    """The work in pieces.
+
+    Args:
+        variants: the methods, each with its setup.
+        tasks: all are done with each variant.
+        protocols: names of the protocols.
+        maps: keep quality maps.
+        together: do the same tasks with all variants before the next tasks, so that times can be
+            compared whatever else the machine does; otherwise variant by variant.
+    """
+    pieces = [tuple(tasks[start : start + CHUNK]) for start in range(0, len(tasks), CHUNK)]
+    single = [replace(variant, setup=replace(variant.setup, threads=1)) for variant in variants]
+    order = (
+        ((variant, piece) for piece in pieces for variant in single)
+        if together
+        else ((variant, piece) for variant in single for piece in pieces)
+    )
+    return [Chunk(variant, piece, tuple(protocols), maps) for variant, piece in order]
 
 
 @contextmanager
-def runner(processes: int) -> Iterator[Any]:
-    """Yield what works like ``map``, over so many processes of one thread each."""
+def runner(processes: int, threads: int = 1) -> Iterator[Any]:
+    """Yield what works like ``map``, over so many processes of so many threads each."""
     if processes == 1:
-        threads = cv2.getNumThreads()
-        cv2.setNumThreads(1)
+        before = cv2.getNumThreads()
+        cv2.setNumThreads(threads)
         try:
             yield map
         finally:
-            cv2.setNumThreads(threads)
+            cv2.setNumThreads(before)
         return
-    with _one_thread_each():
+    with _library_threads(threads):
         pool = ProcessPoolExecutor(
-            processes, mp_context=get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)
+            processes,
+            mp_context=get_context("spawn"),
+            initializer=cv2.setNumThreads,
+            initargs=(threads,),
         )
         try:
             yield pool.map
@@ -135,10 +150,10 @@ def runner(processes: int) -> Iterator[Any]:
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Keep the numerical libraries of processes started meanwhile to one thread."""
+def _library_threads(threads: int) -> Iterator[None]:
+    """Keep the numerical libraries of processes started meanwhile to so many threads."""
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
     try:
         yield
     finally:
@@ -155,9 +170,13 @@ def run_chunk(chunk: Chunk) -> list[Outcome]:
     Raises:
         QatmError: the method cannot be opened.
     """
-    method = open_method(chunk.method, chunk.setup)
+    variant = chunk.variant
+    method = open_method(variant.method, variant.setup)
     try:
-        return [run_task(method, task, chunk.protocols, maps=chunk.maps) for task in chunk.tasks]
+        outcomes = [
+            run_task(method, task, chunk.protocols, maps=chunk.maps) for task in chunk.tasks
+        ]
+        return [replace(outcome, method=variant.label) for outcome in outcomes]
     finally:
         method.close()
 

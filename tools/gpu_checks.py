@@ -174,7 +174,7 @@ def _examine_matcher(
 ) -> None:
     """Boxes, scores and quality maps of one scene, and how long a match takes."""
     result = search(matcher, scene, features)
-    found.checks += compare(found.device, found.precision, scene, result, truth)
+    found.checks += compare(found.precision, scene, result, truth)
     template = matcher.encode_template(scene.frame, scene.box)
 
     def call() -> Array:

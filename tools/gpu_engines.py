@@ -22,8 +22,7 @@ def admitted(engines: Mapping[str, TensorRTEngine], shape: tuple[int, ...]) -> b
     """Whether the features engine, if there is one, takes an image ``(H, W, 3)``."""
     if "features" not in engines:
         return True
-    profiles = engines["features"].info.profiles
-    return any(profile["image"].admits((1, *shape)) for profile in profiles)
+    return engines["features"].admits(image=(1, *shape))
 
 
 def refusals(role: str, engine: TensorRTEngine, step: int) -> Iterator[Check]:

@@ -32,15 +32,10 @@ BORDER = 16
 
 LIMITS: dict[str, dict[str, float]] = {
     "fp32": {"features": 1e-4, "quality, mean": 1e-5, "quality": 2e-3, "box": 0.1, "score": 1e-3},
-    "tf32": {"features": 5e-3, "quality, mean": 5e-4, "box": 1.0, "score": 0.01},
     "fp16": {"features": 2e-2, "quality, mean": 1e-3, "box": 1.0, "score": 0.01},
     "int8": {"features": 0.2, "quality, mean": 1e-2, "box": 4.0, "score": 0.1},
 }
 """Largest differences from FP32 on the CPU that pass; what is not listed is only reported."""
-
-ARITHMETIC = {("cuda", "fp32"): "tf32"}
-"""Where a device computes less exactly than the precision says: ONNX Runtime convolves FP32 in
-TF32 on GPUs that have it. Engines are built without TF32."""
 
 UNITS = {"features": "of the RMS", "box": "px"}
 
@@ -162,11 +157,9 @@ def match_inputs(bundle: Bundle, coarse: Array, box: Box) -> dict[str, Array]:
     return {"template": template, "target": target, "search": coarse, "window": window}
 
 
-def compare(
-    device: str, precision: str, scene: Scene, found: Result, truth: Result
-) -> Iterator[Check]:
-    """Hold what a device made of a scene against the truth."""
-    limits = LIMITS[ARITHMETIC.get((device, precision), precision)]
+def compare(precision: str, scene: Scene, found: Result, truth: Result) -> Iterator[Check]:
+    """Hold what a device made of a scene at a precision against the truth."""
+    limits = LIMITS[precision]
     for what, value, detail in _differences(found, truth):
         limit = limits.get(what)
         # Whatever is only reported must be a number all the same; NaN passes no comparison.

@@ -244,7 +244,7 @@ def read_wanted(
     )
 
 
-def parse_box(text: str) -> Box:
+def parse_box(text: str, option: str = "--box") -> Box:
     """Read ``X,Y,W,H``.
 
     Raises:
@@ -256,10 +256,10 @@ def parse_box(text: str) -> Box:
         values = []
     if len(values) != 4:
         raise BoxError(
-            f"--box {text!r} is not X,Y,W,H: left, top, width and height in pixels, "
-            "for example --box 120,80,64,64"
+            f"{option} {text!r} is not X,Y,W,H: left, top, width and height in pixels, "
+            f"for example {option} 120,80,64,64"
         )
-    return as_box(values, "--box")
+    return as_box(values, option)
 
 
 def list_images(sources: Iterable[str]) -> tuple[list[Path], int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.boxes import Box, box_in_frame, move_inside
+from ...runtime.bundle import Bundle
 from ...runtime.errors import TemplateError
 from ...runtime.images import Image
 
@@ -29,12 +30,24 @@ class Setup:
         device: as for ``Matcher``.
         weights: VGG19 weights, for the method of the paper.
         threads: CPU threads of the runtime; ``None`` lets it choose.
+        recipe: choices of the bundle's recipe that differ, for our own methods.
     """
 
     model: Path | None = None
     device: str = "auto"
     weights: Path | None = None
     threads: int | None = None
+    recipe: tuple[tuple[str, float], ...] = ()
+
+    def open_bundle(self) -> Bundle:
+        """The bundle, with this recipe.
+
+        Raises:
+            BundleError: it cannot be used.
+            InputError: the recipe has no such field, or the value makes no sense.
+        """
+        bundle = Bundle.load(self.model)
+        return replace(bundle, spec=bundle.spec.with_recipe(dict(self.recipe)))
 
 
 @dataclass(frozen=True)

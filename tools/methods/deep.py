@@ -10,7 +10,6 @@ import numpy as np
 
 from ...runtime.backend import open_backend
 from ...runtime.boxes import box_in_frame
-from ...runtime.bundle import Bundle
 from ...runtime.errors import TemplateError
 from ...runtime.features import Encoder
 from ...runtime.images import Image
@@ -40,7 +39,7 @@ class DeepFeatures:
     """
 
     def __init__(self, setup: Setup) -> None:
-        self.bundle = Bundle.load(setup.model)
+        self.bundle = setup.open_bundle()
         self.backend = open_backend(self.bundle, setup.device, "auto", setup.threads)
         self._encoder = Encoder(self.backend, self.bundle.spec.backbone)
         self.stride = self._encoder.stride

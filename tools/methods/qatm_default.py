@@ -28,7 +28,7 @@ class QatmDefault(Method):
     name = "qatm"
 
     def __init__(self, setup: Setup) -> None:
-        self._matcher = Matcher(setup.model, setup.device, threads=setup.threads)
+        self._matcher = Matcher(setup.open_bundle(), setup.device, threads=setup.threads)
 
     def encode(self, frame: Image, box: Sequence[float]) -> Template:
         """Encode the object in its frame."""

@@ -1,0 +1,156 @@
+"""Robust fits of a plane's motion to weighted matches: similarity, then affine or homography."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+TRIALS = 1000
+"""Similarities tried, each from two matches."""
+
+MIN_APART = 24.0
+"""Two matches closer than this, in pixels, say nothing about scale and turn."""
+
+SCALES = (0.6, 1.67)
+"""Scales of a similarity that are believed; other ones belong to another working resolution."""
+
+FEWEST = 6
+"""Matches below which nothing is fitted."""
+
+ENOUGH = 16
+"""Inliers from which a homography's two further degrees of freedom are fitted."""
+
+LOOSE = 1.25
+"""Refinement looks this much beyond the tolerance, to pull in what a rough start left out."""
+
+ROUNDS = 6
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A transform and what speaks for it.
+
+    Attributes:
+        matrix: ``(3, 3)`` float64, from the first points to the second.
+        support: weighted number of inliers, each counting ``1 - (error / tolerance)^2``.
+        inliers: ``(K,)`` bool.
+    """
+
+    matrix: Array
+    support: float
+    inliers: Array
+
+
+def transform(matrix: Array, points: Array) -> Array:
+    """Points ``(K, 2)`` through a 3x3 matrix."""
+    raw = points @ matrix[:, :2].T + matrix[:, 2]
+    depth = raw[:, 2:]
+    return raw[:, :2] / np.where(np.abs(depth) < 1e-9, 1e-9, depth)  # noqa: PLR2004
+
+
+def fit_robustly(
+    first: Array, second: Array, weight: Array, tolerance: float, *, planar: bool = False
+) -> Fit | None:
+    """The transform that most of the weight agrees with, or ``None``.
+
+    Similarities from pairs of matches (drawn by their weight) are judged by their support; the
+    best is refined to an affine map, and to a homography if ``planar`` and there are enough
+    inliers, by weighted least squares. The same input always gives the same answer.
+
+    Args:
+        first: ``(K, 2)`` points.
+        second: ``(K, 2)`` points.
+        weight: ``(K,)``, at least 0.
+        tolerance: largest error of an inlier, in the second points' unit.
+        planar: fit a homography in the end.
+    """
+    if len(first) < FEWEST or not weight.sum() > 0:
+        return None
+    start = _best_similarity(first, second, weight, tolerance)
+    return None if start is None else refine(start, first, second, weight, tolerance, planar=planar)
+
+
+def refine(
+    matrix: Array,
+    first: Array,
+    second: Array,
+    weight: Array,
+    tolerance: float,
+    *,
+    planar: bool = False,
+) -> Fit | None:
+    """Improve a rough transform by weighted least squares; ``None`` if too few matches agree."""
+    for step in range(ROUNDS):
+        errors = np.linalg.norm(transform(matrix, first) - second, axis=1)
+        trust = weight * np.maximum(0.0, 1.0 - (errors / (LOOSE * tolerance)) ** 2)
+        count = int((trust > 0).sum())
+        if count < FEWEST:
+            return None
+        bent = planar and step >= ROUNDS // 2 and count >= ENOUGH
+        matrix = _homography(first, second, trust) if bent else _affine(first, second, trust)
+    errors = np.linalg.norm(transform(matrix, first) - second, axis=1)
+    support = (weight * np.maximum(0.0, 1.0 - (errors / tolerance) ** 2)).sum()
+    return Fit(matrix, float(support), errors < tolerance)
+
+
+def _best_similarity(first: Array, second: Array, weight: Array, tolerance: float) -> Array | None:
+    """The similarity with the most support, as a 3x3 matrix."""
+    rng = np.random.default_rng(SEED)
+    chance = weight / weight.sum()
+    a, b = (rng.choice(len(first), TRIALS, p=chance) for _ in range(2))
+    # As complex numbers a similarity is z -> turn * z + shift.
+    p, q = (points[:, 0] + 1j * points[:, 1] for points in (first, second))
+    apart = np.abs(p[b] - p[a]) > MIN_APART
+    a, b = a[apart], b[apart]
+    turn = (q[b] - q[a]) / (p[b] - p[a])
+    believed = (np.abs(turn) > SCALES[0]) & (np.abs(turn) < SCALES[1])
+    turn, shift = turn[believed], (q[a] - turn * p[a])[believed]
+    if not len(turn):
+        return None
+    errors = np.abs(turn[:, None] * p + shift[:, None] - q)
+    support = np.maximum(0.0, 1.0 - (errors / tolerance) ** 2) @ weight
+    best = int(support.argmax())
+    z, t = turn[best], shift[best]
+    return np.array([[z.real, -z.imag, t.real], [z.imag, z.real, t.imag], [0.0, 0.0, 1.0]])
+
+
+def _affine(first: Array, second: Array, weight: Array) -> Array:
+    """Weighted least squares of an affine map."""
+    root = np.sqrt(weight)[:, None]
+    system = np.c_[first, np.ones(len(first))] * root
+    solution = np.linalg.lstsq(system, second * root, rcond=None)[0]
+    return np.vstack([solution.T, [0.0, 0.0, 1.0]])
+
+
+def _homography(first: Array, second: Array, weight: Array) -> Array:
+    """Weighted direct linear transform, with the points scaled beforehand (Hartley, 1997)."""
+    own, other = _conditioner(first, weight), _conditioner(second, weight)
+    p, q = transform(own, first), transform(other, second)
+    root, one, zero = np.sqrt(weight)[:, None], np.ones((len(p), 1)), np.zeros((len(p), 3))
+    full = np.hstack([p, one])
+    system = np.vstack(
+        [
+            np.hstack([full, zero, -q[:, :1] * full]) * root,
+            np.hstack([zero, full, -q[:, 1:] * full]) * root,
+        ]
+    )
+    # The smallest eigenvector of a 9x9 matrix costs less than the system's singular values.
+    vector = np.linalg.eigh(system.T @ system)[1][:, 0]
+    matrix = np.linalg.inv(other) @ vector.reshape(3, 3) @ own
+    return matrix / matrix[2, 2] if abs(matrix[2, 2]) > 1e-12 else matrix  # noqa: PLR2004
+
+
+def _conditioner(points: Array, weight: Array) -> Array:
+    """Moves the points' weighted centre to the origin and their mean distance to about one."""
+    share = weight / weight.sum()
+    centre = share @ points
+    spread = np.sqrt(share @ np.square(points - centre).sum(1)) + 1e-9
+    return np.array(
+        [[1 / spread, 0, -centre[0] / spread], [0, 1 / spread, -centre[1] / spread], [0, 0, 1.0]]
+    )

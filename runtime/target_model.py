@@ -1,0 +1,218 @@
+"""What a tracker knows of its target: the first look, the recent look, and the surroundings."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .agreement import rigid_agreement
+from .backend import Backend
+from .boxes import Box
+from .features import Encoder
+from .images import Image
+from .patches import PatchGrid, cut_grid
+from .peaks import find_peaks, parabola_vertex, window_mean, window_response
+from .region import Region, RegionFeatures, cut_region
+from .similarity import quality_map
+from .template import is_flat
+from .tracker_options import TrackerOptions
+
+Array = NDArray[Any]
+
+REFINE_MARGIN = 2
+"""Fine cells searched around a coarse place."""
+
+SIZE_SHIFT = 1
+"""Fine cells that a place may still be off when the size is measured."""
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """The best place for the target in a region.
+
+    Attributes:
+        centre: of the target, in pixels of the frame.
+        evidence: mean quality in the window, without competitors, in [0, 1].
+        agreement: mean similarity of each patch with the cell at its own place, in [0, 1].
+    """
+
+    centre: tuple[float, float]
+    evidence: float
+    agreement: float
+
+
+def encode_region(encoder: Encoder, frame: Image, region: Region) -> RegionFeatures:
+    """Features of a region of a frame."""
+    pixels = cut_region(frame, region)
+    return RegionFeatures(region, pixels, *encoder.encode_crop(pixels))
+
+
+class TargetModel:
+    """Patches of one target at a fixed working size, and how well regions agree with them.
+
+    Args:
+        encoder: encodes regions.
+        alpha: factor on the cosine similarity inside both softmaxes.
+        options: see there.
+        frame: ``(H, W, 3)`` uint8 BGR; a copy is kept for searches at other sizes.
+        box: the target in it.
+    """
+
+    def __init__(
+        self, encoder: Encoder, alpha: float, options: TrackerOptions, frame: Image, box: Box
+    ) -> None:
+        self.encoder = encoder
+        self.backend: Backend = encoder.backend
+        self.alpha = alpha
+        self.options = options
+        self.frame = frame.copy()
+        self.box = box
+        self.flat = is_flat(frame, box, None)
+        self.scale = options.side / math.sqrt(box.w * box.h)
+        self.region_size = self._working_size(options.margin, options.side)
+        self.centre = (box.x + box.w / 2, box.y + box.h / 2)
+        first = self.encode(frame, Region.around(self.centre, self.scale, *self.region_size))
+        self.coarse = self._cut(first.coarse, first.region, encoder.coarse_stride, True)
+        self.fine = self._cut(first.fine, first.region, encoder.stride, False)
+        self._sizes = self._other_sizes() if options.scale_step > 1 else []
+
+    def encode(self, frame: Image, region: Region) -> RegionFeatures:
+        """Features of a region of a frame."""
+        return encode_region(self.encoder, frame, region)
+
+    def look(self, seen: RegionFeatures, expected: tuple[float, float] | None = None) -> Sighting:
+        """The best place in a region; the nearer to the expected one, the better.
+
+        Args:
+            seen: features of the region, at a scale that gives the target its working size.
+            expected: predicted centre in pixels of the frame, or ``None`` for no preference.
+        """
+        grid, stride = self.coarse, self.encoder.coarse_stride
+        height, width = grid.footprint.shape
+        quality = self._quality(grid.rows, grid.target, seen.coarse)
+        response = window_response(quality, grid.footprint)
+        if expected is not None and self.options.locality:
+            response = response * self._prior(response.shape, seen.region, expected)
+        peak = find_peaks(response, (height, width), 1)[0]
+        own = grid.own_rows
+        plain = self._quality(own, np.ones(len(own), np.float32), seen.coarse)
+        evidence = window_mean(plain, grid.footprint)[round(peak.y), round(peak.x)]
+        x, y, agreement = self._refine(
+            seen.fine, peak.x * stride + grid.offset[0], peak.y * stride + grid.offset[1]
+        )
+        box = Box(x, y, self.box.w * self.scale, self.box.h * self.scale)
+        centre = seen.region.to_frame(x + box.w / 2, y + box.h / 2)
+        # What is left of a single colour are effects of the border, and those match one to one.
+        if self.flat or is_flat(seen.image, box, None):
+            return Sighting(centre, 0.0, 0.0)
+        return Sighting(centre, float(evidence), agreement)
+
+    def measure_scale(self, seen: RegionFeatures, centre: tuple[float, float]) -> float:
+        """How much the target's size seems to differ from what a region's scale supposes.
+
+        Args:
+            seen: features of a region that shows the target.
+            centre: of the target, in pixels of the frame.
+
+        Returns:
+            The factor on the target's size at which its patches agree best, within one step.
+        """
+        step = self.options.scale_step
+        x, y = seen.region.to_working(*centre)
+        heights = []
+        for factor, grid in self._sizes:
+            width, height = (side * self.scale * factor for side in (self.box.w, self.box.h))
+            corner = (x - width / 2, y - height / 2)
+            cells = self._around(grid, seen.fine, *corner, SIZE_SHIFT)[2]
+            heights.append(highest(rigid_agreement(grid.own_rows, grid.footprint, cells)))
+        if heights[1] < max(heights):
+            return float(step ** (int(np.argmax(heights)) - 1))
+        return float(step ** parabola_vertex(np.asarray(heights), 1))
+
+    def _other_sizes(self) -> list[tuple[float, PatchGrid]]:
+        """The target's patches when it looks one step smaller, as it is, and one step larger."""
+        grids = []
+        for power in (-1, 0, 1):
+            factor = self.options.scale_step**power
+            region = Region.around(self.centre, self.scale * factor, *self.region_size)
+            seen = self.encode(self.frame, region)
+            grids.append((factor, self._cut(seen.fine, region, self.encoder.stride, False)))
+        return grids
+
+    def _around(
+        self, grid: PatchGrid, fine: Array, x: float, y: float, margin: int
+    ) -> tuple[int, int, Array]:
+        """The cells around a place of a box's corner: column and row of the first, and they."""
+        stride = self.encoder.stride
+        height, width = grid.footprint.shape
+        rows, columns = fine.shape[1:]
+        column = round((x - grid.offset[0]) / stride)
+        row = round((y - grid.offset[1]) / stride)
+        x0 = min(max(column - margin, 0), columns - width)
+        y0 = min(max(row - margin, 0), rows - height)
+        x1 = max(min(column + width + margin, columns), x0 + width)
+        y1 = max(min(row + height + margin, rows), y0 + height)
+        return x0, y0, fine[:, y0:y1, x0:x1]
+
+    def _working_size(self, margin: float, side: float) -> tuple[int, int]:
+        """Width and height of a region, in working pixels that need no padding."""
+        factor = side / math.sqrt(self.box.w * self.box.h)
+        align = self.encoder.align
+        width, height = (
+            align * max(2, round((length * factor + 2 * margin * side) / align))
+            for length in (self.box.w, self.box.h)
+        )
+        return width, height
+
+    def _cut(self, features: Array, region: Region, stride: int, compete: bool) -> PatchGrid:
+        """The target's patches in features of a region of the first frame."""
+        x, y = region.to_working(self.box.x, self.box.y)
+        placed = Box(x, y, self.box.w * region.scale, self.box.h * region.scale)
+        count = self.options.competitors if compete else 0
+        return cut_grid(features, placed, None, stride, count)
+
+    def _quality(self, rows: Array, target: Array, cells: Array) -> Array:
+        return quality_map(self.backend, rows, target, cells, self.alpha)
+
+    def _prior(
+        self, shape: tuple[int, ...], region: Region, expected: tuple[float, float]
+    ) -> Array:
+        """How likely each window is, before looking: 1 at the expected place."""
+        stride, grid = self.encoder.coarse_stride, self.coarse
+        x, y = region.to_working(*expected)
+        x -= self.box.w * self.scale / 2 + grid.offset[0]
+        y -= self.box.h * self.scale / 2 + grid.offset[1]
+        reach = self.options.reach * self.options.side
+        across = np.exp(-(((np.arange(shape[1]) * stride - x) / reach) ** 2) / 2)
+        down = np.exp(-(((np.arange(shape[0]) * stride - y) / reach) ** 2) / 2)
+        prior = 1 - self.options.locality * (1 - down[:, None] * across)
+        return prior.astype(np.float32)
+
+    def _refine(self, fine: Array, x: float, y: float) -> tuple[float, float, float]:
+        """Where exactly the box begins, in working pixels, and how well its patches agree."""
+        grid, stride = self.fine, self.encoder.stride
+        x0, y0, cells = self._around(grid, fine, x, y, REFINE_MARGIN)
+        agreement = rigid_agreement(grid.own_rows, grid.footprint, cells)
+        height, width = grid.footprint.shape
+        peak = find_peaks(agreement, (height, width), 1)[0]
+        return (
+            (peak.x + x0) * stride + grid.offset[0],
+            (peak.y + y0) * stride + grid.offset[1],
+            peak.response,
+        )
+
+
+def highest(surface: Array) -> float:
+    """The height of a sampled surface's maximum, between its samples too."""
+    y, x = (int(v) for v in np.unravel_index(int(np.argmax(surface)), surface.shape))
+    value = float(surface[y, x])
+    for line, i in ((surface[y], x), (surface[:, x], y)):
+        offset = parabola_vertex(line, i)
+        if offset:
+            # The parabola's vertex lies a quarter of (slope times offset) above the middle sample.
+            value += float(line[i + 1] - line[i - 1]) * offset / 4
+    return value
