@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -138,6 +139,19 @@ def export(
         logging.basicConfig(format="%(message)s", stream=sys.stderr)
         logging.getLogger(__package__).setLevel(logging.INFO)
     wanted = engine or ("auto" if fp16 or int8 or engines_only else "none")
+    if calib and not int8:
+        raise QatmError("--calib is what INT8 is calibrated with; add --int8, or leave it out")
+    of_engines = {
+        "--sm": sm,
+        "--shapes": shapes,
+        "--rows": rows,
+        "--workspace": workspace,
+        "--optimisation-level": optimisation_level,
+        "--timing-cache": timing_cache,
+    }
+    stray = [name for name, value in of_engines.items() if value is not None]
+    if stray and wanted == "none":
+        raise QatmError(f"{stray[0]} is for engines, and none are built; add --engine auto")
     engines = EngineOptions(
         engine=wanted,
         sm=parse_sm(sm) if sm else (),
@@ -224,6 +238,8 @@ def _tell_engines(reports: list[EngineReport], wanted: str) -> None:
 
 def main() -> None:
     """Run the command; every expected problem is one line and exit status 2."""
+    # FFmpeg would write about unreadable videos itself; the error says what matters.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     try:
         app()
     except QatmError as error:

@@ -17,7 +17,7 @@ MATCHING = ("qatm", "correlation", "cosine")
 COLUMN_EPSILON = 1e-6
 """Added to a column's squared length: one without any agreement stays zero."""
 
-BLOCK = 2_000_000
+BLOCK = 200_000
 """Similarities of which powers are held at once."""
 
 
@@ -69,20 +69,28 @@ def match_pairs(
     row_logs = np.log(np.maximum(rows, TINY))[:, None]
     column_logs = np.log(np.maximum(columns, TINY)).astype(np.float32)
     best = np.empty(len(below), np.int64)
+    value = np.empty(len(below), np.float32)
     highest = np.full(below.shape[1], -np.inf, np.float32)
-    owner = np.zeros(below.shape[1], np.int64)
     for start in starts:
         joint = 2 * below[start : start + step] - row_logs[start : start + step] - column_logs
-        best[start : start + step] = joint.argmax(1)
-        top = joint.argmax(0)
-        values = joint[top, np.arange(joint.shape[1])]
-        better = values > highest
-        highest[better] = values[better]
-        owner[better] = top[better] + start
-    first = np.flatnonzero(owner[best] == np.arange(len(below)))
-    second = best[first]
-    weight = np.exp(0.5 * highest[second])
-    return PairMatches(first, second, weight, np.exp(highest))
+        part = joint.argmax(1)
+        best[start : start + step] = part
+        value[start : start + step] = joint[np.arange(len(part)), part]
+        np.maximum(highest, joint.max(0), out=highest)
+    first, second = _mutual(best, value, highest)
+    return PairMatches(first, second, np.exp(0.5 * value[first]), np.minimum(np.exp(highest), 1))
+
+
+def _mutual(best: Array, value: Array, highest: Array) -> tuple[Array, Array]:
+    """Rows whose best value is also the highest of its column; of equal rows the first one.
+
+    Comparing values finds the same pairs as the position of each column's maximum, which is slow
+    to look for in rows.
+    """
+    first = np.flatnonzero(value >= highest[best])
+    second, index = np.unique(best[first], return_index=True)
+    order = np.argsort(first[index])
+    return first[index][order], second[order]
 
 
 def _plain_pairs(rho: Array, *, scaled: bool) -> PairMatches:
@@ -90,10 +98,10 @@ def _plain_pairs(rho: Array, *, scaled: bool) -> PairMatches:
     values = np.maximum(rho, 0, out=rho)
     if scaled:
         values /= np.sqrt(np.square(values).sum(0) + np.float32(COLUMN_EPSILON))
-    best, owner = values.argmax(1), values.argmax(0)
-    first = np.flatnonzero(owner[best] == np.arange(len(values)))
-    second = best[first]
-    return PairMatches(first, second, values[first, second], values.max(0))
+    best, highest = values.argmax(1), values.max(0)
+    value = values[np.arange(len(values)), best]
+    first, second = _mutual(best, value, highest)
+    return PairMatches(first, second, value[first], highest)
 
 
 def _similarity(template: Array, search: Array) -> Array:

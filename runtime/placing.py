@@ -100,7 +100,7 @@ class Placer:
         fits clearly better. The boxes are averaged (sizes geometrically), each weighted with its
         likelihood: the mean of the posterior if all patches together count as one observation,
         for neighbours are far from independent. An engine that takes no image so small leaves the
-        box as it is.
+        box as it is, and no box grows larger than the image.
 
         Args:
             level: the template at the resolution it was found at.
@@ -124,7 +124,8 @@ class Placer:
         weights = np.exp(np.array([look.likelihood for look in looks]))
         shares = weights / weights.sum()
         steps, x, y = (float(v) for v in shares @ np.array([look[:3] for look in looks]))
-        factor = self.recipe.size_step**steps
+        fitting = min(image.shape[1] / box.w, image.shape[0] / box.h)
+        factor = min(self.recipe.size_step**steps, fitting)
         width, height = box.w * factor, box.h * factor
         return Box(x - width / 2, y - height / 2, width, height)
 

@@ -6,11 +6,12 @@ import os
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import onnx
 import pytest
 
-from qatm.export import cli
+from qatm.export import bundle_writer, cli
 from qatm.runtime import Bundle
 
 COMMAND = [sys.executable, "-m", "qatm.export.cli"]
@@ -34,6 +35,7 @@ def shell(*args, cwd=None):
 def refused(monkeypatch, capsys, *args) -> str:
     """Run the command here; the one line that it ends with."""
     monkeypatch.setattr(sys, "argv", ["qatm-export", *map(str, args)])
+    monkeypatch.setenv("OPENCV_FFMPEG_LOGLEVEL", "-8")
     with pytest.raises(SystemExit) as stop:
         cli.main()
     assert stop.value.code == 2
@@ -109,6 +111,37 @@ def test_unusable_options(tmp_path, monkeypatch, capsys, options, word):
     line = refused(monkeypatch, capsys, "out", *options)
     assert word in line
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--calib", "dark"], "add --int8"),
+        (["--shapes", "480x640"], "--shapes is for engines"),
+        (["--int8", "--engine", "none", "--sm", "75"], "--sm is for engines"),
+        (["--int8", "--calib", "empty"], "holds no image"),
+        (["--int8", "--calib", "junk.mp4"], "cannot be opened by OpenCV"),
+        (["--int8", "--calib", "dark"], "is black or of one colour"),
+        (["--int8", "--calib-method", "guess"], "'guess' is unknown"),
+        (["--engine", "tensorrt-rtx", "--sm", "75,87"], "cannot build for SM 87; it has SM 75"),
+        (["--engine", "tensorrt-rtx", "--shapes", "480x640:64x64:960x960"], "do not grow"),
+        (["--engine", "tensorrt-rtx", "--shapes", "250x320"], "250 px is not a multiple"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_slow(
+    tmp_path, monkeypatch, capsys, options, words
+):
+    if "--sm" in options and "tensorrt-rtx" in options:
+        pytest.importorskip("tensorrt_rtx")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "dark").mkdir()
+    for name in "abcd":
+        cv2.imwrite(str(tmp_path / "dark" / f"{name}.png"), np.zeros((40, 40, 3), np.uint8))
+    (tmp_path / "junk.mp4").write_bytes(b"junk")
+    monkeypatch.setattr(bundle_writer, "write_onnx", None)
+    assert words in refused(monkeypatch, capsys, "out", *TINY, *options)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("below", [False, True])

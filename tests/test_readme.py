@@ -1,4 +1,4 @@
-"""Every command block of the README is run, and the Python block too."""
+"""Every command block of the README is run, and the Python blocks too."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 
 import cv2
 import pytest
+
+from qatm.runtime import VideoWriter
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -26,6 +28,13 @@ def commands() -> list[str]:
     return [re.sub(r"\s+#.*", "", line[2:]) for line in lines if line.startswith("$ ")]
 
 
+def write_cat_video(path: Path, cat) -> None:
+    """A camera that moves a little over a photograph."""
+    with VideoWriter(path, 25.0) as video:
+        for step in range(6):
+            video.write(cat[step : step + 280, step : step + 440].copy())
+
+
 @pytest.fixture(scope="session")
 def workplace(tmp_path_factory, photographs) -> Path:
     """A folder with the files that the commands name."""
@@ -37,6 +46,7 @@ def workplace(tmp_path_factory, photographs) -> Path:
     cv2.imwrite(str(folder / "first.jpg"), cat)
     cv2.imwrite(str(folder / "scene.jpg"), cat[4:, 6:])
     cv2.imwrite(str(folder / "object.png"), cat[80:144, 120:184])
+    write_cat_video(folder / "video.mp4", cat)
     (folder / "photos").mkdir()
     for name in ("chelsea", "coffee"):
         cv2.imwrite(str(folder / "photos" / f"{name}.jpg"), photographs[name])
@@ -86,8 +96,12 @@ def test_the_commands_run_in_their_order(workplace):
         assert "Traceback" not in done.stderr
 
 
-def test_the_python_block_runs(photographs, capsys):
+def test_the_python_blocks_run(photographs, capsys, tmp_path, monkeypatch):
     cat = photographs["chelsea"]
-    names = {"frame": cat, "image": cat[4:, 6:].copy()}
+    write_cat_video(tmp_path / "video.mp4", cat)
+    monkeypatch.chdir(tmp_path)
+    moved = cat[4:, 6:].copy()
+    names = {"frame": cat, "image": moved, "first_frame": cat, "next_frame": moved}
     exec(compile("".join(blocks("python")), "README.md", "exec"), names)
     assert "True" in capsys.readouterr().out
+    assert names["found"]

@@ -11,6 +11,7 @@ import typer
 from ..runtime.bundle import Bundle
 from ..runtime.errors import InputError
 from .console import json_line, print_line
+from .process import quiet_video
 
 if TYPE_CHECKING:
     from ..calib.options import CalibrationOptions, Progress
@@ -103,7 +104,7 @@ def report(
     if pairs is not None and (calib or timings):
         raise InputError("--pairs goes with neither --calib nor --timings; give one of them")
     loaded = Bundle.load(bundle)
-    with progress_bar() as progress:
+    with quiet_video(), progress_bar() as progress:
         if pairs is not None:
             costs, source, title = _on_pairs(loaded, pairs, progress)
         else:
