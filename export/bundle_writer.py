@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import math
@@ -45,6 +46,9 @@ from .onnx_graphs import (
 )
 
 LOG = logging.getLogger(__name__)
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors that name no file."""
 
 TOOLS = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy")
 
@@ -295,6 +299,12 @@ def staging_folder(folder: Path) -> Iterator[Path]:
     stage = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
     try:
         yield stage
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        raise ExportError(
+            f"{folder} cannot be written: {error.strerror}; make room or choose another folder"
+        ) from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
         for path in made:

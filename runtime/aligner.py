@@ -234,7 +234,7 @@ def _bent(source: Image, matrix: Array, target: Image) -> Image:
 def _inside(pairs: PairScores, matrix: Array) -> PairScores:
     """The pairs whose bent cell shows the source and not its repeated border."""
     at = transform(invert(matrix), pairs.source)
-    seen = ((at >= 0) & (at <= 1)).all(1)
+    seen = np.all((at >= 0) & (at <= 1), axis=1)
     return PairScores(pairs.values * seen[:, None], pairs.source, pairs.target)
 
 
@@ -242,10 +242,12 @@ def _believable(matrix: Array) -> bool:
     """Whether a map is no collapse, no explosion and no mirror image, and its centre stays."""
     if not np.isfinite(matrix).all() or np.linalg.det(matrix[:, :2]) <= 0:
         return False
-    stretches = np.linalg.svd(matrix[:, :2], compute_uv=False)
+    largest, smallest = np.linalg.svd(matrix[:, :2])[1]
     centre = matrix @ np.array([0.5, 0.5, 1.0])
     low, high = SINGULAR
-    return bool(low <= stretches[1] and stretches[0] <= high and (abs(centre - 0.5) <= 1).all())
+    if not (low <= smallest and largest <= high):
+        return False
+    return bool(np.abs(centre - 0.5).max() <= 1)
 
 
 def _score(fit: AffineFit) -> float:

@@ -99,8 +99,9 @@ class Placer:
         The object is looked at one step smaller and one step larger, and further on while that
         fits clearly better. The boxes are averaged (sizes geometrically), each weighted with its
         likelihood: the mean of the posterior if all patches together count as one observation,
-        for neighbours are far from independent. An engine that takes no image so small leaves the
-        box as it is, and no box grows larger than the image.
+        for neighbours are far from independent. No box grows larger than the image. It is left as
+        it is for a masked template, most of whose patches see what the mask hides, and where an
+        engine takes no image so small.
 
         Args:
             level: the template at the resolution it was found at.
@@ -110,7 +111,8 @@ class Placer:
         """
         scale = level.scale
         working = (self._working_side(box.w * scale), self._working_side(box.h * scale))
-        if not self.encoder.in_one_piece(working[1], working[0]):
+        masked = not level.fine.footprint.all()
+        if masked or not self.encoder.in_one_piece(working[1], working[0]):
             return box
         looks = [_Look(0, box.x + box.w / 2, box.y + box.h / 2, likelihood)]
         for direction in (-1, 1):

@@ -56,7 +56,7 @@ class Recipe:
             competitors; otherwise by similarity alone.
         candidates: this many of the best windows are placed exactly before the best is chosen.
         size_step: the size of what is found is estimated between this factor smaller and larger;
-            0 keeps the template's size.
+            0 keeps the template's size, as a mask does.
     """
 
     alpha: float = 25.0

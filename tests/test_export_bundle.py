@@ -287,7 +287,7 @@ def test_failed_graph_leaves_no_folder(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
     monkeypatch.setattr(bundle_writer, "write_onnx", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(ExportError, match="No space left"):
         export_bundle(tmp_path / "new" / "deep", quick_options())
     assert names(tmp_path) == set()
 

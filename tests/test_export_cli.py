@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -151,6 +152,16 @@ def test_output_that_cannot_be_a_folder(tmp_path, monkeypatch, capsys, below):
     out = file / "out" if below else file
     assert str(file) in refused(monkeypatch, capsys, out, *TINY)
     assert file.read_text() == "kept"
+
+
+def test_a_full_disk_is_named(tmp_path, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(bundle_writer, "write_onnx", full)
+    line = refused(monkeypatch, capsys, tmp_path / "out", *TINY)
+    assert f"{tmp_path / 'out'} cannot be written: No space left" in line
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_missing_package_is_named(tmp_path, monkeypatch, capsys):
