@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -44,12 +44,25 @@ def rigid_agreement(rows: Array, footprint: Array, cells: Array) -> Array:
     return total / np.float32(len(rows))
 
 
-def exclusive_agreement(grid: PatchGrid, cells: Array, alpha: float) -> tuple[Array, Array]:
-    """How surely each cell of the window is the patch at its own place, for each shift.
+class WindowFit(NamedTuple):
+    """How well a template fits at each shift of its window, three ways, ``(H', W')`` float32.
 
-    The mean of ``log L(t|s)`` (paper, equation 3) over the pairs of a patch t and the cell s at
-    its place. A cell that resembles many patches, or a competitor, says little about the place;
-    plain similarity would count it in full.
+    Attributes:
+        likelihood: mean of ``log L(t|s)`` (paper, equation 3) over the pairs of a patch t and the
+            cell s at its place, at most 0. A cell that resembles many patches, or a competitor,
+            says little about the place; plain similarity would count it in full.
+        similarity: mean of ``alpha * (cosine - 1)`` over the same pairs, at most 0.
+        likeness: mean over the window's cells of the cosine with the most similar patch, wherever
+            in the template it belongs, in [-1, 1].
+    """
+
+    likelihood: Array
+    similarity: Array
+    likeness: Array
+
+
+def fit_windows(grid: PatchGrid, cells: Array, alpha: float) -> WindowFit:
+    """Compare a template with the windows of a part of an image.
 
     Args:
         grid: a template's patches and its competitors.
@@ -57,23 +70,27 @@ def exclusive_agreement(grid: PatchGrid, cells: Array, alpha: float) -> tuple[Ar
         alpha: factor on the cosine similarity.
 
     Returns:
-        The mean log-likelihood (at most 0) and the mean similarity in [-1, 1], both
-        ``(H - h + 1, W - w + 1)`` float32.
+        Maps of ``(H - h + 1, W - w + 1)``.
     """
-    rows, cell_rows = _aligned(grid.rows, cells.reshape(cells.shape[0], -1))
+    rows, others = _aligned(grid.rows, cells.reshape(cells.shape[0], -1))
     # OpenCV's product does not wait for threads that the inference library keeps busy.
-    product = cv2.gemm(rows, cell_rows, 1.0, None, 0.0)  # pyright: ignore[reportCallIssue, reportArgumentType]
-    similarity = np.asarray(product, np.float32)
-    crowd = np.log(np.exp(np.float32(alpha) * (similarity - 1)).sum(0)) + np.float32(alpha)
-    crowd = crowd.reshape(cells.shape[1:]).astype(np.float32)
-    own = similarity[grid.target > 0].reshape(-1, *cells.shape[1:])
+    product = cv2.gemm(rows, others, 1.0, None, 0.0)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    below = np.float32(alpha) * (np.asarray(product, np.float32) - 1)
+    shape = cells.shape[1:]
+    crowd = np.log(np.exp(below).sum(0)).reshape(shape)
+    own = below[grid.target > 0].reshape(-1, *shape)
     h, w = grid.footprint.shape
-    height, width = cells.shape[1] - h + 1, cells.shape[2] - w + 1
-    agreement = np.zeros((height, width), np.float32)
+    height, width = shape[0] - h + 1, shape[1] - w + 1
+    similarity = np.zeros((height, width), np.float32)
     for plane, (y, x) in zip(own, np.argwhere(grid.footprint > 0), strict=True):
-        agreement += plane[y : y + height, x : x + width]
-    agreement /= np.float32(len(own))
-    return np.float32(alpha) * agreement - window_mean(crowd, grid.footprint), agreement
+        similarity += plane[y : y + height, x : x + width]
+    similarity /= np.float32(len(own))
+    nearest = own.max(0) / np.float32(alpha) + 1
+    return WindowFit(
+        similarity - window_mean(crowd, grid.footprint),
+        similarity,
+        window_mean(nearest, grid.footprint),
+    )
 
 
 def _aligned(rows: Array, cells: Array) -> tuple[Array, Array]:

@@ -292,7 +292,7 @@ class Matcher:
             box = move_inside(box, *features.size)
         # What is left of a single colour are effects of the border, and those match one to one.
         flat = template.flat or is_flat(features.working, working_box, None)
-        score = 0.0 if flat else spec.score(peak.evidence, place.agreement)
+        score = 0.0 if flat else spec.score(peak.evidence, place.likeness)
         found = score >= (spec.score.threshold if min_score is None else min_score)
         return Match(box, score, found, index)
 

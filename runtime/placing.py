@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .agreement import exclusive_agreement, rigid_agreement
+from .agreement import fit_windows
 from .boxes import Box
 from .features import Encoder, FeatureMap
 from .images import Image
@@ -49,13 +49,13 @@ class Place:
         x: its left edge, in working pixels.
         y: its top edge.
         likelihood: mean log-likelihood that cells are the patches at their places, at most 0.
-        agreement: mean similarity of patches and cells, in [-1, 1].
+        likeness: mean similarity of cells to the patch they resemble most, in [-1, 1].
     """
 
     x: float
     y: float
     likelihood: float
-    agreement: float
+    likeness: float
 
 
 class _Look(NamedTuple):
@@ -172,16 +172,13 @@ class Placer:
 
     def _best(self, grid: PatchGrid, cells: Array, x0: int, y0: int) -> Place:
         """The best shift over some cells, which begin at column ``x0`` and row ``y0``."""
-        alpha, stride = self.recipe.alpha, self.encoder.stride
-        if self.recipe.exclusive:
-            likelihood, agreement = exclusive_agreement(grid, cells, alpha)
-        else:
-            agreement = rigid_agreement(grid.own_rows, grid.footprint, cells)
-            likelihood = np.float32(alpha) * (agreement - 1)
+        stride = self.encoder.stride
+        fit = fit_windows(grid, cells, self.recipe.alpha)
+        likelihood = fit.likelihood if self.recipe.exclusive else fit.similarity
         y, x = (int(v) for v in np.unravel_index(int(likelihood.argmax()), likelihood.shape))
         return Place(
             (x0 + x + parabola_vertex(likelihood[y], x)) * stride + grid.offset[0],
             (y0 + y + parabola_vertex(likelihood[:, x], y)) * stride + grid.offset[1],
             float(likelihood[y, x]),
-            float(agreement[y, x]),
+            float(fit.likeness[y, x]),
         )

@@ -12,7 +12,7 @@ from .errors import BundleError, InputError
 SCHEMA_VERSION = 1
 MAY_BE_ZERO = (
     *("competitors", "refine", "exclusive", "size_step"),
-    *("slope", "agreement", "offset", "threshold"),
+    *("slope", "likeness", "offset", "threshold"),
 )
 
 
@@ -75,23 +75,25 @@ class Recipe:
 class ScoreMap:
     """Monotone map from the evidence for a match to a score: logistic regression.
 
-    ``score = 1 / (1 + exp(-(slope * log(evidence) + agreement * a + offset)))`` with the mean
-    quality of the window and the mean agreement ``a`` of its patches, both in [0, 1];
+    ``score = 1 / (1 + exp(-(slope * log(evidence) + likeness * l + offset)))`` with the mean
+    quality of the window in [0, 1], and the mean over its cells of the similarity ``l`` to the
+    patch of the template they resemble most, in [-1, 1]. Quality says how exclusive a match is,
+    likeness how good: the best match of an absent object may be exclusive, but it is poor.
     ``threshold`` is the score from which a match counts as found. The defaults were fitted on the
     default backbone, to pairs of frames with and without the object; the offset is a little higher
     than fitted, so that about as many objects are missed as imagined.
     """
 
     slope: float = 2.2
-    agreement: float = 15.8
-    offset: float = 5.0
+    likeness: float = 22.9
+    offset: float = 1.1
     threshold: float = 0.5
 
-    def __call__(self, evidence: float, agreement: float) -> float:
+    def __call__(self, evidence: float, likeness: float) -> float:
         """Score in [0, 1]."""
         if evidence <= 0.0 or not math.isfinite(evidence):
             return 0.0
-        odds = self.slope * math.log(evidence) + self.agreement * agreement + self.offset
+        odds = self.slope * math.log(evidence) + self.likeness * likeness + self.offset
         return 1.0 / (1.0 + math.exp(min(-odds, 700.0)))
 
 

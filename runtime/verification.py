@@ -15,7 +15,7 @@ from .results import QualityMap
 
 Array = NDArray[Any]
 
-HALF_SUPPORT = 14.0
+HALF_SUPPORT = 16.0
 """Support (weighted matches) that scores 0.5; below it lie 99 in 100 pairs of different places."""
 
 STEEPNESS = 5.0

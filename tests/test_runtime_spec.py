@@ -72,7 +72,7 @@ def test_a_wrong_value_is_named(path: tuple[str, ...], value: Any, words: str) -
 
 @settings(max_examples=50, deadline=None)
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
-def test_scores_rise_with_the_evidence_and_the_agreement(a: float, b: float, fixed: float) -> None:
+def test_scores_rise_with_the_evidence_and_the_likeness(a: float, b: float, fixed: float) -> None:
     score = ScoreMap()
     low, high = sorted((a, b))
     assert 0 <= score(low, fixed) <= score(high, fixed) <= 1
@@ -80,7 +80,7 @@ def test_scores_rise_with_the_evidence_and_the_agreement(a: float, b: float, fix
 
 
 def test_the_score_is_a_logistic() -> None:
-    score = ScoreMap(slope=2.0, agreement=3.0, offset=1.0)
+    score = ScoreMap(slope=2.0, likeness=3.0, offset=1.0)
     assert score(math.exp(-0.5), 0.0) == pytest.approx(0.5)
     odds = 2 * math.log(0.2) + 3 * 0.4 + 1
     assert score(0.2, 0.4) == pytest.approx(1 / (1 + math.exp(-odds)))

@@ -361,7 +361,7 @@ def test_bent_picture_shows_the_same_pixels(photographs: dict[str, np.ndarray]) 
 
 
 def test_score_grows_with_support() -> None:
-    scores = [score_of(support) for support in (0.0, 1e-9, 7.0, 14.0, 28.0, 1e9)]
+    scores = [score_of(support) for support in (0.0, 1e-9, 8.0, 16.0, 32.0, 1e9)]
     assert scores == sorted(scores)
     assert scores[0] == 0.0
     assert scores[3] == pytest.approx(0.5)

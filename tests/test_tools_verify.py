@@ -183,6 +183,15 @@ def test_verify_refuses_what_it_cannot_use(places: Path, tmp_path: Path) -> None
 # --- qatm eval verify
 
 
+def test_numbered_pairs_are_one_place(places: Path, tmp_path: Path) -> None:
+    for number in (1, 2):
+        for part in ("A.png", "B.png", "_model.txt"):
+            source = places / "homography" / f"chelsea{part}"
+            (tmp_path / f"cat{number}{part}").write_bytes(source.read_bytes())
+    with pytest.raises(InputError, match="one place only"):
+        read_cases(tmp_path, 1, 0)
+
+
 def test_cases_have_both_directions_and_other_places(places: Path) -> None:
     found = read_cases(places, others=2, seed=0)
 

@@ -17,6 +17,9 @@ from .panoramas import find_turns, render
 Array = NDArray[Any]
 
 MODEL_SUFFIX = "_model.txt"
+DIGITS = "0123456789"
+"""Names that differ only in a number at their end are pairs of one place."""
+
 SHARES = 2
 """Panoramas of a scene: each is made of every second photo and queried with the others."""
 
@@ -116,6 +119,7 @@ def _pair_cases(model: Path, problems: list[str]) -> list[Case]:
     """Each picture of a pair as query for the other one."""
     del problems
     name = model.name.removesuffix(MODEL_SUFFIX)
+    group = name.rstrip(DIGITS) or name
     matrix = np.loadtxt(model)
     if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
         raise InputError(f"{model.name} is not a 3x3 matrix")
@@ -123,11 +127,11 @@ def _pair_cases(model: Path, problems: list[str]) -> list[Case]:
     cases = []
     for query, other, way in ((1, 0, matrix), (0, 1, np.linalg.inv(matrix))):
         image, picture = pictures[query], pictures[other]
-        reference = Reference(f"{name}{'AB'[other]}", name, HOMOGRAPHY, picture)
+        reference = Reference(f"{name}{'AB'[other]}", group, HOMOGRAPHY, picture)
         full = np.full(image.shape[:2], 255, np.uint8)
         size = picture.shape[1], picture.shape[0]
         truth = cv2.warpPerspective(full, way, size, flags=cv2.INTER_NEAREST) > 0
-        cases.append(Case(f"{name}{'AB'[query]}", name, image, reference, truth))
+        cases.append(Case(f"{name}{'AB'[query]}", group, image, reference, truth))
     return cases
 
 
