@@ -149,11 +149,11 @@ class BundleSpec:
         for name in changes:
             if name not in types:
                 raise InputError(f"the recipe has no {name!r}; choose from {', '.join(types)}")
-        typed = {name: types[name](value) for name, value in changes.items()}
-        spec = replace(self, recipe=replace(self.recipe, **typed))
         try:
+            typed = {name: types[name](value) for name, value in changes.items()}
+            spec = replace(self, recipe=replace(self.recipe, **typed))
             _check_ranges(spec)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise InputError(f"recipe: {error}") from error
         return spec
 

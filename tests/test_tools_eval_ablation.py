@@ -64,7 +64,7 @@ def test_a_changed_recipe_changes_the_answer(three):
         (["--set", "size_step=0.9"], "must be above 1"),
         (["--set", "alpha=-1"], "must be positive"),
         (["--set", "alpha=nan"], "alpha is nan"),
-        (["--set", "competitors=nan"], "nan"),
+        (["--set", "competitors=nan"], "NaN"),
         (["--set", "competitors=0", "--method", "ssd"], "not among the methods"),
         (["--ablation", "--method", "ssd"], "leave --method out"),
         (["--halves", "3"], "--ablation"),
@@ -77,8 +77,13 @@ def test_settings_without_sense_are_refused_before_any_work(three, options, word
 # --- --ablation
 
 
-def test_the_ablation_has_a_line_for_each_idea(three):
-    got = records(qatm("otb", three, "--ablation", "--halves", 2, "--json", "--processes", 1))
+@pytest.fixture(scope="module")
+def ablated(three) -> list[dict]:
+    return records(qatm("otb", three, "--ablation", "--halves", 2, "--json", "--processes", 1))
+
+
+def test_the_ablation_has_a_line_for_each_idea(ablated):
+    got = ablated
     lines = [record for record in got if "variant" in record]
     labels = ["qatm-plain", "qatm", *eval_variants.ABLATION, eval_variants.ALL_OFF]
     assert [(r["variant"], r["protocol"]) for r in lines] == [
@@ -105,13 +110,16 @@ def test_each_idea_is_a_field_of_the_recipe_that_is_switched_off():
             assert getattr(recipe, name) != value
 
 
-def test_the_ablation_for_people(three):
-    options = ["--ablation", "--halves", 1, "--processes", 1, "--protocol", "gt-size"]
-    lines = qatm("otb", three, *options).stdout.splitlines()
+def test_the_ablation_for_people(ablated):
+    table = [record for record in ablated if "variant" in record]
+    lines = [eval_records.table_head(table[0]), *map(eval_records.table_line, table)]
     assert "time" in lines[0].split()
-    assert len({line.index("gt-size") for line in lines[1:9]}) == 1
-    assert lines[10].split() == ["without", "protocol", "chosen", "gain", "always", "worst"]
-    assert len(lines) == 11 + len(eval_variants.ABLATION)
+    assert len({len(line) for line in lines}) == 1
+    assert lines[1].split()[0] == "qatm-plain"
+    halves = eval_halves.half_lines(ablated[len(table) :])
+    assert halves[0].split() == ["without", "protocol", "chosen", "gain", "always", "worst"]
+    assert len(halves) == 1 + 2 * len(eval_variants.ABLATION)
+    assert len({len(line) for line in halves}) == 1
 
 
 def test_times_are_compared_pair_by_pair():

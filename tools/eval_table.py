@@ -40,7 +40,7 @@ def evaluate(
     results: Results = {variant.label: [] for variant in options.variants}
     maps = options.save is not None
     chunks = split(options.variants, tasks, options.protocols, maps=maps, together=options.ablation)
-    first = True
+    first, flattered = True, False
     with runner(options.processes) as run, progress(chunks, "evaluating") as (items, emit):
         # The bar moves on when the next chunk is asked for, so its results come first.
         for outcomes, chunk in zip(run(run_chunk, chunks), items, strict=False):
@@ -53,9 +53,10 @@ def evaluate(
                     if first and not options.as_json:
                         emit(table_head(line))
                     first = False
+                    flattered |= line.get("threshold_from") == BEST_F1
                     emit(json_line(line) if options.as_json else table_line(line))
     if not options.as_json:
-        if name == "motb":
+        if flattered:
             print_line(f"* at the threshold with the {BEST_F1}")
         print_line(f"{len(tasks)} searches a method in {time.perf_counter() - start:.0f} s")
     if options.save is not None:

@@ -1,8 +1,9 @@
 """Panoramas from photos taken by turning a camera, and where each photo lies in them.
 
-Key points (SIFT) are matched between all pairs of photos; the focal length, one for all, is the one
-with which the pairs agree best on mere rotations; the rotations are chained along the strongest
-pairs and then improved in turn. The panorama shows angles: a pixel is as wide as a photo's.
+Key points (SIFT) are matched between all pairs of photos. How much larger one photo shows things
+than another tells the few zoom settings apart; the focal length is the one with which the pairs
+agree best on mere rotations; the rotations are chained along the strongest pairs and then improved
+in turn. The panorama shows angles: a pixel is as wide as a photo's.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ MOST_POINTS = 60
 FOCALS = np.geomspace(0.4, 6.0, 40)
 """Focal lengths tried, by the photo's long side."""
 
+ZOOM_GAP = 0.08
+"""Log focal lengths further apart than this belong to different zoom settings."""
+
 SWEEPS = 20
 FEATHER = 4.0
 
@@ -60,18 +64,19 @@ class Turns:
 
     Attributes:
         sizes: width and height of each photo.
-        focal: in pixels.
+        focals: of each photo, in pixels.
         rotations: 3x3 from camera to world for each photo that could be placed; the world's x
             points right, y down, z ahead.
     """
 
     sizes: tuple[tuple[int, int], ...]
-    focal: float
+    focals: tuple[float, ...]
     rotations: dict[int, Array]
 
     def directions(self, photo: int, points: Array) -> Array:
         """World directions ``(K, 3)`` of pixels ``(K, 2)`` of a photo."""
-        return _rays(points, self.focal, self.sizes[photo]) @ self.rotations[photo].T
+        rays = _rays(points, self.focals[photo], self.sizes[photo])
+        return rays @ self.rotations[photo].T
 
     def border(self, photo: int) -> Array:
         """Angles ``(K, 2)`` of a photo's outline, to the right and downwards."""
@@ -117,24 +122,23 @@ def find_turns(photos: Sequence[Image]) -> Turns:
     ]
     if not pairs:
         raise InputError("no two of the photos overlap; a panorama needs overlapping ones")
-    long = max(sizes[0])
-    errors = [_focal_error(pairs, factor * long, sizes) for factor in FOCALS]
-    focal = float(FOCALS[int(np.argmin(errors))]) * long
-    rays = {
-        (pair.i, pair.j): (
-            _rays(pair.first, focal, sizes[pair.i]),
-            _rays(pair.second, focal, sizes[pair.j]),
-        )
-        for pair in pairs
-    }
+    zooms = _zooms(pairs, len(photos))
+    rays: Rays = {}
+    least, focals = np.inf, zooms
+    for focal in FOCALS * max(sizes[0]):
+        tried = _pair_rays(pairs, focal * zooms, sizes)
+        error = _turning_error(tried, focal)
+        if error < least:
+            least, rays, focals = error, tried, focal * zooms
     rotations = _chain(rays)
     for _ in range(SWEEPS):
-        _improve(rotations, rays, focal)
-    return Turns(sizes, focal, _upright(rotations))
+        _improve(rotations, rays, float(np.median(focals)))
+    return Turns(sizes, tuple(float(f) for f in focals), _upright(rotations))
 
 
 def render(photos: Sequence[Image], turns: Turns, chosen: Sequence[int]) -> Panorama:
     """Draw the panorama that some of the photos make."""
+    focal = float(np.median(turns.focals))
     border = [turns.border(k) for k in chosen]
     # A photo across the back of the turn has both ends of the angles.
     across = any(np.ptp(angles[:, 0]) > np.pi for angles in border)
@@ -143,9 +147,9 @@ def render(photos: Sequence[Image], turns: Turns, chosen: Sequence[int]) -> Pano
     )
     if across:
         low[0], high[0] = -np.pi, np.pi
-    columns, rows = (max(1, round(side)) for side in (high - low) * turns.focal)
-    theta = low[0] + (np.arange(columns) + 0.5) / turns.focal
-    phi = low[1] + (np.arange(rows) + 0.5) / turns.focal
+    columns, rows = (max(1, round(side)) for side in (high - low) * focal)
+    theta = low[0] + (np.arange(columns) + 0.5) / focal
+    phi = low[1] + (np.arange(rows) + 0.5) / focal
     across_grid, down_grid = np.meshgrid(theta, phi)
     flat = np.cos(down_grid)
     world = np.stack(
@@ -157,8 +161,8 @@ def render(photos: Sequence[Image], turns: Turns, chosen: Sequence[int]) -> Pano
         camera = world @ turns.rotations[k]
         ahead = camera[..., 2] > 1e-6
         depth = np.where(ahead, camera[..., 2], 1.0)
-        x = camera[..., 0] / depth * turns.focal + (width - 1) / 2
-        y = camera[..., 1] / depth * turns.focal + (height - 1) / 2
+        x = camera[..., 0] / depth * turns.focals[k] + (width - 1) / 2
+        y = camera[..., 1] / depth * turns.focals[k] + (height - 1) / 2
         inside = np.minimum(np.minimum(x, width - 1 - x), np.minimum(y, height - 1 - y)) + 1
         weight = np.where(ahead & (inside >= 1), np.maximum(inside, 0), 0.0) ** FEATHER
         grid = x.astype(np.float32), y.astype(np.float32)
@@ -166,7 +170,7 @@ def render(photos: Sequence[Image], turns: Turns, chosen: Sequence[int]) -> Pano
         weights += weight
     valid = weights > 0
     image = (total / np.where(valid, weights, 1.0)[..., None]).round().astype(np.uint8)
-    return Panorama(image, valid, (float(low[0]), float(low[1])), turns.focal)
+    return Panorama(image, valid, (float(low[0]), float(low[1])), focal)
 
 
 def _key_points(photo: Image) -> tuple[Array, Array]:
@@ -232,12 +236,43 @@ def _rotation(first: Array, second: Array, weight: Array | None = None) -> Array
     return right.T @ np.diag([1.0, 1.0, sign]) @ left.T
 
 
-def _focal_error(pairs: Sequence[Pair], focal: float, sizes: Sequence[tuple[int, int]]) -> float:
+def _zooms(pairs: Sequence[Pair], count: int) -> Array:
+    """Relative focal length of each photo; photos of one zoom setting share exactly one.
+
+    Shared key points spread wider in the photo of the longer focal length. Least squares over all
+    pairs, then settings that are told apart by a gap.
+    """
+    system, ratios = np.zeros((len(pairs), count)), np.zeros(len(pairs))
+    for row, pair in enumerate(pairs):
+        spreads = [(p - p.mean(0)).std() + 1e-9 for p in (pair.first, pair.second)]
+        weight = np.sqrt(len(pair.first))
+        system[row, pair.j], system[row, pair.i] = weight, -weight
+        ratios[row] = weight * np.log(spreads[1] / spreads[0])
+    logs = np.linalg.lstsq(system, ratios, rcond=None)[0]
+    order = np.argsort(logs)
+    settings = np.split(order, np.flatnonzero(np.diff(logs[order]) > ZOOM_GAP) + 1)
+    zooms = np.ones(count)
+    usual = np.median(logs[max(settings, key=len)])
+    for members in settings:
+        zooms[members] = np.exp(np.median(logs[members]) - usual)
+    return zooms
+
+
+def _pair_rays(pairs: Sequence[Pair], focals: Array, sizes: Sequence[tuple[int, int]]) -> Rays:
+    """Directions of the key points that each pair shares."""
+    return {
+        (pair.i, pair.j): (
+            _rays(pair.first, float(focals[pair.i]), sizes[pair.i]),
+            _rays(pair.second, float(focals[pair.j]), sizes[pair.j]),
+        )
+        for pair in pairs
+    }
+
+
+def _turning_error(rays: Rays, focal: float) -> float:
     """Mean error in pixels, each at most 4, of pure rotations between the pairs."""
     errors = []
-    for pair in pairs:
-        first = _rays(pair.first, focal, sizes[pair.i])
-        second = _rays(pair.second, focal, sizes[pair.j])
+    for first, second in rays.values():
         moved = first @ _rotation(first, second).T
         errors.append(np.minimum(np.linalg.norm(moved - second, axis=1) * focal, 4))
     return float(np.concatenate(errors).mean())
