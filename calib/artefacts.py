@@ -8,7 +8,7 @@ between uint8 tensors, with an int32 bias, and if sums are quantised too.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,10 +30,17 @@ SAME_RANGE = ("MaxPool",)
 
 @dataclass(frozen=True)
 class Calibration:
-    """What quantising a graph needs: ranges by tensor, and INT8 weights by node."""
+    """What quantising a graph needs.
+
+    Attributes:
+        ranges: by tensor, of the equalised graph.
+        weights: INT8 weights by node, of the equalised graph.
+        scales: factors of the channels by tensor, which equalise the graph.
+    """
 
     ranges: Mapping[str, Range]
     weights: Mapping[str, RoundedWeight]
+    scales: Mapping[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from .rounding import RoundedWeight
 
 LOG = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the same inputs would give another result."""
 
 
@@ -51,24 +51,28 @@ def load(folder: Path, key: str) -> Calibration | None:
                 node: RoundedWeight(data[f"{i}.values"], data[f"{i}.scale"], data[f"{i}.shift"])
                 for i, node in enumerate(head["nodes"])
             }
+            scales = {name: data[f"scales.{i}"] for i, name in enumerate(head["scaled"])}
     except FileNotFoundError:
         return None
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         LOG.warning("calibration cache %s is damaged (%s); measuring again", path, error)
         return None
-    return Calibration(ranges, weights)
+    return Calibration(ranges, weights, scales)
 
 
 def store(folder: Path, key: str, calibration: Calibration) -> None:
     """Keep a measurement; a cache that cannot be written is only logged."""
-    nodes = list(calibration.weights)
+    nodes, scaled = list(calibration.weights), list(calibration.scales)
     ranges = [[name, low, high] for name, (low, high) in calibration.ranges.items()]
-    arrays = {"head": np.array(json.dumps({"key": key, "ranges": ranges, "nodes": nodes}))}
+    head = {"key": key, "ranges": ranges, "nodes": nodes, "scaled": scaled}
+    arrays = {"head": np.array(json.dumps(head))}
     for index, node in enumerate(nodes):
         weight = calibration.weights[node]
         arrays[f"{index}.values"] = weight.values
         arrays[f"{index}.scale"] = weight.scale
         arrays[f"{index}.shift"] = weight.shift
+    for index, name in enumerate(scaled):
+        arrays[f"scales.{index}"] = calibration.scales[name]
     path, part = _path(folder, key), None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from ..runtime.bundle import Bundle, sha256_of
 from ..runtime.errors import CalibrationError
 from . import cache
 from .artefacts import Calibration
+from .equalise import channel_scales, equalised
 from .graph import FloatGraph
 from .images import CalibrationSet, open_set
 from .noise import sqnr
@@ -61,9 +62,10 @@ def quantise_features(
     graph = FloatGraph(onnx.load(str(source)))
     if images is None:
         images = open_set(options, bundle.spec.backbone.align, report)
-    calibration, cached = _calibrate(graph, images, sha256_of(source), options, report)
     pictures = list(images.first(IMAGES))
     truth = features_of(graph.model, pictures)
+    calibration, cached = _calibrate(graph, images, sha256_of(source), options, report)
+    graph = equalised(graph, calibration.scales)
     rows: list[LayerSensitivity] = []
     files: dict[str, str] = {}
     ratios: dict[str, float] = {}
@@ -106,12 +108,14 @@ def _calibrate(
     kept = cache.load(folder, key) if options.cache else None
     if kept is not None:
         return kept, True
+    scales = channel_scales(graph, images, progress)
+    graph = equalised(graph, scales)
     ranges, moments = measure(graph, images, options, progress)
     weights = {}
     for done, layer in enumerate(graph.layers, 1):
         weights[layer.node] = round_weights(layer, moments[layer.node])
         progress("rounding weights", done, len(graph.layers))
-    calibration = Calibration(ranges, weights)
+    calibration = Calibration(ranges, weights, scales)
     if options.cache:
         cache.store(folder, key, calibration)
     return calibration, False

@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from ..runtime.boxes import Box, box_iou
-from ..runtime.bundle import MANIFEST, Bundle
+from ..runtime.bundle import MANIFEST, Bundle, sha256_of
 from ..runtime.errors import BundleError
 from ..runtime.images import Image
 from ..runtime.matcher import Matcher
 from ..runtime.onnx_session import OnnxSession
 from . import speed
+from .half import rounded_like_half
 from .images import CalibrationSet, open_set
 from .noise import sqnr
 from .options import PRECISIONS, CalibrationOptions, Progress, silent
@@ -190,16 +192,25 @@ def _searches(
 def promoted(bundle: Bundle, precision: str) -> Iterator[Path]:
     """A copy of a bundle whose only features graph is the one of a precision.
 
-    An ordinary matcher then uses it on the CPU, even an artefact that is meant for TensorRT.
+    An ordinary matcher then uses it on the CPU, even an artefact that is meant for TensorRT; FP16
+    is rounded as on a GPU.
     """
     with tempfile.TemporaryDirectory(prefix="qatm-calib-") as name:
         folder = Path(name)
         kinds = (("features", precision), ("match", "fp32"))
         files = {}
         for role, kind in kinds:
-            source = bundle.file(role, kind)
-            shutil.copyfile(source, folder / f"{role}.onnx")
-            files[f"{role}.onnx"] = replace(bundle.spec.files[source.name], precision="fp32")
+            source, target = bundle.file(role, kind), folder / f"{role}.onnx"
+            if kind == "fp16":
+                onnx.save(rounded_like_half(onnx.load(str(source))), str(target))
+            else:
+                shutil.copyfile(source, target)
+            files[target.name] = replace(
+                bundle.spec.files[source.name],
+                precision="fp32",
+                sha256=sha256_of(target),
+                bytes=target.stat().st_size,
+            )
         spec = replace(bundle.spec, files=files)
         (folder / MANIFEST).write_text(json.dumps(spec.to_json()), encoding="utf-8")
         yield folder

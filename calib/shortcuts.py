@@ -3,6 +3,7 @@
 Beside INT8 convolutions, what is done to the image before the first of them counts: bytes are
 moved instead of floats, and the order of the colours and the division by the standard deviation
 go into the weights. The mean stays where it is, because the convolution pads with zeros after it.
+Shapes are taken from integers, and channels are scaled while they are dequantised.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 from .graph import attributes_of, consumers_of, producers_of, replace_nodes
 
@@ -27,6 +28,7 @@ def take_shortcuts(model: onnx.ModelProto) -> onnx.ModelProto:
     """Apply every rewrite that fits the graph; the model is changed in place."""
     _transpose_bytes(model)
     _fold_normalisation(model)
+    _scale_while_dequantising(model)
     _take_shapes_of_integers(model)
     return model
 
@@ -112,6 +114,31 @@ def _add(model: onnx.ModelProto, name: str, values: Array) -> str:
     array = np.ascontiguousarray(values, np.float32)
     model.graph.initializer.append(numpy_helper.from_array(array, name))
     return name
+
+
+def _scale_while_dequantising(model: onnx.ModelProto) -> None:
+    """Multiply the channels of a tensor while it is dequantised, where it was done after."""
+    nodes = list(model.graph.node)
+    producers = producers_of(nodes)
+    constants = {c.name: numpy_helper.to_array(c) for c in model.graph.initializer}
+    for index, node in enumerate(nodes):
+        source = producers.get(node.input[0]) if node.op_type == "Mul" else None
+        factors = constants.get(node.input[1]) if source is not None else None
+        if source is None or source.op_type != "DequantizeLinear" or factors is None:
+            continue
+        step, zero = (constants[name] for name in source.input[1:])
+        channels = (1, factors.size, 1, 1)
+        if step.ndim or factors.shape != channels:
+            continue
+        steps = _add(model, f"{node.output[0]}_scale", step * factors.reshape(-1))
+        zeros = f"{node.output[0]}_zero"
+        filled = np.full(factors.size, zero)
+        model.graph.initializer.append(numpy_helper.from_array(filled, zeros))
+        inputs = [source.input[0], steps, zeros]
+        nodes[index] = helper.make_node(
+            "DequantizeLinear", inputs, list(node.output), node.name, axis=1
+        )
+    replace_nodes(model, nodes)
 
 
 def _take_shapes_of_integers(model: onnx.ModelProto) -> None:

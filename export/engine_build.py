@@ -12,6 +12,7 @@ from typing import Any
 
 from ..runtime.engine_info import ShapeRange
 from ..runtime.errors import ExportError
+from ..runtime.tensorrt_engine import immortal
 from .engine_flavours import Flavour
 from .engine_network import count_layers, found_precision
 from .engine_options import EngineOptions, GraphProfile
@@ -45,7 +46,7 @@ class EngineBuilder:
         options: workspace, optimisation level and timing cache.
 
     Raises:
-        ExportError: the library does not start, or lacks an option.
+        ExportError: the library does not start.
     """
 
     def __init__(self, flavour: Flavour, options: EngineOptions) -> None:
@@ -53,11 +54,7 @@ class EngineBuilder:
         self._options = options
         self._trt = flavour.module
         self._recorder = _recorder(self._trt)
-        if options.timing_cache is not None and flavour.cross_targets:
-            raise ExportError(
-                f"{flavour.name} measures no kernels and has no timing cache; "
-                "leave the timing cache out"
-            )
+        self._timing_cache: Any = None
         try:
             self._builder = self._trt.Builder(self._recorder)
         except (TypeError, RuntimeError) as error:
@@ -131,8 +128,7 @@ class EngineBuilder:
                 if not config.set_compute_capability(capability, index):
                     raise ExportError(f"{self._flavour.name} refuses SM {target} as a target")
         if options.timing_cache is not None:
-            cache = config.create_timing_cache(_read_bytes(options.timing_cache))
-            config.set_timing_cache(cache, ignore_mismatch=True)
+            self._attach_timing_cache(config, options.timing_cache)
 
     def _add_profile(
         self, name: str, network: Any, config: Any, index: int, profile: GraphProfile
@@ -157,6 +153,17 @@ class EngineBuilder:
             raise ExportError(
                 f"{name}: {self._flavour.name} rejects profile {index} ({ranges}): "
                 f"{self._reasons() or 'it gave no reason'}"
+            )
+
+    def _attach_timing_cache(self, config: Any, path: Path) -> None:
+        """Let a build use measured kernel times; the library wants the cache to outlive it."""
+        self._timing_cache = config.create_timing_cache(_read_bytes(path))
+        cache = self._timing_cache
+        # Times of another GPU would choose kernels that are slow or wrong on this one.
+        if cache is None or not config.set_timing_cache(cache, ignore_mismatch=False):
+            raise ExportError(
+                f"timing cache {path} cannot be used: damaged, or of another GPU or TensorRT "
+                f"version ({self._reasons() or 'it gave no reason'}); delete it or name another"
             )
 
     def _save_timing_cache(self, config: Any) -> None:
@@ -215,7 +222,7 @@ def _recorder(trt: Any) -> Any:
                 self.messages.append(msg)
             LOG.debug("%s", msg)
 
-    return Recorder()
+    return immortal(Recorder())
 
 
 def _strongly_typed(trt: Any) -> int:

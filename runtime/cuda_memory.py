@@ -139,9 +139,14 @@ class CudaMemory(Protocol):
         ...
 
 
+def _driver_name() -> str:
+    """The driver's library on this platform."""
+    return DRIVERS.get(sys.platform, "libcuda.so.1")
+
+
 def driver_problem() -> str | None:
     """Why the NVIDIA driver cannot be used on this machine, or ``None`` if it can be loaded."""
-    name = DRIVERS.get(sys.platform, "libcuda.so.1")
+    name = _driver_name()
     try:
         ctypes.CDLL(name)
     except OSError:
@@ -149,6 +154,29 @@ def driver_problem() -> str | None:
             f"the NVIDIA driver ({name}) is not on this machine; install it, or use another device"
         )
     return None
+
+
+@contextmanager
+def same_context() -> Iterator[None]:
+    """Leave the calling thread with the context that it has now.
+
+    ``pycuda`` makes a context current before it gives it back, and the driver does not take a
+    primary context from the thread's stack when it is given back.
+    """
+    driver = ctypes.CDLL(_driver_name())
+    before = _current_context(driver)
+    try:
+        yield
+    finally:
+        if _current_context(driver) != before:
+            driver.cuCtxPopCurrent_v2(ctypes.byref(ctypes.c_void_p()))
+
+
+def _current_context(driver: ctypes.CDLL) -> int | None:
+    """The address of the calling thread's context."""
+    context = ctypes.c_void_p()
+    driver.cuCtxGetCurrent(ctypes.byref(context))
+    return context.value
 
 
 def open_memory(provider: str | None = None, device: int | None = None) -> CudaMemory:

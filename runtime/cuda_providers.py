@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .cuda_memory import Block, Handle
+from .cuda_memory import Block, Handle, same_context
 from .errors import DeviceError
 
 if TYPE_CHECKING:
@@ -345,5 +345,5 @@ class PyCuda:
         """Let go of the primary context; one that the application shares stays."""
         if self._owned:
             self._owned = False
-            with suppress(self._driver.Error):
+            with suppress(self._driver.Error), same_context():
                 self._context.detach()

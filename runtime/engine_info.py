@@ -219,6 +219,20 @@ def sidecars(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*{SIDECAR_SUFFIX}"))
 
 
+def engine_problems(bundle: Bundle) -> list[str]:
+    """What is wrong with the engines of a bundle, whether or not this machine can run them.
+
+    Damaged files and sidecars, and engines that were built from another ONNX file; one line each.
+    """
+    problems: list[str] = []
+    for path in sidecars(bundle.path):
+        try:
+            EngineInfo.load(path).check_bundle(bundle)
+        except BundleError as error:
+            problems.append(str(error))
+    return problems
+
+
 def select_engine(
     bundle: Bundle, role: str, precision: str, flavour: str, version: str, sm: int
 ) -> EngineInfo:

@@ -70,6 +70,8 @@ class Follower:
             score = self._look_again(frame, score)
         else:
             self._believe(score)
+            if self.state == TRACKING and score >= self.options.found_score:
+                self.model.remember(seen, self.centre)
         if self.state != LOST and score >= self.options.found_score:
             self._sure = self.centre, self.size
         return Track(self.box, score, self.state)
@@ -116,11 +118,14 @@ class Follower:
 
     def score(self, sighting: Sighting) -> float:
         """How surely a sighting shows the object, 0 to 1."""
-        if sighting.evidence <= 0:
+        looks = (sighting.first, sighting.recent)
+        if min(look.contested for look in looks) <= 0:
             return 0.0
         o = self.options
-        odds = o.quality_weight * math.log(sighting.evidence)
-        odds += o.agreement_weight * sighting.agreement + o.score_offset
+        odds = o.score_offset + o.agreement_weight * sighting.agreement
+        for contested, alone in looks:
+            odds += o.quality_weight * math.log(contested)
+            odds += o.share_weight * math.log(contested / alone)
         return 1 / (1 + math.exp(min(-odds, 700.0)))
 
     def _expected(self) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .boxes import Box
 from .errors import TemplateError
-from .similarity import STD_EPSILON, unit
+from .similarity import STD_EPSILON, small_product, unit
 
 Array = NDArray[Any]
 
@@ -119,5 +119,5 @@ def _confusable(flat: Array, own: Array, others: Array, count: int, pool: int) -
         return others
     rows = flat[:, np.concatenate([own, others])].T
     rows = unit((rows - rows.mean(0)) / np.sqrt(rows.var(0) + np.float32(STD_EPSILON)))
-    likeness = (rows[len(own) :] @ rows[: len(own)].T).max(1)
+    likeness = small_product(rows[len(own) :], np.ascontiguousarray(rows[: len(own)].T)).max(1)
     return others[np.argsort(-likeness, kind="stable")[:count]]

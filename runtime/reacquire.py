@@ -64,7 +64,8 @@ class WholeFrameSearch:
         rows, columns = features.coarse.shape[1:]
         if height > rows or width > columns:
             return []
-        quality = quality_map(model.backend, grid.rows, grid.target, features.coarse, model.alpha)
+        backend = model.encoder.backend
+        quality = quality_map(backend, grid.rows, grid.target, features.coarse, model.alpha)
         response = window_response(quality, grid.footprint)
         return [
             (

@@ -18,6 +18,9 @@ lie outside what its engine was built for."""
 BLOCK = 4_000_000
 """Similarities held at once when streaming."""
 
+ALONE = 200_000
+"""Multiplications up to which OpenBLAS uses one thread, with some room."""
+
 STD_EPSILON = 1e-6
 NORM_EPSILON = 1e-3
 NEVER = np.float32(1e4)
@@ -95,3 +98,16 @@ def _moments(rows: Array, search: Array, starts: range, block: int) -> tuple[Arr
 def unit(x: Array) -> Array:
     """Scale each row to length one; a (nearly) zero row stays (nearly) zero."""
     return x / np.sqrt(np.square(x).sum(1, keepdims=True) + np.float32(NORM_EPSILON))
+
+
+def small_product(a: Array, b: Array) -> Array:
+    """Matrix product of ``(M, C)`` and ``(C, N)`` that stays in the calling thread.
+
+    NumPy's library shares a larger product among threads, and then waits for cores that the
+    inference library keeps busy: many times longer than these small products take.
+    """
+    count, depth = a.shape
+    block = max(1, min(count, ALONE // max(1, depth * b.shape[1])))
+    whole = count // block * block
+    blocks = np.matmul(a[:whole].reshape(-1, block, depth), b).reshape(whole, -1)
+    return blocks if whole == count else np.concatenate([blocks, a[whole:] @ b])

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .agreement import rigid_agreement
-from .backend import Backend
+from .agreement import Comparison, Qualities, qualities
 from .boxes import Box
 from .features import Encoder
 from .images import Image
 from .patches import PatchGrid, cut_grid
 from .peaks import find_peaks, parabola_vertex, window_mean, window_response
 from .region import Region, RegionFeatures, cut_region
-from .similarity import quality_map
 from .template import is_flat
 from .tracker_options import TrackerOptions
 
@@ -30,19 +28,37 @@ SIZE_SHIFT = 1
 """Fine cells that a place may still be off when the size is measured."""
 
 
+class Evidence(NamedTuple):
+    """How well one look of the target explains the place where it seems to be.
+
+    Attributes:
+        contested: mean quality in the window, with competitors in the softmax, in [0, 1].
+        alone: the same without competitors, at least as large.
+    """
+
+    contested: float
+    alone: float
+
+
 @dataclass(frozen=True)
 class Sighting:
     """The best place for the target in a region.
 
     Attributes:
         centre: of the target, in pixels of the frame.
-        evidence: mean quality in the window, without competitors, in [0, 1].
-        agreement: mean similarity of each patch with the cell at its own place, in [0, 1].
+        first: evidence of how it looked in the first frame.
+        recent: of how it looked some frames ago.
+        agreement: mean similarity of each patch of the first look with the cell at its own place,
+            in [0, 1].
     """
 
     centre: tuple[float, float]
-    evidence: float
+    first: Evidence
+    recent: Evidence
     agreement: float
+
+
+NOTHING = Evidence(0.0, 0.0)
 
 
 def encode_region(encoder: Encoder, frame: Image, region: Region) -> RegionFeatures:
@@ -66,7 +82,6 @@ class TargetModel:
         self, encoder: Encoder, alpha: float, options: TrackerOptions, frame: Image, box: Box
     ) -> None:
         self.encoder = encoder
-        self.backend: Backend = encoder.backend
         self.alpha = alpha
         self.options = options
         self.frame = frame.copy()
@@ -78,6 +93,8 @@ class TargetModel:
         first = self.encode(frame, Region.around(self.centre, self.scale, *self.region_size))
         self.coarse = self._cut(first.coarse, first.region, encoder.coarse_stride, True)
         self.fine = self._cut(first.fine, first.region, encoder.stride, False)
+        self.recent = self._newer = self.coarse
+        self._looks = 0
         self._sizes = self._other_sizes() if options.scale_step > 1 else []
 
     def encode(self, frame: Image, region: Region) -> RegionFeatures:
@@ -92,24 +109,49 @@ class TargetModel:
             expected: predicted centre in pixels of the frame, or ``None`` for no preference.
         """
         grid, stride = self.coarse, self.encoder.coarse_stride
-        height, width = grid.footprint.shape
-        quality = self._quality(grid.rows, grid.target, seen.coarse)
-        response = window_response(quality, grid.footprint)
+        compared = Comparison(grid.rows, seen.coarse)
+        quality = self._qualities(compared, grid)
+        response = window_response(quality.contested, grid.footprint)
+        other, same = quality, self.recent is grid
+        if not same:
+            other = self._qualities(compared, self.recent)
+            response = self._mixed(response, other)
         if expected is not None and self.options.locality:
             response = response * self._prior(response.shape, seen.region, expected)
-        peak = find_peaks(response, (height, width), 1)[0]
-        own = grid.own_rows
-        plain = self._quality(own, np.ones(len(own), np.float32), seen.coarse)
-        evidence = window_mean(plain, grid.footprint)[round(peak.y), round(peak.x)]
+        peak = find_peaks(response, grid.footprint.shape, 1)[0]
         x, y, agreement = self._refine(
-            seen.fine, peak.x * stride + grid.offset[0], peak.y * stride + grid.offset[1]
+            seen, peak.x * stride + grid.offset[0], peak.y * stride + grid.offset[1]
         )
         box = Box(x, y, self.box.w * self.scale, self.box.h * self.scale)
         centre = seen.region.to_frame(x + box.w / 2, y + box.h / 2)
         # What is left of a single colour are effects of the border, and those match one to one.
         if self.flat or is_flat(seen.image, box, None):
-            return Sighting(centre, 0.0, 0.0)
-        return Sighting(centre, float(evidence), agreement)
+            return Sighting(centre, NOTHING, NOTHING, 0.0)
+        first = self._evidence(quality, grid, x, y)
+        recent = first if same else self._evidence(other, self.recent, x, y)
+        return Sighting(centre, first, recent, agreement)
+
+    def remember(self, seen: RegionFeatures, centre: tuple[float, float]) -> None:
+        """Keep how the target looks now, to know it by when it has changed.
+
+        What is kept is used only after :attr:`TrackerOptions.recent_after` more looks, so that what
+        slowly covers the target is not taken for it.
+
+        Args:
+            seen: features of a region that surely shows the target.
+            centre: of the target, in pixels of the frame.
+        """
+        after = self.options.recent_after
+        if after == 0:
+            return
+        self._looks += 1
+        if self._looks % after == 0:
+            self.recent = self._newer
+            x, y = seen.region.to_working(*centre)
+            width, height = self.box.w * self.scale, self.box.h * self.scale
+            box = Box(x - width / 2, y - height / 2, width, height)
+            stride = self.encoder.coarse_stride
+            self._newer = cut_grid(seen.coarse, box, None, stride, self.options.competitors)
 
     def measure_scale(self, seen: RegionFeatures, centre: tuple[float, float]) -> float:
         """How much the target's size seems to differ from what a region's scale supposes.
@@ -127,8 +169,7 @@ class TargetModel:
         for factor, grid in self._sizes:
             width, height = (side * self.scale * factor for side in (self.box.w, self.box.h))
             corner = (x - width / 2, y - height / 2)
-            cells = self._around(grid, seen.fine, *corner, SIZE_SHIFT)[2]
-            heights.append(highest(rigid_agreement(grid.own_rows, grid.footprint, cells)))
+            heights.append(highest(self._agreement(grid, seen, *corner, SIZE_SHIFT)[2]))
         if heights[1] < max(heights):
             return float(step ** (int(np.argmax(heights)) - 1))
         return float(step ** parabola_vertex(np.asarray(heights), 1))
@@ -143,20 +184,21 @@ class TargetModel:
             grids.append((factor, self._cut(seen.fine, region, self.encoder.stride, False)))
         return grids
 
-    def _around(
-        self, grid: PatchGrid, fine: Array, x: float, y: float, margin: int
+    def _agreement(
+        self, grid: PatchGrid, seen: RegionFeatures, x: float, y: float, margin: int
     ) -> tuple[int, int, Array]:
-        """The cells around a place of a box's corner: column and row of the first, and they."""
+        """How well patches agree around a box's corner: first column and row, and each shift."""
         stride = self.encoder.stride
         height, width = grid.footprint.shape
-        rows, columns = fine.shape[1:]
+        rows, columns = seen.fine.shape[1:]
         column = round((x - grid.offset[0]) / stride)
         row = round((y - grid.offset[1]) / stride)
         x0 = min(max(column - margin, 0), columns - width)
         y0 = min(max(row - margin, 0), rows - height)
         x1 = max(min(column + width + margin, columns), x0 + width)
         y1 = max(min(row + height + margin, rows), y0 + height)
-        return x0, y0, fine[:, y0:y1, x0:x1]
+        compared = Comparison(grid.own_rows, seen.fine[:, y0:y1, x0:x1])
+        return x0, y0, compared.agreement(grid.own_rows, grid.footprint)
 
     def _working_size(self, margin: float, side: float) -> tuple[int, int]:
         """Width and height of a region, in working pixels that need no padding."""
@@ -175,8 +217,31 @@ class TargetModel:
         count = self.options.competitors if compete else 0
         return cut_grid(features, placed, None, stride, count)
 
-    def _quality(self, rows: Array, target: Array, cells: Array) -> Array:
-        return quality_map(self.backend, rows, target, cells, self.alpha)
+    def _qualities(self, compared: Comparison, grid: PatchGrid) -> Qualities:
+        """Quality maps of a region for one look of the target."""
+        return qualities(compared.cosine(grid.rows), int(grid.target.sum()), self.alpha)
+
+    def _mixed(self, response: Array, recent: Qualities) -> Array:
+        """Responses of both looks, averaged geometrically; what neither shows cannot win."""
+        part = self.options.recent_weight
+        if part == 0 or self.recent.footprint.shape != self.coarse.footprint.shape:
+            return response
+        other = window_response(recent.contested, self.recent.footprint)
+        return response ** np.float32(1 - part) * other ** np.float32(part)
+
+    def _evidence(self, quality: Qualities, grid: PatchGrid, x: float, y: float) -> Evidence:
+        """What quality maps say of a box's corner, given in working pixels."""
+        stride = self.encoder.coarse_stride
+        column, row = ((at - off) / stride for at, off in zip((x, y), grid.offset, strict=True))
+        values = []
+        for values_of in quality:
+            means = window_mean(values_of, grid.footprint)
+            # The box lies between cells, and its true place is known to about one.
+            i = min(max(round(row), 0), means.shape[0] - 1)
+            j = min(max(round(column), 0), means.shape[1] - 1)
+            near = means[max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2]
+            values.append(float(near.max()))
+        return Evidence(*values)
 
     def _prior(
         self, shape: tuple[int, ...], region: Region, expected: tuple[float, float]
@@ -192,13 +257,11 @@ class TargetModel:
         prior = 1 - self.options.locality * (1 - down[:, None] * across)
         return prior.astype(np.float32)
 
-    def _refine(self, fine: Array, x: float, y: float) -> tuple[float, float, float]:
+    def _refine(self, seen: RegionFeatures, x: float, y: float) -> tuple[float, float, float]:
         """Where exactly the box begins, in working pixels, and how well its patches agree."""
         grid, stride = self.fine, self.encoder.stride
-        x0, y0, cells = self._around(grid, fine, x, y, REFINE_MARGIN)
-        agreement = rigid_agreement(grid.own_rows, grid.footprint, cells)
-        height, width = grid.footprint.shape
-        peak = find_peaks(agreement, (height, width), 1)[0]
+        x0, y0, agreement = self._agreement(grid, seen, x, y, REFINE_MARGIN)
+        peak = find_peaks(agreement, grid.footprint.shape, 1)[0]
         return (
             (peak.x + x0) * stride + grid.offset[0],
             (peak.y + y0) * stride + grid.offset[1],

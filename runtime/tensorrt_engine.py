@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,7 +103,17 @@ def _make_logger(library: Any, complaints: Complaints) -> Any:
             if severity in worst:
                 complaints.add(msg)
 
-    return Collector()
+    return immortal(Collector())
+
+
+def immortal(logger: Any) -> Any:
+    """Keep a logger until the process ends, and return it.
+
+    The library keeps a pointer to the first logger that it was given for as long as anything that
+    it made is alive, whoever made it, and its registry of plugins keeps it longer.
+    """
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(logger))
+    return logger
 
 
 class TensorRTEngine:
@@ -283,9 +294,11 @@ def _rtx_contexts(
     config.cuda_graph_strategy = choices.WHOLE_GRAPH_CAPTURE if graphs else choices.DISABLED
     cache = config.create_runtime_cache()
     config.set_runtime_cache(cache)
+    # The cache must outlive the contexts, and the configuration only refers to it.
+    kept = (config, cache)
 
     def make() -> ExecutionContext | None:
-        return engine.create_execution_context(config)
+        return engine.create_execution_context(kept[0])
 
     return make
 

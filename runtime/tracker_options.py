@@ -26,9 +26,14 @@ class TrackerOptions:
         scale_step: ratio of neighbouring sizes that are tried; 1 keeps the size.
         scale_gain: part of a measured change of size that is believed at once, 0 to 1.
         max_scale: the size stays within this factor of the first one.
-        quality_weight: how much the logarithm of the mean quality counts in the score.
-        agreement_weight: how much the mean agreement of the patches counts.
-        score_offset: of the score: a logistic function of both.
+        recent_after: frames after which a look of the target counts as evidence beside the first
+            look, and is replaced; 0 keeps to the first look alone.
+        recent_weight: part of that look in placing the target, 0 to 1.
+        quality_weight: how much the logarithm of the mean quality counts in the score, for each of
+            the two looks.
+        share_weight: how much the logarithm of the share counts that competitors leave of it.
+        agreement_weight: how much the mean agreement of the first look's patches counts.
+        score_offset: of the score: a logistic function of all that.
         inertia: part of the belief (log-odds) of the frame before that stays, 0 to below 1; single
             frames then neither lose nor find an object.
         found_score: belief from which the object is tracked; below it its size is not followed.
@@ -45,7 +50,7 @@ class TrackerOptions:
     """
 
     side: float = 64.0
-    margin: float = 0.75
+    margin: float = 0.6
     reach: float = 0.4
     locality: float = 0.5
     momentum: float = 0.5
@@ -53,15 +58,18 @@ class TrackerOptions:
     scale_step: float = 1.04
     scale_gain: float = 0.4
     max_scale: float = 5.0
+    recent_after: int = 6
+    recent_weight: float = 0.5
     quality_weight: float = 2.8
-    agreement_weight: float = 20.0
-    score_offset: float = 5.9
+    share_weight: float = 3.7
+    agreement_weight: float = 7.0
+    score_offset: float = 17.7
     inertia: float = 0.75
     found_score: float = 0.5
     lost_score: float = 0.3
-    again_score: float = 0.5
-    elsewhere_score: float = 0.9
-    wait: int = 8
+    again_score: float = 0.95
+    elsewhere_score: float = 0.98
+    wait: int = 2
     search_pixels: int = 300_000
     search_sizes: tuple[float, ...] = (1.0,)
 
@@ -115,6 +123,9 @@ _RANGES: dict[str, tuple[float, float]] = {
     "max_scale": (1, 100),
     "quality_weight": (0, 1000),
     "agreement_weight": (0, 1000),
+    "share_weight": (0, 1000),
+    "recent_weight": (0, 1),
+    "recent_after": (0, 1_000_000),
     "score_offset": (-1000, 1000),
     "found_score": (0, 1),
     "lost_score": (0, 1),

@@ -37,6 +37,10 @@ def test_there_are_commands():
     assert len(commands()) > 12
 
 
+def test_nothing_is_left_to_fill_in():
+    assert not re.findall(r"@\w+@|TODO|XXX", PAGE)
+
+
 @pytest.mark.parametrize("command", [c for c in commands() if not c.startswith(OTHERS)])
 def test_options_exist(command):
     words = shlex.split(command)

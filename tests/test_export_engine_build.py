@@ -134,11 +134,6 @@ def test_too_little_workspace_says_what_to_do(flavour: Flavour):
         small.build("small", small_network("fp32"), PROFILE, (86,))
 
 
-def test_timing_cache_is_refused_where_there_is_none(flavour: Flavour, tmp_path):
-    with pytest.raises(ExportError, match="has no timing cache"):
-        EngineBuilder(flavour, EngineOptions(timing_cache=tmp_path / "cache"))
-
-
 def test_turing_has_no_float_products_and_needs_none(builder: EngineBuilder):
     bundle = Bundle.load()
     model = bundle.file("match", "fp32").read_bytes()

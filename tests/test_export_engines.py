@@ -345,6 +345,43 @@ def test_a_library_that_does_not_start(bundle: Bundle, modules, gpu):
         build_engines(bundle, EngineOptions(engine="tensorrt"))
 
 
+@pytest.mark.parametrize("problem", ["damaged", "another GPU"])
+def test_a_timing_cache_that_cannot_be_used(modules, gpu, bundle: Bundle, tmp_path, problem):
+    class Logger:
+        Severity = SimpleNamespace(ERROR=1, INTERNAL_ERROR=0, INFO=3)
+
+    def create(data):
+        assert data == b"times"
+        return None if problem == "damaged" else object()
+
+    def attach(cache, ignore_mismatch):
+        assert not ignore_mismatch
+        return False
+
+    config = SimpleNamespace(
+        create_timing_cache=create,
+        set_timing_cache=attach,
+        clear_flag=lambda flag: None,
+    )
+    builder = SimpleNamespace(
+        create_network=lambda flags: None, create_builder_config=lambda: config
+    )
+    modules["tensorrt"] = fake_module(
+        ILogger=Logger,
+        NetworkDefinitionCreationFlag=SimpleNamespace(STRONGLY_TYPED=1),
+        OnnxParser=lambda network, logger: SimpleNamespace(parse=lambda model: True),
+        BuilderFlag=SimpleNamespace(TF32=0),
+    )
+    modules["tensorrt"].Builder = lambda logger: builder
+    gpu(86)
+    path = tmp_path / "orin.cache"
+    path.write_bytes(b"times")
+    options = EngineOptions(engine="tensorrt", timing_cache=path)
+    with pytest.raises(ExportError, match=r"orin\.cache cannot be used: damaged, or of"):
+        build_engines(bundle, options)
+    assert path.read_bytes() == b"times"
+
+
 @pytest.mark.gpu
 def test_capability_of_a_real_gpu():
     capability = gpu_capability()

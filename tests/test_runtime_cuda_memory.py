@@ -140,6 +140,28 @@ class FakeDriver(ModuleType):
         raise self.Error("cuMemAlloc failed: out of memory")
 
 
+class FakeLibcuda:
+    """The driver's own stack of contexts, by address."""
+
+    def __init__(self) -> None:
+        self.stack: list[int] = []
+
+    def cuCtxGetCurrent(self, context):  # noqa: N802
+        context._obj.value = self.stack[-1] if self.stack else None
+        return 0
+
+    def cuCtxPopCurrent_v2(self, context):  # noqa: N802
+        context._obj.value = self.stack.pop()
+        return 0
+
+
+@pytest.fixture
+def libcuda(monkeypatch):
+    library = FakeLibcuda()
+    monkeypatch.setattr(cuda_memory.ctypes, "CDLL", lambda name: library)
+    return library
+
+
 @pytest.fixture
 def fake_pycuda(monkeypatch, request):
     driver = FakeDriver(request.param)
@@ -170,7 +192,7 @@ def test_pycuda_is_preferred_where_the_application_uses_it_and_shares_its_contex
 
 @pytest.mark.parametrize("fake_pycuda", [False], indirect=True)
 def test_pycuda_without_a_current_context_takes_the_primary_one_and_gives_it_back(
-    driver_is_there, fake_pycuda
+    driver_is_there, fake_pycuda, libcuda
 ):
     memory = open_memory("pycuda")
     with memory.current():
@@ -186,6 +208,24 @@ def test_pycuda_without_a_current_context_takes_the_primary_one_and_gives_it_bac
         memory.capture(cuda_memory.Handle(0, None), lambda: None)
     with pytest.raises(DeviceError, match="GPU 3 was asked for, but CUDA sees 1"):
         open_memory("pycuda", device=3)
+
+
+@pytest.mark.parametrize("fake_pycuda", [False], indirect=True)
+@pytest.mark.parametrize("others", [[], [17]])
+def test_giving_the_primary_context_back_leaves_the_threads_context(
+    driver_is_there, fake_pycuda, libcuda, others
+):
+    libcuda.stack = list(others)
+    memory = open_memory("pycuda")
+    # What pycuda does: push the context, give it back; the driver leaves it on the stack.
+    fake_pycuda.primary.detach = lambda: libcuda.stack.append(99)
+    memory.close()
+    assert libcuda.stack == others
+    # From a thread that does not own the context pycuda pushes nothing.
+    memory = open_memory("pycuda")
+    fake_pycuda.primary.detach = lambda: None
+    memory.close()
+    assert libcuda.stack == others
 
 
 class FakeBindings:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import hashlib
 import json
 import re
 import shutil
 import sys
+import weakref
 from importlib.util import find_spec
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -106,6 +108,10 @@ def fake_library(monkeypatch, flavour="tensorrt", version="10.3.0", engine=None,
     return library
 
 
+class RuntimeCache:
+    """Kernels that TensorRT for RTX compiled; a configuration only refers to it."""
+
+
 class VendorEngine:
     """What a library tells about an engine of a bundle; its contexts cannot run."""
 
@@ -118,10 +124,11 @@ class VendorEngine:
             names |= {"window": "INT64", "scores": "FLOAT", "boxes": "FLOAT"}
         self.names = names
         self.strategies = []
+        self.caches: list[weakref.ref[RuntimeCache]] = []
         self.config = SimpleNamespace(
             set_execution_context_allocation_strategy=self.strategies.append,
-            create_runtime_cache=lambda: "cache",
-            set_runtime_cache=lambda cache: True,
+            create_runtime_cache=RuntimeCache,
+            set_runtime_cache=lambda cache: self.caches.append(weakref.ref(cache)),
         )
         self.num_io_tensors = len(names)
         self.num_optimization_profiles = 1
@@ -354,7 +361,28 @@ def test_tensorrt_for_rtx_makes_its_own_graphs(bundle, monkeypatch, graphs, stra
     assert loaded.graphs == ("library" if graphs else "none")
     assert made[0].config.cuda_graph_strategy == strategy
     assert made[0].strategies == ["user managed"]
+    (cache,) = made[0].caches
+    assert cache() is not None, "the cache must outlive the contexts"
     loaded.close()
+    assert cache() is None
+
+
+def test_the_first_logger_outlives_its_engine(bundle, monkeypatch):
+    library = fake_library(monkeypatch, engine=VendorEngine)
+    loggers = []
+    make = library.Runtime
+
+    def runtime(logger):
+        loggers.append(weakref.ref(logger))
+        return make(logger)
+
+    monkeypatch.setattr(library, "Runtime", runtime)
+    loaded = TensorRTEngine(add_engine(bundle, "features"), FakeMemory(), ("features",))
+    loaded.close()
+    del loaded
+    gc.collect()
+    # The library may still log to it on behalf of engines that were opened later.
+    assert [logger() is not None for logger in loggers] == [True]
 
 
 def test_tensor_types_that_numpy_lacks(bundle, monkeypatch):

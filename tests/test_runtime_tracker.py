@@ -101,6 +101,49 @@ def test_a_slow_turn_is_followed(tracker, photographs):
         assert box_iou(track.box, truth) > 0.5
 
 
+def test_the_recent_look_knows_what_the_first_does_not(photographs):
+    """An object that slowly turns into another one: the first look alone is far less sure."""
+    shots = moving(photographs, 2)
+    scene, box = shots[0]
+    x, y, w, h = (round(side) for side in box)
+    other = cv2.resize(photographs["coffee"][100:300, 150:400], (w, h)).astype(np.float32)
+    odds = {}
+    for after in (6, 0):
+        with Tracker(threads=1, options=TrackerOptions(recent_after=after)) as tracker:
+            tracker.init(scene, box)
+            track = tracker.track(scene)
+            for share in np.linspace(0, 1, 60):
+                frame = scene.astype(np.float32)
+                piece = frame[y : y + h, x : x + w]
+                frame[y : y + h, x : x + w] = (1 - share) * piece + share * other
+                track = tracker.track(frame.astype(np.uint8))
+            odds[after] = np.log(track.score / (1 - track.score))
+            if after:
+                assert box_iou(track.box, box) > 0.4
+    assert odds[6] > odds[0] + 3
+
+
+def test_what_hides_the_object_is_not_learned(tracker, photographs):
+    """Covered bit by bit from one side, the object is lost all the same, and known afterwards."""
+    shots = moving(photographs, 13)
+    cover = np.asarray(cv2.resize(photographs["coffee"], (320, 240)), np.uint8)
+    tracks = []
+    tracker.init(*shots[0])
+    for number in range(1, 60):
+        scene, box = shots[min(number, 12)]
+        frame = scene.copy()
+        part = min(max(number - 14, 0) / 12, 1) if number < 50 else 0
+        rows = slice(round(box.y) - 8, round(box.y) + PIECE[1] + 8)
+        columns = slice(round(box.x) - 8, round(box.x) - 8 + round(part * (PIECE[0] + 16)))
+        frame[rows, columns] = cover[rows, columns]
+        tracks.append(tracker.track(frame))
+    states = [track.state for track in tracks]
+    assert set(states[:12]) == {"tracking"}
+    assert set(states[35:49]) == {"lost"}
+    assert states[-1] == "tracking"
+    assert box_iou(tracks[-1].box, shots[12][1]) > 0.7
+
+
 def test_an_object_that_goes_is_lost_and_found_again(tracker, photographs):
     gone = range(5, 17)
     shots = moving(photographs, 22, gone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sys
@@ -12,7 +13,9 @@ from typer.testing import CliRunner
 
 from qatm.export import parity
 from qatm.export.parity_cases import Case
+from qatm.runtime import Bundle
 from qatm.runtime.bundle import MANIFEST
+from qatm.runtime.engine_info import SIDECAR_SCHEMA
 from qatm.tools.cli import app
 
 SMALL = (Case(40, 56, (16, 12)),)
@@ -84,6 +87,40 @@ def test_failed_in_json(wrong):
     records = [json.loads(line) for line in result.stdout.splitlines()]
     assert any(not record["passed"] for record in records)
     assert result.stderr.startswith("failed: ")
+
+
+def test_damaged_and_foreign_engines_fail_without_a_gpu(tiny_bundle, tmp_path):
+    folder = Path(shutil.copytree(tiny_bundle, tmp_path / "engines"))
+    spec = Bundle.load(folder).spec
+    sound = {
+        "flavour": "tensorrt",
+        "version": "10.3.0",
+        "sm": [87],
+        "role": "match",
+        "precision": "fp32",
+        "layers": {},
+        "profiles": [],
+        "source": "match.onnx",
+        "source_sha256": spec.files["match.onnx"].sha256,
+        "sha256": hashlib.sha256(b"engine").hexdigest(),
+        "bytes": len(b"engine"),
+        "build_seconds": 1.0,
+        "options": {},
+        "key": "",
+    }
+    for name, data, change in (
+        ("sound", b"engine", {}),
+        ("damaged", b"Engine", {}),
+        ("foreign", b"engine", {"source_sha256": "0" * 64}),
+    ):
+        (folder / f"{name}.engine").write_bytes(data)
+        record = {"schema": SIDECAR_SCHEMA, **sound, "file": f"{name}.engine", **change}
+        (folder / f"{name}.engine.json").write_text(json.dumps(record))
+    result = check(folder, "--json")
+    assert result.exit_code == 1
+    damaged, foreign = result.stderr.splitlines()
+    assert "damaged.engine does not have the SHA-256 of its sidecar" in damaged
+    assert "foreign.engine was built from another match.onnx" in foreign
 
 
 def test_default_is_the_bundle_in_the_package():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..runtime.bundle import Bundle
+from ..runtime.engine_info import engine_problems
 from ..runtime.errors import QatmError
 from .console import FOUND, NOT_FOUND, json_line, print_line
 
@@ -37,7 +38,7 @@ def check(
     """Prove that a bundle computes what the model does: numpy = PyTorch = ONNX Runtime.
 
     Every file is run on photographs (textures without scikit-image) of several sizes and compared
-    within a table of tolerances.
+    within a table of tolerances. Engines must be undamaged and built from these files.
 
     Exit status: 0 if everything agrees, 1 if something does not, 2 if it cannot be checked.
     """
@@ -51,7 +52,10 @@ def check(
     worst = max(results, key=lambda result: result.badness)
     if not worst.passed:
         typer.echo(f"failed: {describe(worst)}", err=True)
-    raise typer.Exit(FOUND if worst.passed else NOT_FOUND)
+    problems = engine_problems(checked)
+    for problem in problems:
+        typer.echo(f"failed: {problem}", err=True)
+    raise typer.Exit(FOUND if worst.passed and not problems else NOT_FOUND)
 
 
 def _compare(bundle: Bundle, weights: Path | None) -> tuple[Reference, Iterable[Comparison]]:
