@@ -38,10 +38,9 @@ class TrackerOptions:
             frames then neither lose nor find an object.
         found_score: belief from which the object is tracked; below it its size is not followed.
         lost_score: belief below which the object is lost.
-        again_score: score of a single frame at which a lost object is found again near the place
-            where it was lost.
-        elsewhere_score: the same anywhere else in the frame: among many places, some look right by
-            chance.
+        again_score: score of a single frame at which a lost object is found again where it was last
+            seen, or where it seemed to go.
+        elsewhere_score: the same anywhere else: among many places, some look right by chance.
         wait: frames that an object is lost before it is looked for elsewhere than where it seemed
             to go.
         search_pixels: while lost, the frame is searched as a whole at no more than this many
@@ -60,15 +59,15 @@ class TrackerOptions:
     max_scale: float = 5.0
     recent_after: int = 6
     recent_weight: float = 0.5
-    quality_weight: float = 2.8
-    share_weight: float = 3.7
-    agreement_weight: float = 7.0
-    score_offset: float = 17.7
+    quality_weight: float = 2.67
+    share_weight: float = 3.91
+    agreement_weight: float = 10.0
+    score_offset: float = 16.7
     inertia: float = 0.75
     found_score: float = 0.5
     lost_score: float = 0.3
-    again_score: float = 0.95
-    elsewhere_score: float = 0.98
+    again_score: float = 0.85
+    elsewhere_score: float = 0.97
     wait: int = 2
     search_pixels: int = 300_000
     search_sizes: tuple[float, ...] = (1.0,)
