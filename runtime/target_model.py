@@ -197,8 +197,8 @@ class TargetModel:
         y0 = min(max(row - margin, 0), rows - height)
         x1 = max(min(column + width + margin, columns), x0 + width)
         y1 = max(min(row + height + margin, rows), y0 + height)
-        compared = Comparison(grid.own_rows, seen.fine[:, y0:y1, x0:x1])
-        return x0, y0, compared.agreement(grid.own_rows, grid.footprint)
+        compared = Comparison(grid.rows, seen.fine[:, y0:y1, x0:x1])
+        return x0, y0, compared.agreement(grid.rows, grid.footprint)
 
     def _working_size(self, margin: float, side: float) -> tuple[int, int]:
         """Width and height of a region, in working pixels that need no padding."""
