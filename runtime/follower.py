@@ -17,6 +17,10 @@ MOST_ODDS = 3.0
 """Belief beyond this is no surer: an object that was seen for hours can vanish as fast as any."""
 
 
+SETTLED = 10
+"""Sure frames after which a place where the object was found again is taken for right."""
+
+
 class Follower:
     """Follows one object; :class:`~.tracker.Tracker` feeds it frames.
 
@@ -39,7 +43,8 @@ class Follower:
         self.state = TRACKING
         self._move = (0.0, 0.0)
         self._belief = MOST_ODDS
-        self._sure = self.centre, self.size
+        self._sure = self._settled = self.centre, self.size
+        self._seen_for = SETTLED
         self._lost_for = 0
 
     @property
@@ -74,6 +79,9 @@ class Follower:
                 self.model.remember(seen, self.centre)
         if self.state != LOST and score >= self.options.found_score:
             self._sure = self.centre, self.size
+            self._seen_for += 1
+            if self._seen_for >= SETTLED:
+                self._settled = self._sure
         return Track(self.box, score, self.state)
 
     def _believe(self, score: float) -> None:
@@ -89,7 +97,8 @@ class Follower:
         """Look for a lost object; returns the best score.
 
         What was followed when the object was given up may still be it, so it is followed on
-        unseen; then the place where the object was last seen counts, then the whole frame.
+        unseen; then the place where the object was last seen counts, then the whole frame, for
+        look-alikes elsewhere are many.
         """
         found, place, size = score >= self.options.again_score, self.centre, self.size
         places = [] if found else self._other_places(frame)
@@ -99,10 +108,12 @@ class Follower:
             other = self.score(sighting)
             if other >= needed and other > score:
                 found, place, size, score = True, sighting.centre, candidate, other
+                if needed < self.options.elsewhere_score:
+                    break
         if found:
             self.centre, self.size, self._move = place, size, (0.0, 0.0)
             self.state, self._belief = TRACKING, _odds(score)
-            self._lost_for = 0
+            self._lost_for = self._seen_for = 0
         return score
 
     def _other_places(self, frame: Image) -> list[tuple[tuple[float, float], float, float]]:
@@ -110,9 +121,10 @@ class Follower:
         self._lost_for += 1
         if self._lost_for <= self.options.wait:
             return []
-        centre, size = self._sure
-        places = [(centre, size, self.options.again_score)]
-        for centre, candidate in self.search.candidates(frame, size):
+        # What was found last may have been something else: the place before still counts.
+        known = dict.fromkeys((self._sure, self._settled))
+        places = [(centre, size, self.options.again_score) for centre, size in known]
+        for centre, candidate in self.search.candidates(frame, self._sure[1]):
             places.append((centre, candidate, self.options.elsewhere_score))
         return places
 
