@@ -36,6 +36,7 @@ from .engines import (
     check_engines,
     engine_precisions,
 )
+from .networks import TrainedNetwork
 from .onnx_graphs import (
     DEFAULT_OPSET,
     GraphExport,
@@ -77,6 +78,7 @@ class ExportOptions:
         int8: also write it in INT8, calibrated like this.
         engines: build these engines from the finished bundle.
         compact: round the weights to eight bits and store them so; a quarter of the size.
+        network: a trained network that compares two pictures' features, or none.
         recipe: how the runtime matches.
         score: from response to score.
     """
@@ -90,6 +92,7 @@ class ExportOptions:
     int8: CalibrationOptions | None = None
     engines: EngineOptions = field(default_factory=lambda: EngineOptions(engine="none"))
     compact: bool = False
+    network: TrainedNetwork | None = None
     recipe: Recipe = field(default_factory=Recipe)
     score: ScoreMap = field(default_factory=ScoreMap)
 
@@ -126,6 +129,8 @@ def export_bundle(
     if options.compact and options.int8 is not None:
         raise ExportError("compact weights cannot be quantised again; use --compact or --int8")
     backbone = _build(options)
+    if options.network is not None:
+        options.network.check_features(backbone.spec.name, backbone.spec.taps)
     align = bundle_align(backbone)
     # What cannot be built or calibrated is refused before the graphs, which take their time.
     check_engines(_spec(backbone, options, {}), options.engines)
@@ -136,18 +141,22 @@ def export_bundle(
     exports = [feature_export(backbone, align), match_export(backbone.spec.channels, alpha)]
     if options.joint:
         exports.append(joint_export(backbone, alpha, align, stride))
+    if options.network is not None:
+        exports.append(options.network.graph(backbone.spec.channels))
     with staging_folder(folder) as stage:
         files = {e.file_name: _write(e, stage, options.opset) for e in exports}
+        if options.network is not None:
+            files.update([options.network.write_weights(stage)])
         if options.fp16:
             half = feature_export(backbone.half_network(), align)
             files[half.file_name] = _write(half, stage, options.opset)
         spec = _spec(backbone, options, files)
-        _write_manifest(stage / MANIFEST, spec)
+        write_manifest(stage / MANIFEST, spec)
         quantised = None
         if options.int8 is not None:
             bundle = Bundle.load(stage)
             quantised = quantise_features(bundle, options.int8, stage, progress, images)
-            _write_manifest(stage / MANIFEST, _with_int8(spec, stage, quantised))
+            write_manifest(stage / MANIFEST, _with_int8(spec, stage, quantised))
         Bundle.load(stage)
         publish(stage, folder)
     bundle = Bundle.load(folder)
@@ -270,6 +279,7 @@ def _spec(backbone: Backbone, options: ExportOptions, files: dict[str, FileInfo]
         opset=options.opset,
         files=files,
         tools=tool_versions(),
+        network={} if options.network is None else options.network.info(),
     )
 
 
@@ -284,7 +294,7 @@ def tool_versions() -> dict[str, str]:
     return versions
 
 
-def _write_manifest(path: Path, spec: BundleSpec) -> None:
+def write_manifest(path: Path, spec: BundleSpec) -> None:
     """Write ``bundle.json``."""
     path.write_text(json.dumps(spec.to_json(), indent=2) + "\n", encoding="utf-8")
 

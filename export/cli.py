@@ -67,6 +67,14 @@ def export(
         bool,
         typer.Option("--compact", help="Store the weights in eight bits, a quarter of the size."),
     ] = False,
+    network: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CHECKPOINT",
+            help="Also write network.onnx: what qatm train wrote, a checkpoint or its folder; "
+            "with --task align or verify.",
+        ),
+    ] = None,
     joint: Annotated[
         bool, typer.Option("--joint", help="Also write joint.onnx, one graph for C++ and trtexec.")
     ] = False,
@@ -167,6 +175,7 @@ def export(
         try:
             from ..calib.options import CalibrationOptions
             from .bundle_writer import ExportOptions, export_bundle, taps_of, with_alpha
+            from .networks import load_network
         except ModuleNotFoundError as error:
             raise QatmError(NEEDS.format(error.name)) from error
         options = ExportOptions(
@@ -174,6 +183,7 @@ def export(
             weights=weights,
             taps=taps_of(task, backbone, taps),
             compact=compact,
+            network=None if network is None else load_network(network, task),
             opset=opset,
             joint=joint,
             fp16=fp16,

@@ -22,6 +22,10 @@ OPTIMUM_ROWS = 256
 MAXIMUM_ROWS = 512
 """Rows of a template 64 px wide and high at stride 4, and of a long and thin one."""
 
+NETWORK_SIDE = (1, 16, 64)
+NETWORK_SIDES = {"batch": (1, 1, 8), "map_width": (4, 64, 256), "map_height": (2, 24, 128)}
+"""Smallest, usual and largest sides of a trained network's inputs, by name; others as above."""
+
 
 @dataclass(frozen=True)
 class EngineOptions:
@@ -183,6 +187,24 @@ def match_profiles(spec: BundleSpec, options: EngineOptions) -> list[GraphProfil
         for shapes in _image_shapes(spec, options)
         for count, stride in ((coarse_rows, backbone.coarse_stride), (rows, backbone.stride))
     ]
+
+
+def network_profiles(spec: BundleSpec) -> list[GraphProfile]:
+    """The profile of a bundle's trained network; none where it has no network."""
+    found = [info for info in spec.files.values() if info.role == "network"]
+    return [
+        GraphProfile({tensor.name: _network_range(tensor.shape) for tensor in info.inputs}, {})
+        for info in found
+    ]
+
+
+def _network_range(shape: tuple[int | str, ...]) -> ShapeRange:
+    """The range of an input's shape, in which named sides may change."""
+    sides = [
+        NETWORK_SIDES.get(side, NETWORK_SIDE) if isinstance(side, str) else (side,) * 3
+        for side in shape
+    ]
+    return ShapeRange(*zip(*sides, strict=True))
 
 
 def _match_profile(

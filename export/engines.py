@@ -23,6 +23,7 @@ from .engine_options import (
     GraphProfile,
     feature_profiles,
     match_profiles,
+    network_profiles,
     parse_rows,
     parse_shapes,
     parse_sm,
@@ -47,6 +48,9 @@ RECIPE = 1
 
 SOURCES = {"fp32": "fp32", "fp16": "fp16", "int8": "int8-trt"}
 """Precision of an engine and of the ONNX file that it is built from."""
+
+NETWORK = "network"
+"""Role of a trained network, which is built in FP32 only, as it is written."""
 
 Progress = Callable[[str, int, int], None]
 """Called with an engine's file name, how many are done and how many there are."""
@@ -148,6 +152,7 @@ def check_engines(spec: BundleSpec, options: EngineOptions) -> Plan | None:
     profiles = {
         "features": feature_profiles(spec, options),
         "match": match_profiles(spec, options),
+        NETWORK: network_profiles(spec),
     }
     if options.engine == "none":
         return None
@@ -155,6 +160,11 @@ def check_engines(spec: BundleSpec, options: EngineOptions) -> Plan | None:
     if flavour is None:
         LOG.info(HOW_TO_GET_ENGINES)
         return None
+    if options.timing_cache is not None and flavour.cross_targets:
+        raise ExportError(
+            f"{flavour.name} measures no kernels and has no timing cache; "
+            "leave the timing cache out"
+        )
     return Plan(flavour, flavour.target_groups(options.sm), profiles)
 
 
@@ -172,7 +182,9 @@ def _jobs_by_role(bundle: Bundle, precisions: Sequence[str]) -> list[tuple[str, 
     found = [("features", name, bundle.file("features", SOURCES[name])) for name in wanted]
     available = bundle.precisions("match")
     match = [n for n in SOURCES if n == "fp32" or (n in wanted and SOURCES[n] in available)]
-    return [*found, *(("match", name, bundle.file("match", SOURCES[name])) for name in match)]
+    found += [("match", name, bundle.file("match", SOURCES[name])) for name in match]
+    networks = bundle.precisions(NETWORK)
+    return [*found, *((NETWORK, name, bundle.file(NETWORK, name)) for name in networks)]
 
 
 def _run(

@@ -21,9 +21,11 @@ from ..runtime.bundle import Bundle, sha256_of
 from ..runtime.errors import ExportError
 from ..runtime.spec import BundleSpec, FileInfo
 from .engines import SOURCES
+from .networks import NETWORK_ROLE, WEIGHTS_ROLE
 from .parity_cases import CASES, Case, Pictures, make_pictures, match_inputs
 from .parity_comparator import compare_with_polygraphy, engine_runners, polygraphy_installed
 from .parity_judge import Comparison, Judge, attempt, has_tolerances
+from .parity_network import compare_network
 from .parity_runners import (
     FEATURE_OUTPUTS,
     MATCH_OUTPUTS,
@@ -40,6 +42,9 @@ Array = NDArray[Any]
 
 HALF_VALUES = 20_000
 """Pictures up to this many values go through PyTorch in half too, which is slow on a CPU."""
+
+NETWORK_ROLES = (NETWORK_ROLE, WEIGHTS_ROLE)
+"""Files that are compared on features, not on pictures."""
 
 OUTPUTS = {"features": FEATURE_OUTPUTS, "match": MATCH_OUTPUTS, "joint": MATCH_OUTPUTS}
 """The outputs of a file, by its role; files of other roles are not known here."""
@@ -119,13 +124,15 @@ def compare_bundle(
         ExportError: a file has a role or precision that this check does not know.
         BundleError: a file is damaged, or ONNX Runtime cannot load it.
     """
-    artefacts = [_open(bundle, name, info) for name, info in bundle.spec.files.items()]
+    files = bundle.spec.files.items()
+    artefacts = [_open(bundle, *file) for file in files if file[1].role not in NETWORK_ROLES]
     engines = engine_runners(bundle, list(SOURCES))
     artefacts += [_engine(bundle, precision, runner) for precision, runner, _ in engines]
     try:
         comparer = _Comparer(bundle.spec, backbone, artefacts)
         for index, case in enumerate(cases):
             yield from comparer.compare(make_pictures(case, index, bundle.spec.backbone))
+        yield from compare_network(bundle)
     finally:
         for _, _, backend in engines:
             backend.close()

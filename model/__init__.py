@@ -1,5 +1,6 @@
 """The PyTorch truth: backbones and the modules that get exported."""
 
+from .alignment_net import AlignmentNet
 from .backbones import BACKBONES, Backbone, BackboneSpec, build_backbone
 from .folding import fold_batch_norm
 from .matching import MatchingLayer
@@ -9,6 +10,7 @@ from .weights import WeightsError
 __all__ = [
     "BACKBONES",
     "QATM",
+    "AlignmentNet",
     "Backbone",
     "BackboneSpec",
     "MatchingLayer",

@@ -130,6 +130,12 @@ def match_weights(pairs: PairScores, mapped: Array, width: float) -> Array:
     return pairs.values * np.exp(distance / (-2 * width * width))
 
 
+def measure(pairs: PairScores, matrix: Array, width: float = NEAR_WIDTHS[-1]) -> AffineFit:
+    """How well a map ``(2, 3)`` that is already known fits."""
+    weights = match_weights(pairs, transform(matrix, pairs.source), width)
+    return AffineFit(matrix, _support(weights))
+
+
 def _support(weights: Array) -> float:
     """Share of the smaller map's cells that have a match, 0 to 1."""
     return float(min(1.0, weights.sum() / min(weights.shape)))
@@ -191,5 +197,4 @@ def _refine(pairs: PairScores, matrix: Array, widths: tuple[float, ...]) -> Affi
         normal = (rows * own[:, None]).T @ rows
         ridge = RIDGE * np.trace(normal) * np.eye(3)
         matrix = np.linalg.solve(normal + ridge, rows.T @ (weights @ pairs.target)).T
-    weights = match_weights(pairs, transform(matrix, pairs.source), widths[-1])
-    return AffineFit(matrix, _support(weights))
+    return measure(pairs, matrix, widths[-1])

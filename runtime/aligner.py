@@ -7,8 +7,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import cv2
-import numpy as np
 from numpy.typing import NDArray
 
 from .affine_fit import (
@@ -22,12 +20,15 @@ from .affine_fit import (
     pair_scores,
     transform,
 )
-from .alignment import Alignment, Parameters
+from .align_maps import believable, bent, in_pixels, inside
+from .align_network import fit_by_network
+from .alignment import Alignment
 from .backend import open_backend
 from .boxes import Box
 from .bundle import Bundle, default_align_path
 from .errors import DeviceError, ImageError, InputError
 from .images import Image, as_bgr, resize_to
+from .pair_network import open_network
 from .results import MatcherInfo, describe
 from .spline_fit import bend
 from .template import is_flat
@@ -49,9 +50,6 @@ CELL = 16
 SMALLEST = 16
 """Pixels below which a picture has no grid to speak of."""
 
-SINGULAR = (0.2, 5.0)
-"""Stretches of the affine map, relative to the pictures' sizes, that are believed."""
-
 SCORE_SLOPE, SCORE_OFFSET = 5.0, 21.0
 """Logistic map from the log support to the score, one half at a support of 0.015. Set by hand
 between what pairs of one kind and pairs of different things reach, flatter than a fit to them."""
@@ -59,6 +57,8 @@ between what pairs of one kind and pairs of different things reach, flatter than
 THRESHOLD = 0.5
 
 MATCHING = ("qatm", "cosine")
+
+METHODS = ("fit", "network")
 
 
 class Aligner:
@@ -81,10 +81,12 @@ class Aligner:
         threads: CPU threads; ``None`` lets the runtime choose.
         matching: ``qatm``, or ``cosine`` (mutually best cells by cosine similarity) to compare it
             with; the score is meant for ``qatm``.
+        method: ``fit``, which needs no training, or ``network``, the trained network of a bundle
+            that has one (``qatm-export --task align --network``); the score means the same.
 
     Raises:
-        InputError: ``matching`` is something else.
-        BundleError: the bundle is missing, damaged, or lacks the precision.
+        InputError: ``matching`` or ``method`` is something else.
+        BundleError: the bundle is missing, damaged, or lacks the precision or a network.
         DeviceError: what was asked for is not available here.
     """
 
@@ -96,12 +98,22 @@ class Aligner:
         precision: str = "auto",
         threads: int | None = None,
         matching: str = "qatm",
+        method: str = "fit",
     ) -> None:
+        if method not in METHODS:
+            raise InputError(f"method is {method!r}; choose one of {', '.join(METHODS)}")
         if matching not in MATCHING:
             raise InputError(f"matching is {matching!r}; choose one of {', '.join(MATCHING)}")
         self._matching = matching
         self.bundle = Bundle.load(default_align_path() if bundle is None else bundle)
         self._backend = open_backend(self.bundle, device, precision, threads)
+        self._network = None
+        if method == "network":
+            try:
+                self._network = open_network(self.bundle, "align", self._backend.device, threads)
+            except BaseException:
+                self._backend.close()
+                raise
         self._closed = False
 
     @property
@@ -136,13 +148,15 @@ class Aligner:
             else:
                 control = None
         return Alignment(
-            _in_pixels(matrix, control, *sizes), score, score >= THRESHOLD, sizes[0], sizes[1]
+            in_pixels(matrix, control, *sizes), score, score >= THRESHOLD, sizes[0], sizes[1]
         )
 
     def close(self) -> None:
         """Release the runtime's resources; the aligner cannot be used afterwards."""
         if not self._closed:
             self._backend.close()
+            if self._network is not None:
+                self._network.close()
             self._closed = True
 
     def __enter__(self) -> Aligner:
@@ -158,16 +172,19 @@ class Aligner:
 
     def _fit(self, source: Image, target: Image) -> tuple[AffineFit, tuple[Array, Array] | None]:
         """Affine map, and control points before and after a spline, in fractions of the images."""
+        if self._network is not None:
+            alpha = self.bundle.spec.recipe.alpha
+            return fit_by_network(self._network, self._encode, source, target, alpha)
         pictures = [resize_to(picture, *_working(picture)) for picture in (source, target)]
         cells = [self._encode(picture) for picture in pictures]
         first = fit_affine(self._compare(cells[0], cells[1]))
-        if not _believable(first.matrix):
+        if not believable(first.matrix):
             return AffineFit(IDENTITY, 0.0), None
-        bent = self._encode(_bent(source, first.matrix, pictures[1]))
-        pairs = self._compare(bent, cells[1])
-        rest = fit_affine(_inside(pairs, first.matrix), IDENTITY)
+        nearer = self._encode(bent(source, first.matrix, pictures[1]))
+        pairs = self._compare(nearer, cells[1])
+        rest = fit_affine(inside(pairs, first.matrix), IDENTITY)
         matrix = compose(first.matrix, rest.matrix)
-        if not _believable(matrix) or rest.support < first.support / 2:
+        if not believable(matrix) or rest.support < first.support / 2:
             return first, None
         control = bend(pairs, rest.matrix)
         start = transform(invert(first.matrix), control[0])
@@ -218,66 +235,9 @@ def _pooled(features: Array, factor: int) -> Array:
     return parts.mean((2, 4))
 
 
-def _bent(source: Image, matrix: Array, target: Image) -> Image:
-    """The source under a map in fractions, of the size of the working target."""
-    height, width = target.shape[:2]
-    pixels = _pixel_matrix(matrix, (source.shape[1], source.shape[0]), (width, height))
-    shrink = math.sqrt(abs(float(np.linalg.det(pixels[:, :2]))))
-    if shrink < 1:
-        # Warping does not average, so what is shrunk is shrunk before.
-        sides = [max(1, round(side * shrink)) for side in (source.shape[1], source.shape[0])]
-        source = resize_to(source, sides[0], sides[1])
-        pixels = _pixel_matrix(matrix, (sides[0], sides[1]), (width, height))
-    warped = cv2.warpAffine(source, pixels, (width, height), borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(warped, np.uint8)
-
-
-def _inside(pairs: PairScores, matrix: Array) -> PairScores:
-    """The pairs whose bent cell shows the source and not its repeated border."""
-    at = transform(invert(matrix), pairs.source)
-    seen = np.all((at >= 0) & (at <= 1), axis=1)
-    return PairScores(pairs.values * seen[:, None], pairs.source, pairs.target)
-
-
-def _believable(matrix: Array) -> bool:
-    """Whether a map is no collapse, no explosion and no mirror image, and its centre stays."""
-    if not np.isfinite(matrix).all() or np.linalg.det(matrix[:, :2]) <= 0:
-        return False
-    largest, smallest = np.linalg.svd(matrix[:, :2])[1]
-    centre = matrix @ np.array([0.5, 0.5, 1.0])
-    low, high = SINGULAR
-    if not (low <= smallest and largest <= high):
-        return False
-    return bool(np.abs(centre - 0.5).max() <= 1)
-
-
 def _score(fit: AffineFit) -> float:
     """From the share of cells with a one-to-one match to a score in [0, 1]."""
     if fit.support <= 0:
         return 0.0
     odds = SCORE_SLOPE * math.log(fit.support) + SCORE_OFFSET
     return 1.0 / (1.0 + math.exp(min(-odds, 700.0)))
-
-
-def _to_pixels(points: Array, size: tuple[int, int]) -> Array:
-    """Fractions to pixels; a pixel's centre has integer coordinates."""
-    return points * np.array(size) - 0.5
-
-
-def _pixel_matrix(matrix: Array, source: tuple[int, int], target: tuple[int, int]) -> Array:
-    """A map of fractions ``(2, 3)`` as one of pixels."""
-    linear = matrix[:, :2] * np.array(target)[:, None] / np.array(source)[None]
-    offset = (matrix[:, :2] @ (0.5 / np.array(source)) + matrix[:, 2]) * np.array(target) - 0.5
-    return np.c_[linear, offset]
-
-
-def _in_pixels(
-    matrix: Array,
-    control: tuple[Array, Array] | None,
-    source: tuple[int, int],
-    target: tuple[int, int],
-) -> Parameters:
-    affine = _pixel_matrix(matrix, source, target)
-    if control is None:
-        return Parameters(affine, np.empty((0, 2)), np.empty((0, 2)))
-    return Parameters(affine, _to_pixels(control[0], source), _to_pixels(control[1], target))

@@ -93,15 +93,25 @@ def check_size(image: Image, name: str) -> None:
         )
 
 
-def encode_levels(image: Image, encoder: Encoder, *, wraps: bool) -> list[ReferenceLevel]:
-    """Encode a reference at each of :data:`LEVELS` that is neither too fine nor an enlargement."""
+def encode_levels(
+    image: Image, encoder: Encoder, *, wraps: bool, most: int = MAX_CELLS
+) -> list[ReferenceLevel]:
+    """Encode a reference at each of :data:`LEVELS` that is neither too fine nor an enlargement.
+
+    Args:
+        image: the reference.
+        encoder: of its features.
+        wraps: whether its columns continue from the last to the first.
+        most: finer levels than the coarsest have at most so many cells.
+    """
     size = working_size(image)
     levels: list[ReferenceLevel] = []
     for wanted in LEVELS:
         scale = wanted / size
         if levels and scale > MAX_ENLARGE:
             break
-        level = _encode(image, encoder, scale, wanted, wraps=wraps)
+        cells = most if levels else MAX_CELLS
+        level = _encode(image, encoder, scale, wanted, wraps=wraps, most=cells)
         if level is None:
             break
         levels.append(level)
@@ -154,7 +164,7 @@ def wraps_around(image: Image) -> bool:
 
 
 def _encode(
-    image: Image, encoder: Encoder, scale: float, size: float, *, wraps: bool
+    image: Image, encoder: Encoder, scale: float, size: float, *, wraps: bool, most: int
 ) -> ReferenceLevel | None:
     """Encode at one scale; ``None`` if that takes too many cells."""
     stride = encoder.coarse_stride
@@ -162,7 +172,7 @@ def _encode(
     if wraps:
         # Whole cells, so that the grid continues across the seam.
         columns = max(1, round(columns / encoder.align)) * encoder.align
-    if (rows // stride) * (columns // stride) > MAX_CELLS:
+    if (rows // stride) * (columns // stride) > most:
         return None
     coarse = encode_padded(resize_to(image, columns, rows), encoder, wraps=wraps)
     shape = (coarse.shape[1], coarse.shape[2])

@@ -130,6 +130,7 @@ class BundleSpec:
     files: dict[str, FileInfo]
     tools: dict[str, str] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
+    network: dict[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA_VERSION
 
     def to_json(self) -> dict[str, Any]:
@@ -182,6 +183,7 @@ class BundleSpec:
                 files={str(name): _file(entry) for name, entry in data["files"].items()},
                 tools=dict(data.get("tools", {})),
                 calibration=dict(data.get("calibration", {})),
+                network=dict(data.get("network", {})),
             )
             _check_ranges(spec)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:

@@ -47,7 +47,8 @@ class Verification:
         score: 0 to 1; how surely.
         same_place: whether the score reaches the threshold.
         region: the best candidate, even where ``same_place`` is false; empty if there is none.
-        quality: how well each patch of the reference matches one of the query.
+        quality: how well each patch of the reference matches one of the query; of a network, how
+            surely the query shows it.
         support: weighted number of patches that agree on one transform.
         matches: number of one-to-one matches, agreeing or not.
     """
@@ -56,8 +57,8 @@ class Verification:
     same_place: bool
     region: Region
     quality: QualityMap
-    support: float
-    matches: int
+    support: float = 0.0
+    matches: int = 0
 
 
 def score_of(support: float) -> float:

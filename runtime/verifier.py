@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,14 @@ from numpy.typing import NDArray
 from .backend import open_backend
 from .boxes import Box
 from .bundle import Bundle
+from .candidates import Candidate, Query
 from .errors import DeviceError, InputError
 from .features import Encoder
 from .images import Image, as_bgr, resize_to
 from .pair_matches import MATCHING, match_pairs
+from .place_network import FEW_CELLS, Compare, look, open_place_network, region_of_sight
 from .reference_levels import (
+    MAX_CELLS,
     ReferenceLevel,
     as_rows,
     centres_of,
@@ -31,14 +35,7 @@ from .reference_levels import (
 from .results import MatcherInfo, QualityMap, describe
 from .robust_fit import fit_robustly, transform
 from .template import is_flat
-from .verification import (
-    THRESHOLD,
-    Region,
-    Verification,
-    empty_region,
-    region_of,
-    score_of,
-)
+from .verification import THRESHOLD, Region, Verification, empty_region, region_of, score_of
 from .view_geometry import bend, outline, plausible, quarter_turns, scaling
 
 Array = NDArray[Any]
@@ -68,30 +65,10 @@ GAIN = 1.2
 TURNED_LEVELS = (128.0, 362.0)
 """Working sizes of the levels that are searched for turned queries."""
 
+DECIDE = ("fit", "network")
+
 TOLERANCE = 12.0
 """Working pixels within which matches agree: one and a half cells."""
-
-
-class Query(NamedTuple):
-    """A query at one working resolution; ``scale`` is a matrix from its pixels to working ones."""
-
-    cells: Array
-    centres: Array
-    scale: Array
-
-
-class Candidate(NamedTuple):
-    """How a query lies in one level of the reference.
-
-    ``matrix`` leads from pixels of the query to working pixels of the level; ``None`` where nothing
-    fits.
-    """
-
-    matrix: Array | None
-    support: float
-    level: ReferenceLevel
-    quality: Array
-    matches: int
 
 
 class Verifier:
@@ -99,7 +76,8 @@ class Verifier:
 
     The reference is encoded once, at several working resolutions, so that a query may show a
     detail of it or more than it. Matches between patches are weighted with their quality (QATM);
-    those that agree on one affine map or homography support the decision. Nothing is trained.
+    those that agree on one affine map or homography support the decision. Nothing is trained for
+    that, and it decides better than the network that a bundle may hold beside it.
 
     Images are ``(H, W, 3)`` uint8 BGR (grey and BGRA are converted). Several threads may call
     :meth:`verify` of one verifier at once.
@@ -114,6 +92,8 @@ class Verifier:
             ``"auto"`` looks at wide pictures' edges.
         matching: ``qatm``, or ``correlation`` or ``cosine`` to compare it with; the score's
             calibration is meant for ``qatm``.
+        decide: ``fit``, the robust fit; or ``network``, the bundle's trained network, which needs
+            fewer looks but is surer of less. Its answers have no ``support`` and no ``matches``.
 
     Attributes:
         wraps: whether the reference is treated as a full turn.
@@ -121,8 +101,8 @@ class Verifier:
 
     Raises:
         ImageError: the reference is not a usable image, or too small.
-        InputError: ``panorama`` or ``matching`` is something else.
-        BundleError: the bundle is missing, damaged, or lacks the precision.
+        InputError: ``panorama``, ``matching`` or ``decide`` is something else.
+        BundleError: the bundle is missing, damaged, or lacks the precision or the network.
         DeviceError: what was asked for is not available here.
     """
 
@@ -136,10 +116,13 @@ class Verifier:
         threads: int | None = None,
         panorama: bool | Literal["auto"] = "auto",
         matching: str = "qatm",
+        decide: str = "fit",
     ) -> None:
         if matching not in MATCHING:
             raise InputError(f"matching is {matching!r}; choose one of {', '.join(MATCHING)}")
         self._matching = matching
+        if decide not in DECIDE:
+            raise InputError(f"decide is {decide!r}; choose one of {', '.join(DECIDE)}")
         if panorama not in (True, False, "auto"):
             raise InputError(f"panorama is {panorama!r}; give True, False or 'auto'")
         picture = as_bgr(reference, "reference")
@@ -148,11 +131,19 @@ class Verifier:
         self.wraps = wraps_around(picture) if panorama == "auto" else bool(panorama)
         self.bundle = Bundle.load(bundle)
         self._backend = open_backend(self.bundle, device, precision, threads)
+        self._closing = ExitStack()
+        self._closing.callback(self._backend.close)
         self._closed = False
         try:
+            self._compare = None
+            if decide == "network":
+                device = self._backend.device
+                self._compare, network = open_place_network(self.bundle, device, threads)
+                self._closing.callback(network.close)
             self._encoder = Encoder(self._backend, self.bundle.spec.backbone)
             self._flat = _flat(picture)
-            self._levels = encode_levels(picture, self._encoder, wraps=self.wraps)
+            most = MAX_CELLS if self._compare is None else FEW_CELLS
+            self._levels = encode_levels(picture, self._encoder, wraps=self.wraps, most=most)
         except BaseException:
             self.close()
             raise
@@ -179,6 +170,8 @@ class Verifier:
             raise InputError(f"min_score is {min_score}; scores lie between 0 and 1")
         picture = as_bgr(query, "query")
         check_size(picture, "query")
+        if self._compare is not None and not (self._flat or _flat(picture)):
+            return self._seen(picture, self._compare, min_score)
         # Pictures of one colour match in nothing but noise.
         if self._flat or _flat(picture):
             level = self._levels[0]
@@ -191,10 +184,20 @@ class Verifier:
         found = score >= (THRESHOLD if min_score is None else min_score)
         return Verification(score, found, region, self._quality(best), best.support, best.matches)
 
+    def _seen(self, picture: Image, compare: Compare, min_score: float | None) -> Verification:
+        """What the network says of a query."""
+        sight = look(picture, self._levels, self._encoder, compare)
+        stride = self._encoder.coarse_stride
+        region = region_of_sight(sight, *self.size, stride, wraps=self.wraps)
+        score = sight.score if region.mask.any() else 0.0
+        found = score >= (THRESHOLD if min_score is None else min_score)
+        cell = (stride / sight.level.scale[0], stride / sight.level.scale[1])
+        return Verification(score, found, region, QualityMap(sight.quality, cell, self.size))
+
     def close(self) -> None:
         """Release the runtime's resources; the verifier cannot be used afterwards."""
         if not self._closed:
-            self._backend.close()
+            self._closing.close()
             self._closed = True
 
     def __enter__(self) -> Verifier:

@@ -127,12 +127,13 @@ def test_unusable_options(tmp_path, monkeypatch, capsys, options, word):
         (["--engine", "tensorrt-rtx", "--sm", "75,87"], "cannot build for SM 87; it has SM 75"),
         (["--engine", "tensorrt-rtx", "--shapes", "480x640:64x64:960x960"], "do not grow"),
         (["--engine", "tensorrt-rtx", "--shapes", "250x320"], "250 px is not a multiple"),
+        (["--engine", "tensorrt-rtx", "--timing-cache", "times"], "has no timing cache"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_slow(
     tmp_path, monkeypatch, capsys, options, words
 ):
-    if "--sm" in options and "tensorrt-rtx" in options:
+    if {"--sm", "--timing-cache"} & set(options) and "tensorrt-rtx" in options:
         pytest.importorskip("tensorrt_rtx")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()

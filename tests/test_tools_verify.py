@@ -10,11 +10,14 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
+from qatm.model.verification_net import VerificationNet
 from qatm.runtime import InputError
 from qatm.tools.cli import app
 from qatm.tools.panoramas import Turns, find_turns, render
+from qatm.tools.train_checkpoint import write_checkpoint
 from qatm.tools.verify_eval import read_names
 from qatm.tools.verify_pairs import read_cases
 
@@ -188,6 +191,7 @@ def test_verify_refuses_what_it_cannot_use(places: Path, tmp_path: Path) -> None
     refused(qatm("verify", picture, tmp_path / "none.png"), "does not exist")
     refused(qatm("verify", picture, picture, "--min-score", "1.5"), "--min-score")
     refused(qatm("verify", picture, picture, "--save", picture), "overwrite an input")
+    refused(qatm("verify", picture, picture, "--decide", "network"), "no network")
 
 
 # --- qatm eval verify
@@ -245,7 +249,7 @@ def test_eval_prints_a_line_for_each_method_and_saves_the_cases(
     table = tmp_path / "cases.csv"
     result = qatm(
         *("eval", "verify", places / "homography", "--method", "qatm,sift"),
-        *("--others", "1", "--threads", "1", "--json", "--save", table),
+        *("--others", "1", "--processes", "1", "--json", "--save", table),
     )
 
     assert result.exit_code == 0, result.output
@@ -259,6 +263,37 @@ def test_eval_prints_a_line_for_each_method_and_saves_the_cases(
     assert len(rows) == 16
     assert {row["method"] for row in rows} == {"qatm", "sift"}
     assert sum(row["iou"] == "" for row in rows) == 8
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a training that only made its first weights."""
+    folder = tmp_path_factory.mktemp("network")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        weights = VerificationNet("correlation").state_dict()
+    write_checkpoint(folder, "verify", 1, {"matching": "correlation"}, weights, {})
+    return folder
+
+
+def test_eval_compares_trained_networks(places: Path, network: Path) -> None:
+    result = qatm(
+        *("eval", "verify", places / "homography", "--network", network, "--network", network),
+        *("--others", "1", "--processes", "1", "--json"),
+    )
+
+    assert result.exit_code == 0, result.output
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["method"] for line in lines] == ["network-correlation", "network-correlation-2"]
+    assert lines[0]["roc_auc"] == lines[1]["roc_auc"]
+    assert 0 <= lines[0]["region_iou"] <= 1
+    assert (lines[0]["positives"], lines[0]["negatives"]) == (4, 4)
+
+
+def test_eval_refuses_networks_that_are_not_there(places: Path, tmp_path: Path) -> None:
+    refused(qatm("eval", "verify", places, "--network", tmp_path), "no checkpoint")
+    pairs = places / "homography"
+    refused(qatm("eval", "verify", pairs, "--method", "network", "--processes", "1"), "no network")
 
 
 def test_eval_refuses_wrong_usage_before_any_work(places: Path, tmp_path: Path) -> None:

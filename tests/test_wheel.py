@@ -96,7 +96,8 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(wheel_files
     assert {name for name in wheel_files if ".dist-info/" not in name} == expected
     assert expected >= {f"qatm/{folder}/py.typed" for folder in FOLDERS}
     bundle = {"bundle.json", "features.onnx", "match.onnx"}
-    assert expected >= {f"qatm/runtime/default_bundle/{name}" for name in bundle}
+    for folder in ("default_bundle", "default_align"):
+        assert expected >= {f"qatm/runtime/{folder}/{name}" for name in bundle}
 
 
 def test_the_wheel_carries_licences_and_commands(wheel, wheel_files):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,13 @@ from ..runtime.images import read_image
 from .console import FOUND, NOT_FOUND, json_line, print_line
 from .match_command import Device, Precision
 from .saving import plan_pictures, save_picture
+
+
+class AlignMethod(str, Enum):
+    """How the transform is found."""
+
+    fit = "fit"
+    network = "network"
 
 
 def align(
@@ -35,6 +43,10 @@ def align(
     precision: Annotated[
         Precision, typer.Option(help="Variant of the model; it must be in the bundle.")
     ] = Precision.auto,
+    method: Annotated[
+        AlignMethod,
+        typer.Option(help="fit needs no training; network is the trained one of --model."),
+    ] = AlignMethod.fit,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     save: Annotated[
         Path | None,
@@ -52,7 +64,8 @@ def align(
 
     pictures = [read_image(path) for path in (source, target)]
     (path,) = plan_pictures(save, [source], [source, target])
-    with Aligner(model, device=device.value, precision=precision.value) as aligner:
+    how = method.value
+    with Aligner(model, device.value, precision=precision.value, method=how) as aligner:
         start = time.perf_counter()
         alignment = aligner.align(*pictures)
         milliseconds = (time.perf_counter() - start) * 1000.0

@@ -13,6 +13,7 @@ import typer
 from numpy.typing import NDArray
 
 from ..runtime.errors import InputError
+from .align_networks import network_bundles
 from .align_pairs import GroupFolder, Marked, read_groups
 from .console import complain, json_line, progress
 from .eval_options import DeviceOption, ModelOption
@@ -61,6 +62,15 @@ def align(
             show_default=False,
         ),
     ] = None,
+    network: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="PATH",
+            help="Also a trained network, as method network-qatm, network-correlation or "
+            "network-cosine: a checkpoint or folder of qatm train align, or a bundle; repeated.",
+            show_default=False,
+        ),
+    ] = None,
     model: ModelOption = None,
     device: DeviceOption = Device.auto,
     as_json: Annotated[
@@ -78,17 +88,18 @@ def align(
 
     Exit status: 0 evaluated, 2 wrong usage or no usable pair.
     """
-    wanted = _methods(method)
-    found = read_groups(folder)
-    for problem in found.problems:
-        complain(f"skipped {problem}")
     results: list[Result] = []
-    for name in wanted:
-        done = _run(name, found, model, device)
-        results += done
-        for record in records(name, done):
-            line = f"{name:<10} {record['group']:<20} {record['pck']:.3f} {record['pairs']:>6}"
-            typer.echo(json_line(record) if as_json else line)
+    with network_bundles(network or (), model) as networks:
+        wanted = _methods(method, list(networks))
+        found = read_groups(folder)
+        for problem in found.problems:
+            complain(f"skipped {problem}")
+        for name in wanted:
+            done = _run(name, found, networks.get(name, model), device)
+            results += done
+            for record in records(name, done):
+                line = f"{name:<20} {record['group']:<20} {record['pck']:.3f} {record['pairs']:>6}"
+                typer.echo(json_line(record) if as_json else line)
     if save is not None:
         _write_csv(save / "align-pairs.csv", results)
 
@@ -113,18 +124,20 @@ def records(method: str, results: Sequence[Result]) -> list[dict[str, Any]]:
     ]
 
 
-def _methods(chosen: Sequence[str] | None) -> list[str]:
-    """The methods asked for, each once.
+def _methods(chosen: Sequence[str] | None, networks: Sequence[str]) -> list[str]:
+    """The methods asked for, each once; the networks given count as methods.
 
     Raises:
         InputError: one is unknown.
     """
     names = [name.strip() for part in chosen or (ALL,) for name in part.split(",")]
-    unknown = [name for name in names if name not in (*METHODS, ALL)]
+    every = [*METHODS, *networks]
+    unknown = [name for name in names if name not in (*every, ALL)]
     if unknown:
-        known = ", ".join((*METHODS, ALL))
-        raise InputError(f"method {unknown[0]!r} is unknown; choose from {known}")
-    return list(METHODS) if ALL in names else list(dict.fromkeys(names))
+        known = ", ".join((*every, ALL))
+        more = "" if networks else "; --network adds a trained one"
+        raise InputError(f"method {unknown[0]!r} is unknown; choose from {known}{more}")
+    return every if ALL in names else list(dict.fromkeys(names))
 
 
 def _run(name: str, found: GroupFolder, model: Path | None, device: Device) -> list[Result]:
@@ -138,7 +151,9 @@ def _run(name: str, found: GroupFolder, model: Path | None, device: Device) -> l
     with progress(pairs, name) as (items, _):
         if name == "identity":
             return [_result(name, pair, stretched) for pair in items]
-        with Aligner(model, device=device.value, matching=name) as aligner:
+        by_network = name.startswith("network")
+        how, matching = ("network", "qatm") if by_network else ("fit", name)
+        with Aligner(model, device.value, matching=matching, method=how) as aligner:
 
             def placed(source: Marked, target: Marked) -> tuple[Array, float]:
                 alignment = aligner.align(source.image, target.image)

@@ -16,6 +16,8 @@ from .doctor import doctor
 from .eval_command import eval_app
 from .match_command import match
 from .track_command import track
+from .train_command import train_app
+from .train_verify_command import verify as train_verify
 from .verify_command import verify
 
 EPILOG = "Exit status: 0 found or passed, 1 not found or failed, 2 wrong usage or unreadable input."
@@ -35,7 +37,9 @@ app.command("align")(align)
 app.command("check")(check)
 app.command("bench")(bench)
 app.command("doctor")(doctor)
+train_app.command("verify")(train_verify)
 app.add_typer(eval_app, name="eval")
+app.add_typer(train_app, name="train")
 app.add_typer(calib)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +23,13 @@ from .saving import plan_pictures, save_picture
 
 if TYPE_CHECKING:
     from ..runtime import Verification, Verifier
+
+
+class Decide(str, Enum):
+    """What decides: the robust fit, or the network of the model."""
+
+    fit = "fit"
+    network = "network"
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,13 @@ def verify(
     precision: Annotated[
         Precision, typer.Option(help="Variant of the model; it must be in the bundle.")
     ] = Precision.auto,
+    decide: Annotated[
+        Decide,
+        typer.Option(
+            help="fit: how many patches agree on one transform; network: the trained network that "
+            "a model may hold. The fit decides better."
+        ),
+    ] = Decide.fit,
     min_score: Annotated[
         float | None,
         typer.Option(
@@ -135,7 +150,7 @@ def verify(
     files, missing = list_images([query])
     drawings = plan_pictures(save, files, [reference])
     wraps = "auto" if panorama is None else panorama
-    options = {"precision": precision.value, "panorama": wraps}
+    options = {"precision": precision.value, "panorama": wraps, "decide": decide.value}
     with Verifier(picture, model, device.value, **options) as verifier:
         answers, unreadable = [], missing
         with progress(list(zip(files, drawings, strict=True)), "verifying") as (items, emit):

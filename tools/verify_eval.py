@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,18 +15,37 @@ import typer
 
 from ..runtime.errors import InputError
 from .console import complain, json_line, print_line, progress
-from .eval_options import DeviceOption, ModelOption
+from .eval_options import MOST_PROCESSES, DeviceOption, ModelOption, ProcessesOption
+from .eval_run import runner
 from .match_command import Device
 from .metrics import decision, roc_auc
 
 if TYPE_CHECKING:
-    from .verify_methods import Method
+    from .verify_methods import Setup
     from .verify_pairs import Case
 
 ALL = "all"
 OURS = "qatm"
 KNOWN = ("qatm", "correlation", "cosine", "sift", "orb")
+NETWORK = "network"
 NO_TRUTH = float("nan")
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A method by its name, and the checkpoint it is read from if it is a network's."""
+
+    name: str
+    checkpoint: Path | None = None
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What one process does: the queries of one reference with one method."""
+
+    contestant: Contestant
+    cases: tuple[Case, ...]
+    setup: Setup
 
 
 @dataclass(frozen=True)
@@ -59,7 +79,17 @@ def verify(
             metavar="NAME",
             help=f"Repeated or separated by commas; '{ALL}' is every one. Known: "
             f"{', '.join(KNOWN)}. correlation and cosine replace only QATM in the same fit; sift "
-            f"and orb count the inliers of a homography. Default: {OURS}.",
+            f"and orb count the inliers of a homography; {NETWORK} is the one in the bundle, which "
+            f"'{ALL}' leaves out. Default: {OURS}, or the networks of --network.",
+            show_default=False,
+        ),
+    ] = None,
+    network: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="CHECKPOINT",
+            help="File or folder written by qatm train verify; may be repeated. Its method is "
+            "called network-KIND by its matching layer, and numbered if there are several.",
             show_default=False,
         ),
     ] = None,
@@ -75,11 +105,9 @@ def verify(
         int, typer.Option(metavar="N", min=0, help="Chooses the queries of other places.")
     ] = 0,
     threads: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", min=1, help="CPU threads. Default: all cores.", show_default=False
-        ),
-    ] = None,
+        int, typer.Option(metavar="N", min=1, help="CPU threads of each process.")
+    ] = 1,
+    processes: ProcessesOption = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per method.")
     ] = False,
@@ -96,7 +124,7 @@ def verify(
 
     Exit status: 0 evaluated, 2 wrong usage or no usable place.
     """
-    names = read_names(method or [OURS])
+    contestants = read_contestants(method or [], network or [])
     _check_save(save)
     from .verify_methods import Setup
     from .verify_pairs import read_cases
@@ -107,11 +135,13 @@ def verify(
         complain(f"skipped {problem}")
     setup = Setup(model, device.value, threads)
     results: list[Result] = []
-    work = [(name, cases) for name in names for cases in _by_reference(found.cases)]
-    with progress(work, "evaluating") as (items, emit):
-        for name, cases in items:
-            results += _run(name, cases, setup)
-            own = [result for result in results if result.method == name]
+    groups = _by_reference(found.cases)
+    work = [Piece(one, tuple(cases), setup) for one in contestants for cases in groups]
+    count = processes or min(MOST_PROCESSES, os.cpu_count() or 1)
+    with runner(count, threads) as run, progress(work, "evaluating") as (items, emit):
+        for piece, done in zip(items, run(evaluate, work), strict=True):
+            results += done
+            own = [result for result in results if result.method == piece.contestant.name]
             if len(own) == len(found.cases):
                 line = record(own)
                 emit(json_line(line) if as_json else _text(line))
@@ -121,6 +151,23 @@ def verify(
         print_line(f"{len(found.cases)} cases a method in {time.perf_counter() - start:.0f} s")
 
 
+def read_contestants(methods: Sequence[str], networks: Sequence[Path]) -> list[Contestant]:
+    """The methods asked for by name, then the networks; the default method if there is neither.
+
+    Raises:
+        InputError: an unknown method, or no checkpoint of a network.
+    """
+    chosen = [Contestant(name) for name in read_names(methods)] if methods else []
+    if networks:
+        from .verify_methods import network_name
+
+        names = [network_name(path) for path in networks]
+        for position, (name, path) in enumerate(zip(names, networks, strict=True)):
+            number = names[:position].count(name) + 1
+            chosen.append(Contestant(name if number == 1 else f"{name}-{number}", path))
+    return chosen or [Contestant(OURS)]
+
+
 def read_names(wanted: Sequence[str]) -> tuple[str, ...]:
     """The methods asked for, in the order of the list of known ones for ``all``.
 
@@ -128,10 +175,10 @@ def read_names(wanted: Sequence[str]) -> tuple[str, ...]:
         InputError: an unknown one, or none.
     """
     names = [part.strip() for entry in wanted for part in entry.split(",") if part.strip()]
-    unknown = [name for name in names if name not in (*KNOWN, ALL)]
+    unknown = [name for name in names if name not in (*KNOWN, NETWORK, ALL)]
     if unknown or not names:
         what = f"method {unknown[0]!r} is unknown" if unknown else "--method names no method"
-        raise InputError(f"{what}; choose from {', '.join(KNOWN)} or {ALL}")
+        raise InputError(f"{what}; choose from {', '.join(KNOWN)}, {NETWORK} or {ALL}")
     return KNOWN if ALL in names else tuple(dict.fromkeys(names))
 
 
@@ -168,11 +215,12 @@ def _by_reference(cases: Sequence[Case]) -> list[list[Case]]:
     return list(groups.values())
 
 
-def _run(name: str, cases: Sequence[Case], setup: Any) -> list[Result]:
+def evaluate(piece: Piece) -> list[Result]:
     """Verify all queries of one reference with one method."""
-    from .verify_methods import METHODS
+    from .verify_methods import open_method
 
-    method: Method = METHODS[name](cases[0].reference.image, setup)
+    name, cases = piece.contestant.name, piece.cases
+    method = open_method(name, cases[0].reference.image, piece.setup, piece.contestant.checkpoint)
     results = []
     for case in cases:
         outcome = method(case.query)

@@ -11,7 +11,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..runtime.backend import open_backend
+from ..runtime.bundle import Bundle
+from ..runtime.features import Encoder
 from ..runtime.images import Image
+from ..runtime.place_network import FEW_CELLS, Compare, look, open_place_network, region_of_sight
+from ..runtime.reference_levels import encode_levels
 from ..runtime.robust_fit import transform
 from ..runtime.verification import region_of
 from ..runtime.verifier import Verifier
@@ -37,6 +42,14 @@ class Outcome(NamedTuple):
     mask: Array
 
 
+class Setup(NamedTuple):
+    """What methods are opened with."""
+
+    bundle: Path | None = None
+    device: str = "auto"
+    threads: int | None = None
+
+
 class Method(Protocol):
     """Looks at a reference once, then at many queries."""
 
@@ -59,6 +72,29 @@ class QatmMethod:
         """Verify one query."""
         result = self._verifier.verify(query)
         return Outcome(result.support, result.same_place, result.region.mask)
+
+
+class NetworkMethod:
+    """A trained network: that of a checkpoint, on PyTorch, or else the bundle's own."""
+
+    def __init__(self, reference: Image, setup: Setup, checkpoint: Path | None) -> None:
+        self._bundle = Bundle.load(setup.bundle)
+        self._backend = open_backend(self._bundle, setup.device, "auto", setup.threads)
+        self._encoder = Encoder(self._backend, self._bundle.spec.backbone)
+        self._levels = encode_levels(reference, self._encoder, wraps=False, most=FEW_CELLS)
+        self._size = reference.shape[1], reference.shape[0]
+        if checkpoint is None:
+            device = self._backend.device
+            self._compare, _ = open_place_network(self._bundle, device, setup.threads)
+        else:
+            self._compare = _trained(checkpoint, setup.threads)
+
+    def __call__(self, query: Image) -> Outcome:
+        """Verify one query."""
+        sight = look(query, self._levels, self._encoder, self._compare)
+        stride = self._encoder.coarse_stride
+        region = region_of_sight(sight, *self._size, stride, wraps=False)
+        return Outcome(sight.decision, sight.decision >= 0, region.mask)
 
 
 class KeyPointMethod:
@@ -107,12 +143,46 @@ class KeyPointMethod:
         return (points + 0.5) / factor - 0.5, rows
 
 
-class Setup(NamedTuple):
-    """What methods are opened with."""
+def network_name(checkpoint: Path) -> str:
+    """``network-qatm`` for the folder or file of a network with that matching layer.
 
-    bundle: Path | None = None
-    device: str = "auto"
-    threads: int | None = None
+    Raises:
+        InputError: it is no checkpoint of ``qatm train verify``.
+    """
+    from .train_checkpoint import open_checkpoint
+
+    return f"network-{open_checkpoint(checkpoint, 'verify').config['matching']}"
+
+
+def _trained(checkpoint: Path, threads: int | None) -> Compare:
+    """The network of a checkpoint."""
+    import torch
+
+    from .train_checkpoint import open_checkpoint
+    from .train_places import load_verification_net
+
+    network = load_verification_net(open_checkpoint(checkpoint, "verify"))
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+    def compare(query: Array, reference: Array) -> tuple[float, Array]:
+        with torch.inference_mode():
+            pair = (torch.from_numpy(features)[None] for features in (query, reference))
+            decision, region = network(*pair)
+        return float(decision[0]), region[0].numpy()
+
+    return compare
+
+
+def open_method(name: str, reference: Image, setup: Setup, checkpoint: Path | None) -> Method:
+    """A method for a reference, by its name or by the checkpoint of a network."""
+    if checkpoint is not None:
+        return NetworkMethod(reference, setup, checkpoint)
+    return METHODS[name](reference, setup)
+
+
+def _network(reference: Image, setup: Setup) -> Method:
+    return NetworkMethod(reference, setup, None)
 
 
 def _ours(matching: str) -> Callable[[Image, Setup], Method]:
@@ -137,6 +207,7 @@ METHODS: Mapping[str, Callable[[Image, Setup], Method]] = MappingProxyType(
         "qatm": _ours("qatm"),
         "correlation": _ours("correlation"),
         "cosine": _ours("cosine"),
+        "network": _network,
         "sift": _sift,
         "orb": _orb,
     }

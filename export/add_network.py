@@ -1,0 +1,41 @@
+"""Puts a trained network into a copy of a bundle that exists."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from ..runtime.bundle import MANIFEST, Bundle
+from .bundle_writer import describe, publish, staging_folder, write_manifest
+from .networks import TrainedNetwork
+from .onnx_graphs import DEFAULT_OPSET, write_onnx
+
+
+def add_network(bundle: Bundle, network: TrainedNetwork, folder: Path) -> Bundle:
+    """Write a bundle that has the ONNX files of another one and a network.
+
+    Args:
+        bundle: with the features that the network was trained on; stays as it is.
+        network: what to add.
+        folder: of the new bundle; made if missing.
+
+    Raises:
+        ExportError: other features, or a graph that failed its check.
+        OSError: the folder cannot be written.
+    """
+    info = bundle.spec.backbone
+    network.check_features(info.name, info.taps)
+    graph = network.graph(info.channels)
+    with staging_folder(folder) as stage:
+        for name, file in bundle.spec.files.items():
+            shutil.copyfile(bundle.file(file.role, file.precision), stage / name)
+        path = stage / graph.file_name
+        write_onnx(graph, path, DEFAULT_OPSET)
+        files = {**bundle.spec.files, path.name: describe(path, graph.role, graph.precision)}
+        files.update([network.write_weights(stage)])
+        spec = replace(bundle.spec, files=files, network=network.info())
+        write_manifest(stage / MANIFEST, spec)
+        Bundle.load(stage)
+        publish(stage, folder)
+    return Bundle.load(folder)
