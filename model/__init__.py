@@ -5,6 +5,7 @@ from .backbones import BACKBONES, Backbone, BackboneSpec, build_backbone
 from .folding import fold_batch_norm
 from .matching import MatchingLayer
 from .qatm import QATM, standardise
+from .verification_net import VerificationNet
 from .weights import WeightsError
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Backbone",
     "BackboneSpec",
     "MatchingLayer",
+    "VerificationNet",
     "WeightsError",
     "build_backbone",
     "fold_batch_norm",
