@@ -153,11 +153,6 @@ def fit_windows(grid: PatchGrid, cells: Array, alpha: float) -> WindowFit:
         Maps of ``(H - h + 1, W - w + 1)``.
     """
     cosine = Comparison(grid.rows, cells).cosine(grid.rows)
-    return fit_of(cosine, grid, alpha)
-
-
-def fit_of(cosine: Array, grid: PatchGrid, alpha: float) -> WindowFit:
-    """:func:`fit_windows` from similarities ``(M, H, W)`` that are known already."""
     below = np.float32(alpha) * (cosine - 1)
     crowd = np.log(np.exp(below).sum(0))
     own = below[grid.target > 0]

@@ -11,7 +11,7 @@ import typer
 
 from ..runtime.images import read_image
 from .console import FOUND, NOT_FOUND, json_line, print_line
-from .match_command import Device, Precision
+from .model_options import Device, DeviceOption, Precision, PrecisionOption
 from .saving import plan_pictures, save_picture
 
 
@@ -37,12 +37,8 @@ def align(
             help="Folder written by qatm-export. Default: the model for alignment inside qatm.",
         ),
     ] = None,
-    device: Annotated[
-        Device, typer.Option(help="Where to compute; auto takes the fastest that works.")
-    ] = Device.auto,
-    precision: Annotated[
-        Precision, typer.Option(help="Variant of the model; it must be in the bundle.")
-    ] = Precision.auto,
+    device: DeviceOption = Device.auto,
+    precision: PrecisionOption = Precision.auto,
     method: Annotated[
         AlignMethod,
         typer.Option(help="fit needs no training; network is the trained one of --model."),

@@ -16,8 +16,8 @@ from ..runtime.errors import InputError
 from .align_networks import network_bundles
 from .align_pairs import GroupFolder, Marked, read_groups
 from .console import complain, json_line, progress
-from .eval_options import DeviceOption, ModelOption
-from .match_command import Device
+from .eval_options import DeviceOption
+from .model_options import Device, ModelOption
 
 Array = NDArray[Any]
 Transfer = Callable[[Marked, Marked], tuple[Array, float]]

@@ -16,7 +16,6 @@ from .eval_options import (
     Folder,
     JsonOption,
     MethodOption,
-    ModelOption,
     ProcessesOption,
     ProtocolOption,
     SaveOption,
@@ -26,7 +25,7 @@ from .eval_options import (
 )
 from .eval_run import Outcome, Task
 from .eval_table import evaluate, print_halves
-from .match_command import Device
+from .model_options import Device, ModelOption
 from .pairs import Pair, PairFolder, read_pairs, strangers
 from .track_eval_command import track
 from .verify_eval import verify

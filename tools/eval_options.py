@@ -16,8 +16,8 @@ from ..runtime.errors import InputError, QatmError
 from .console import complain
 from .eval_run import PROTOCOLS
 from .eval_variants import OURS, Variant, ablation, plain_variants, read_changes
-from .match_command import Device
 from .methods import METHODS, Setup, open_method
+from .model_options import Device
 
 ALL = "all"
 MOST_PROCESSES = 4
@@ -67,14 +67,6 @@ MethodOption = Annotated[
         help=f"Methods to compare, repeated or separated by commas; '{ALL}' is every one that can "
         f"run here. Known: {', '.join(METHODS)}. Default: {OURS}.",
         show_default=False,
-    ),
-]
-ModelOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--model",
-        metavar="BUNDLE",
-        help="Folder written by qatm-export. Default: the model that comes with qatm.",
     ),
 ]
 DeviceOption = Annotated[Device, typer.Option("--device", help="Where to compute our features.")]

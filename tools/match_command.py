@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,31 +25,13 @@ from .console import (
     progress,
 )
 from .draw import cut, shown_size, side_by_side
+from .model_options import Device, DeviceOption, ModelOption, Precision, PrecisionOption
 from .saving import plan_pictures, save_picture
 
 if TYPE_CHECKING:
     from ..runtime import Match, Matcher
 
 MASK_LEVEL = 127
-
-
-class Device(str, Enum):
-    """Where to compute."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-    tensorrt = "tensorrt"
-    tensorrt_rtx = "tensorrt-rtx"
-
-
-class Precision(str, Enum):
-    """Which variant of the model to run."""
-
-    auto = "auto"
-    fp32 = "fp32"
-    fp16 = "fp16"
-    int8 = "int8"
 
 
 @dataclass(frozen=True)
@@ -147,19 +128,9 @@ def match(
             "for objects that are not rectangular.",
         ),
     ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="BUNDLE",
-            help="Folder written by qatm-export. Default: the model that comes with qatm.",
-        ),
-    ] = None,
-    device: Annotated[
-        Device, typer.Option(help="Where to compute; auto takes the fastest that works.")
-    ] = Device.auto,
-    precision: Annotated[
-        Precision, typer.Option(help="Variant of the model; it must be in the bundle.")
-    ] = Precision.auto,
+    model: ModelOption = None,
+    device: DeviceOption = Device.auto,
+    precision: PrecisionOption = Precision.auto,
     top: Annotated[
         int, typer.Option(metavar="N", min=1, help="List up to N matches per image.")
     ] = 1,

@@ -15,7 +15,8 @@ from ..runtime.images import Image
 from ..runtime.track_records import Kind
 from ..runtime.video import Video
 from .console import FOUND, NOT_FOUND, finite, print_line
-from .match_command import Device, Precision, parse_box
+from .match_command import parse_box
+from .model_options import Device, DeviceOption, ModelOption, Precision, PrecisionOption
 from .process import quiet_video, stop_on_terminate, warnings_last
 from .track_follow import Setup, Summary, follow_video
 from .track_outputs import Outputs, Wishes
@@ -49,19 +50,9 @@ def track(
     select: Annotated[
         bool, typer.Option("--select", help="Draw the box with the mouse in a window.")
     ] = False,
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="BUNDLE",
-            help="Folder written by qatm-export. Default: the model that comes with qatm.",
-        ),
-    ] = None,
-    device: Annotated[
-        Device, typer.Option(help="Where to compute; auto takes the fastest that works.")
-    ] = Device.auto,
-    precision: Annotated[
-        Precision, typer.Option(help="Variant of the model; it must be in the bundle.")
-    ] = Precision.auto,
+    model: ModelOption = None,
+    device: DeviceOption = Device.auto,
+    precision: PrecisionOption = Precision.auto,
     save: Annotated[
         Path | None,
         typer.Option(

@@ -12,9 +12,9 @@ import typer
 
 from ..runtime.errors import InputError, QatmError
 from .console import Emit, complain, json_line, print_line, progress
-from .eval_options import ALL, DeviceOption, ModelOption, make_folder
+from .eval_options import ALL, DeviceOption, make_folder
 from .eval_run import runner
-from .match_command import Device, Precision
+from .model_options import Device, ModelOption, Precision
 from .track_run import Job, Trace, default_threads, run_job
 from .track_sequences import TrackSequence, read_sequences
 from .track_videos import AS_IT_IS, Video, plain_video

@@ -16,7 +16,7 @@ import typer
 
 from ..runtime.boxes import box_iou
 from .console import Command, json_line, print_line
-from .eval_options import ModelOption
+from .model_options import ModelOption
 from .track_metrics import FOUND_IOU
 from .track_run import default_threads
 from .track_scene import MovingScene

@@ -17,7 +17,7 @@ from ..runtime.boxes import box_iou
 from ..runtime.errors import QatmError
 from .bench_measure import memory_mb
 from .console import FOUND, NOT_FOUND, Command, print_line
-from .eval_options import ModelOption
+from .model_options import ModelOption
 from .track_metrics import FOUND_IOU
 from .track_run import default_threads
 from .track_scene import MovingScene

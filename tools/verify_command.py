@@ -18,7 +18,8 @@ from ..runtime.images import Image, read_image
 from ..runtime.results import Match
 from .console import FOUND, NOT_FOUND, WRONG_INPUT, complain, finite, json_line, progress
 from .draw import FOUND_COLOUR, MISSED_COLOUR, shown_size, side_by_side
-from .match_command import Device, Precision, list_images
+from .match_command import list_images
+from .model_options import Device, DeviceOption, ModelOption, Precision, PrecisionOption
 from .saving import plan_pictures, save_picture
 
 if TYPE_CHECKING:
@@ -93,19 +94,9 @@ def verify(
             show_default=False,
         ),
     ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="BUNDLE",
-            help="Folder written by qatm-export. Default: the model that comes with qatm.",
-        ),
-    ] = None,
-    device: Annotated[
-        Device, typer.Option(help="Where to compute; auto takes the fastest that works.")
-    ] = Device.auto,
-    precision: Annotated[
-        Precision, typer.Option(help="Variant of the model; it must be in the bundle.")
-    ] = Precision.auto,
+    model: ModelOption = None,
+    device: DeviceOption = Device.auto,
+    precision: PrecisionOption = Precision.auto,
     decide: Annotated[
         Decide,
         typer.Option(

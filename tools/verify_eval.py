@@ -15,10 +15,10 @@ import typer
 
 from ..runtime.errors import InputError
 from .console import complain, json_line, print_line, progress
-from .eval_options import MOST_PROCESSES, DeviceOption, ModelOption, ProcessesOption
+from .eval_options import MOST_PROCESSES, DeviceOption, ProcessesOption
 from .eval_run import runner
-from .match_command import Device
 from .metrics import decision, roc_auc
+from .model_options import Device, ModelOption
 
 if TYPE_CHECKING:
     from .verify_methods import Setup

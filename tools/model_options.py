@@ -1,0 +1,46 @@
+"""Which model to run and where: the options that the commands share."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Device(str, Enum):
+    """Where to compute."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    tensorrt = "tensorrt"
+    tensorrt_rtx = "tensorrt-rtx"
+
+
+class Precision(str, Enum):
+    """Which variant of the model to run."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    fp16 = "fp16"
+    int8 = "int8"
+
+
+ModelOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--model",
+        metavar="BUNDLE",
+        help="Folder written by qatm-export. Default: the model that comes with qatm.",
+    ),
+]
+DeviceOption = Annotated[
+    Device,
+    typer.Option("--device", help="Where to compute; auto takes the fastest that works."),
+]
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option("--precision", help="Variant of the model; it must be in the bundle."),
+]
