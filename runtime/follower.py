@@ -17,8 +17,8 @@ MOST_ODDS = 3.0
 """Belief beyond this is no surer: an object that was seen for hours can vanish as fast as any."""
 
 
-SETTLED = 10
-"""Sure frames after which a place where the object was found again is taken for right."""
+SECOND_LOOKS = 3
+"""Frames between two looks for a place that fits better than where the object was found again."""
 
 
 class Follower:
@@ -44,8 +44,9 @@ class Follower:
         self._move = (0.0, 0.0)
         self._belief = MOST_ODDS
         self._sure = self._settled = self.centre, self.size
-        self._seen_for = SETTLED
-        self._lost_for = 0
+        self._seen_for = self.options.probation
+        self._fit = MOST_ODDS
+        self._lost_for = self._doubted = self._unsized = 0
 
     @property
     def box(self) -> Box:
@@ -75,23 +76,59 @@ class Follower:
             score = self._look_again(frame, score)
         else:
             self._believe(score)
-            if self.state == TRACKING and score >= self.options.found_score:
+            if self.state == TRACKING and self._seen_for < self.options.probation:
+                score = self._doubt(frame, score)
+            elif self.state == TRACKING and score >= self.options.found_score:
                 self.model.remember(seen, self.centre)
         if self.state != LOST and score >= self.options.found_score:
             self._sure = self.centre, self.size
             self._seen_for += 1
-            if self._seen_for >= SETTLED:
+            if self._seen_for >= self.options.probation:
                 self._settled = self._sure
         return Track(self.box, score, self.state)
+
+    def _doubt(self, frame: Image, score: float) -> float:
+        """Look for a place that fits better than where the object was found again lately.
+
+        Team-mates fit well enough to be found while the object itself is hidden, but not as well as
+        the object once it is back. Returns the score of the place that is kept.
+        """
+        self._fit += (log_odds(score) - self._fit) / SECOND_LOOKS
+        self._doubted += 1
+        if self._doubted % SECOND_LOOKS:
+            return score
+        best, found = self._fit + self.options.rival_margin, None
+        apart = self.model.side * self.size / 2
+        settled, size = self._settled
+        for centre, candidate in ((settled, size), *self.search.candidates(frame, size)):
+            sighting = self._look_at(frame, centre, candidate)
+            fit = log_odds(self.score(sighting))
+            if fit > best and math.dist(sighting.centre, self.centre) >= apart:
+                best, found = fit, (sighting.centre, candidate)
+        if found is None:
+            return score
+        self._found_at(*found, best)
+        return 1 / (1 + math.exp(-best))
+
+    def _found_at(self, centre: tuple[float, float], size: float, fit: float) -> None:
+        """Go on from another place, with the log-odds of what is seen there."""
+        self.centre, self.size, self._move = centre, size, (0.0, 0.0)
+        self.state, self._belief, self._fit = TRACKING, _bounded(fit), fit
+        self._lost_for = self._seen_for = self._doubted = 0
+
+    def _look_at(self, frame: Image, centre: tuple[float, float], size: float) -> Sighting:
+        """What is seen around a place of the frame."""
+        region = Region.around(centre, self.model.scale / size, *self.model.region_size)
+        return self.model.look(self.model.encode(frame, region), centre)
 
     def _believe(self, score: float) -> None:
         """Weigh a frame's score with those before it."""
         o = self.options
-        self._belief = o.inertia * self._belief + (1 - o.inertia) * _odds(score)
-        if self._belief >= _odds(o.found_score):
+        self._belief = o.inertia * self._belief + (1 - o.inertia) * _bounded(log_odds(score))
+        if self._belief >= _bounded(log_odds(o.found_score)):
             self.state = TRACKING
         else:
-            self.state = LOST if self._belief < _odds(o.lost_score) else UNCERTAIN
+            self.state = LOST if self._belief < _bounded(log_odds(o.lost_score)) else UNCERTAIN
 
     def _look_again(self, frame: Image, score: float) -> float:
         """Look for a lost object; returns the best score.
@@ -103,17 +140,14 @@ class Follower:
         found, place, size = score >= self.options.again_score, self.centre, self.size
         places = [] if found else self._other_places(frame)
         for centre, candidate, needed in places:
-            region = Region.around(centre, self.model.scale / candidate, *self.model.region_size)
-            sighting = self.model.look(self.model.encode(frame, region), centre)
+            sighting = self._look_at(frame, centre, candidate)
             other = self.score(sighting)
             if other >= needed and other > score:
                 found, place, size, score = True, sighting.centre, candidate, other
                 if needed < self.options.elsewhere_score:
                     break
         if found:
-            self.centre, self.size, self._move = place, size, (0.0, 0.0)
-            self.state, self._belief = TRACKING, _odds(score)
-            self._lost_for = self._seen_for = 0
+            self._found_at(place, size, log_odds(score))
         return score
 
     def _other_places(self, frame: Image) -> list[tuple[tuple[float, float], float, float]]:
@@ -161,18 +195,21 @@ class Follower:
 
     def _resize(self, seen: RegionFeatures) -> None:
         """Follow the object's size."""
-        if self.options.scale_step == 1:
+        self._unsized += 1
+        if self.options.scale_step == 1 or self._unsized < self.options.scale_every:
             return
-        # The region may have been encoded for a slightly different size.
-        supposed = self.model.scale / seen.region.scale
-        measured = supposed * self.model.measure_scale(seen, self.centre)
+        self._unsized = 0
+        measured = self.model.measure_size(seen, self.centre)
         size = self.size * (measured / self.size) ** self.options.scale_gain
         limit = self.options.max_scale
         self.size = min(max(size, 1 / limit), limit)
 
 
-def _odds(score: float) -> float:
-    """Log-odds of a score, within what is believed at most."""
-    if not 0 < score < 1:
-        return MOST_ODDS if score >= 1 else -MOST_ODDS
-    return min(max(math.log(score / (1 - score)), -MOST_ODDS), MOST_ODDS)
+def log_odds(score: float) -> float:
+    """Log-odds of a score in [0, 1], within what double precision tells apart."""
+    return math.log(max(score, 1e-15) / max(1 - score, 1e-15))
+
+
+def _bounded(odds: float) -> float:
+    """Log-odds within what is believed at most."""
+    return min(max(odds, -MOST_ODDS), MOST_ODDS)

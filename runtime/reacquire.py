@@ -54,7 +54,7 @@ class WholeFrameSearch:
     def _at_size(self, frame: Image, size: float) -> list[tuple[float, float]]:
         """Likely centres of a target of one size."""
         model, stride = self.model, self.model.encoder.coarse_stride
-        side = math.sqrt(model.box.w * model.box.h) * size
+        side = model.side * size
         pixels = frame.shape[0] * frame.shape[1]
         scale = math.sqrt(model.options.search_pixels / pixels)
         scale = min(max(scale, SMALLEST / side), model.options.side / side)

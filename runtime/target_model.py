@@ -87,7 +87,8 @@ class TargetModel:
         self.frame = frame.copy()
         self.box = box
         self.flat = is_flat(frame, box, None)
-        self.scale = options.side / math.sqrt(box.w * box.h)
+        self.side = math.sqrt(box.w * box.h)
+        self.scale = options.side / self.side
         self.region_size = self._working_size(options.margin, options.side)
         self.centre = (box.x + box.w / 2, box.y + box.h / 2)
         first = self.encode(frame, Region.around(self.centre, self.scale, *self.region_size))
@@ -153,26 +154,28 @@ class TargetModel:
             stride = self.encoder.coarse_stride
             self._newer = cut_grid(seen.coarse, box, None, stride, self.options.competitors)
 
-    def measure_scale(self, seen: RegionFeatures, centre: tuple[float, float]) -> float:
-        """How much the target's size seems to differ from what a region's scale supposes.
+    def measure_size(self, seen: RegionFeatures, centre: tuple[float, float]) -> float:
+        """The target's size, relative to its first, as its patches fit a region best.
 
         Args:
             seen: features of a region that shows the target.
             centre: of the target, in pixels of the frame.
 
         Returns:
-            The factor on the target's size at which its patches agree best, within one step.
+            A size within one step of what the region's scale supposes.
         """
-        step = self.options.scale_step
+        step, cost = self.options.scale_step, self.options.scale_cost
+        supposed = self.scale / seen.region.scale
         x, y = seen.region.to_working(*centre)
-        heights = []
+        worth = []
         for factor, grid in self._sizes:
             width, height = (side * self.scale * factor for side in (self.box.w, self.box.h))
             corner = (x - width / 2, y - height / 2)
-            heights.append(highest(self._agreement(grid, seen, *corner, SIZE_SHIFT)[2]))
-        if heights[1] < max(heights):
-            return float(step ** (int(np.argmax(heights)) - 1))
-        return float(step ** parabola_vertex(np.asarray(heights), 1))
+            fit = highest(self._agreement(grid, seen, *corner, SIZE_SHIFT)[2])
+            worth.append(fit - cost * abs(math.log(supposed * factor)))
+        if worth[1] < max(worth):
+            return float(supposed * step ** (int(np.argmax(worth)) - 1))
+        return float(supposed * step ** parabola_vertex(np.asarray(worth), 1))
 
     def _other_sizes(self) -> list[tuple[float, PatchGrid]]:
         """The target's patches when it looks one step smaller, as it is, and one step larger."""

@@ -25,6 +25,10 @@ class TrackerOptions:
         competitors: patches around the target in the first frame that compete with it.
         scale_step: ratio of neighbouring sizes that are tried; 1 keeps the size.
         scale_gain: part of a measured change of size that is believed at once, 0 to 1.
+        scale_cost: mean agreement by which a size e times larger or smaller than the first one must
+            fit better; a target that has come to look different fits all sizes about equally, and
+            its size would drift.
+        scale_every: the size is measured in every frame, in every second, and so on.
         max_scale: the size stays within this factor of the first one.
         recent_after: frames after which a look of the target counts as evidence beside the first
             look, and is replaced; 0 keeps to the first look alone.
@@ -43,6 +47,9 @@ class TrackerOptions:
         elsewhere_score: the same anywhere else: among many places, some look right by chance.
         wait: frames that an object is lost before it is looked for elsewhere than where it seemed
             to go.
+        probation: sure frames after which an object that was found again is taken for the right
+            one; until then its look is not learned, and other places are still compared with it.
+        rival_margin: log-odds by which another place must then fit better to be followed instead.
         search_pixels: while lost, the frame is searched as a whole at no more than this many
             pixels.
         search_sizes: sizes, relative to the last one, at which a lost object is looked for.
@@ -54,8 +61,10 @@ class TrackerOptions:
     locality: float = 0.5
     momentum: float = 0.5
     competitors: int = 64
-    scale_step: float = 1.04
-    scale_gain: float = 0.4
+    scale_step: float = 1.1
+    scale_gain: float = 0.6
+    scale_cost: float = 0.2
+    scale_every: int = 2
     max_scale: float = 5.0
     recent_after: int = 6
     recent_weight: float = 0.5
@@ -63,12 +72,14 @@ class TrackerOptions:
     share_weight: float = 3.91
     agreement_weight: float = 10.0
     score_offset: float = 16.7
-    inertia: float = 0.75
+    inertia: float = 0.7
     found_score: float = 0.5
     lost_score: float = 0.3
     again_score: float = 0.85
     elsewhere_score: float = 0.97
     wait: int = 2
+    probation: int = 40
+    rival_margin: float = 1.0
     search_pixels: int = 300_000
     search_sizes: tuple[float, ...] = (1.0,)
 
@@ -119,6 +130,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "competitors": (0, 10_000),
     "scale_step": (1, 1.5),
     "scale_gain": (0, 1),
+    "scale_cost": (0, 100),
+    "scale_every": (1, 1_000_000),
     "max_scale": (1, 100),
     "quality_weight": (0, 1000),
     "agreement_weight": (0, 1000),
@@ -132,5 +145,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "elsewhere_score": (0, 1),
     "inertia": (0, 0.999),
     "wait": (0, 1_000_000),
+    "probation": (0, 1_000_000),
+    "rival_margin": (-100, 100),
     "search_pixels": (10_000, 64_000_000),
 }

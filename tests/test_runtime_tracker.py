@@ -120,7 +120,7 @@ def test_the_recent_look_knows_what_the_first_does_not(photographs):
             odds[after] = np.log(track.score / (1 - track.score))
             if after:
                 assert box_iou(track.box, box) > 0.4
-    assert odds[6] > odds[0] + 3
+    assert odds[6] > odds[0] + 1
 
 
 def test_what_hides_the_object_is_not_learned(tracker, photographs):
@@ -158,6 +158,39 @@ def test_an_object_that_goes_is_lost_and_found_again(tracker, photographs):
     assert tracks[15].box == tracks[14].box
     assert "tracking" in states[17:20]
     assert box_iou(tracks[-1].box, shots[-1][1]) > 0.7
+
+
+@pytest.mark.parametrize("probation", [40, 0])
+def test_a_look_alike_is_left_when_the_object_is_back(photographs, probation):
+    """While the object is hidden its double is found; without probation that is kept to."""
+    (hidden, box), _ = moving(photographs, 2, [0])
+    (scene, _), _ = moving(photographs, 2)
+    x, y, w, h = (round(side) for side in box)
+    double = cv2.GaussianBlur(scene[y : y + h, x : x + w], (0, 0), 1.5)
+    for frame in (hidden, scene):
+        frame[y : y + h, 220 : 220 + w] = double
+    with Tracker(threads=1, options=TrackerOptions(probation=probation)) as tracker:
+        tracker.init(scene, box)
+        away = [tracker.track(frame) for frame in [scene] * 3 + [hidden] * 15]
+        assert box_iou(away[-1].box, (220, y, w, h)) > 0.7
+        back = [tracker.track(scene) for _ in range(6)]
+        assert (box_iou(back[-1].box, box) > 0.7) == (probation > 0)
+
+
+def test_a_size_that_cannot_be_told_does_not_drift(tracker, photographs):
+    """What has come to look quite different fits all sizes about equally."""
+    scene, box = moving(photographs, 1)[0]
+    x, y, w, h = (round(side) for side in box)
+    other = cv2.resize(photographs["coffee"][100:300, 150:400], (w, h)).astype(np.float32)
+    tracker.init(scene, box)
+    track = tracker.track(scene)
+    for share in [*np.linspace(0, 0.8, 40), *[0.8] * 40]:
+        frame = scene.astype(np.float32)
+        piece = frame[y : y + h, x : x + w]
+        frame[y : y + h, x : x + w] = (1 - share) * piece + share * other
+        track = tracker.track(frame.astype(np.uint8))
+    assert track.found
+    assert track.box.w / box.w == pytest.approx(1, rel=0.15)
 
 
 def test_another_scene_is_lost_and_the_way_back_is_found(tracker, photographs):
