@@ -177,20 +177,23 @@ def test_a_look_alike_is_left_when_the_object_is_back(photographs, probation):
         assert (box_iou(back[-1].box, box) > 0.7) == (probation > 0)
 
 
-def test_a_size_that_cannot_be_told_does_not_drift(tracker, photographs):
+def test_a_size_that_cannot_be_told_does_not_drift(photographs):
     """What has come to look quite different fits all sizes about equally."""
     scene, box = moving(photographs, 1)[0]
     x, y, w, h = (round(side) for side in box)
-    other = cv2.resize(photographs["coffee"][100:300, 150:400], (w, h)).astype(np.float32)
-    tracker.init(scene, box)
-    track = tracker.track(scene)
-    for share in [*np.linspace(0, 0.8, 40), *[0.8] * 40]:
-        frame = scene.astype(np.float32)
-        piece = frame[y : y + h, x : x + w]
-        frame[y : y + h, x : x + w] = (1 - share) * piece + share * other
-        track = tracker.track(frame.astype(np.uint8))
-    assert track.found
-    assert track.box.w / box.w == pytest.approx(1, rel=0.15)
+    other = cv2.resize(photographs["astronaut"][0:200, 150:370], (w, h)).astype(np.float32)
+    sizes = {}
+    for cost in (TrackerOptions().scale_cost, 0):
+        with Tracker(threads=1, options=TrackerOptions(scale_cost=cost)) as tracker:
+            tracker.init(scene, box)
+            for share in [*np.linspace(0, 1, 40), *[1] * 40]:
+                frame = scene.astype(np.float32)
+                piece = frame[y : y + h, x : x + w]
+                frame[y : y + h, x : x + w] = (1 - share) * piece + share * other
+                track = tracker.track(frame.astype(np.uint8))
+                sizes[cost > 0] = track.box.w / box.w
+    assert sizes[True] == pytest.approx(1, rel=0.05)
+    assert abs(sizes[False] - 1) > 0.1
 
 
 def test_another_scene_is_lost_and_the_way_back_is_found(tracker, photographs):
