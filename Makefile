@@ -7,7 +7,7 @@ LINKS  := $(VENV)/namespace/qatm
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types format clean distclean
+.PHONY: help demo test lint types format networks clean distclean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -28,6 +28,9 @@ types: $(VENV)/.dev-installed ## static types
 format: $(VENV)/.dev-installed ## put the code into the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+networks: $(VENV)/.dev-installed ## train the networks inside the package again (minutes)
+	$(BIN)/python -m qatm.tools.default_networks --out build/default-networks $(ARGS)
 
 clean: ## remove what builds and tests leave behind, but not .venv
 	rm -rf build dist *.egg-info demo-output .pytest_cache .ruff_cache .hypothesis

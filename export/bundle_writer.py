@@ -53,7 +53,6 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 TOOLS = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy")
 
-
 TASKS = ("match", "align", "verify")
 """What bundles are exported for; verification uses the features of matching."""
 
@@ -79,6 +78,7 @@ class ExportOptions:
         engines: build these engines from the finished bundle.
         compact: round the weights to eight bits and store them so; a quarter of the size.
         network: a trained network that compares two pictures' features, or none.
+        task: one of :data:`TASKS`; the check judges a bundle by what it is for.
         recipe: how the runtime matches.
         score: from response to score.
     """
@@ -93,6 +93,7 @@ class ExportOptions:
     engines: EngineOptions = field(default_factory=lambda: EngineOptions(engine="none"))
     compact: bool = False
     network: TrainedNetwork | None = None
+    task: str = "match"
     recipe: Recipe = field(default_factory=Recipe)
     score: ScoreMap = field(default_factory=ScoreMap)
 
@@ -280,6 +281,7 @@ def _spec(backbone: Backbone, options: ExportOptions, files: dict[str, FileInfo]
         files=files,
         tools=tool_versions(),
         network={} if options.network is None else options.network.info(),
+        task=options.task,
     )
 
 

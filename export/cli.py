@@ -184,6 +184,7 @@ def export(
             taps=taps_of(task, backbone, taps),
             compact=compact,
             network=None if network is None else load_network(network, task),
+            task=task,
             opset=opset,
             joint=joint,
             fp16=fp16,

@@ -23,7 +23,7 @@ MAXIMUM_ROWS = 512
 """Rows of a template 64 px wide and high at stride 4, and of a long and thin one."""
 
 NETWORK_SIDE = (1, 16, 64)
-NETWORK_SIDES = {"batch": (1, 1, 8), "map_width": (4, 64, 256), "map_height": (2, 24, 128)}
+NETWORK_SIDES = {"map_width": (4, 64, 256), "map_height": (2, 24, 128)}
 """Smallest, usual and largest sides of a trained network's inputs, by name; others as above."""
 
 

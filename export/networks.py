@@ -40,7 +40,7 @@ NETWORK_ROLE = "network"
 WEIGHTS_ROLE = "network-weights"
 WEIGHTS_NAME = "network.npz"
 
-RECORDED = ("matching", "images", "steps", "batch", "learning_rate", "seed")
+RECORDED = ("matching", "pictures", "images", "steps", "batch", "learning_rate", "seed")
 """What the manifest says about the training."""
 
 

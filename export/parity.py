@@ -26,6 +26,7 @@ from .parity_cases import CASES, Case, Pictures, make_pictures, match_inputs
 from .parity_comparator import compare_with_polygraphy, engine_runners, polygraphy_installed
 from .parity_judge import Comparison, Judge, attempt, has_tolerances
 from .parity_network import compare_network
+from .parity_pairs import PAIR_KINDS, compare_pairs
 from .parity_runners import (
     FEATURE_OUTPUTS,
     MATCH_OUTPUTS,
@@ -133,6 +134,7 @@ def compare_bundle(
         for index, case in enumerate(cases):
             yield from comparer.compare(make_pictures(case, index, bundle.spec.backbone))
         yield from compare_network(bundle)
+        yield from compare_pairs(bundle, [(runner.name, p) for p, runner, _ in engines])
     finally:
         for _, _, backend in engines:
             backend.close()
@@ -169,6 +171,7 @@ class _Comparer:
         self.match = numpy_match(alpha)
         self.joint = torch_joint(backbone, alpha)
         self.others = (torch_match(alpha), streamed_match(alpha))
+        self._pairs = spec.task in PAIR_KINDS
         self.matcher = next(a for a in artefacts if a.info.role == "match")
 
     @cached_property
@@ -186,7 +189,10 @@ class _Comparer:
             yield from checks[artefact.info.role](artefact, truth)
 
     def _features(self, artefact: Artefact, truth: Truth) -> Iterator[Comparison]:
-        """Both outputs, then what the matching graph makes of them."""
+        """Both outputs, then what the matching graph makes of them.
+
+        What the other precisions of a bundle for pairs are worth, its pairs of pictures tell.
+        """
         runner, believed, expected = artefact.runner, self.features, truth.features
         small = truth.pictures.both[0].size <= HALF_VALUES
         if artefact.info.precision == "fp16" and small:
@@ -199,6 +205,8 @@ class _Comparer:
         if not isinstance(found, str) and polygraphy_installed():
             yield from self._by_polygraphy(believed, runner, truth, results)
         if isinstance(found, str) or found["features"].shape != truth.features["features"].shape:
+            return
+        if self._pairs and artefact.info.precision != "fp32":
             return
         inputs = match_inputs(truth.pictures, found["features"])
         matched = attempt(lambda: self.matcher.runner.run(inputs))

@@ -83,7 +83,7 @@ def make_pictures(case: Case, index: int, backbone: BackboneInfo) -> Pictures:
     """The pictures of a case, from the photograph with that index or else a texture."""
     align, stride = backbone.align, backbone.stride
     height, width = (max(align, side // align * align) for side in (case.height, case.width))
-    source, scene = _scene(index, height + SHIFT[1], width + SHIFT[0])
+    source, scene = photograph(index, height + SHIFT[1], width + SHIFT[0])
     frame = scene[:height, :width]
     search = scene[SHIFT[1] :, SHIFT[0] :]
     both = np.stack([frame, (search * GAIN).astype(np.uint8)])
@@ -118,8 +118,17 @@ def match_inputs(pictures: Pictures, features: Array) -> dict[str, Array]:
     }
 
 
-def _scene(index: int, height: int, width: int) -> tuple[str, Image]:
-    """A photograph that scikit-image carries, cut to a size, or a seeded texture."""
+def photograph(index: int, height: int, width: int) -> tuple[str, Image]:
+    """A photograph that scikit-image carries, cut to a size, or a seeded texture.
+
+    Args:
+        index: which one.
+        height: in pixels.
+        width: in pixels.
+
+    Returns:
+        File name or ``texture``, and the picture ``(height, width, 3)`` uint8 BGR.
+    """
     name = PHOTOGRAPHS[index % len(PHOTOGRAPHS)]
     package = find_spec("skimage")
     if package is None or package.origin is None:

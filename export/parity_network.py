@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,18 +14,31 @@ from numpy.typing import NDArray
 
 from ..runtime.bundle import Bundle
 from ..runtime.errors import ExportError
+from ..runtime.images import resize_to
 from .networks import KINDS, NETWORK_ROLE, WEIGHTS_ROLE
+from .onnx_graphs import GraphExport
 from .parity_judge import RELATIVE, Comparison, attempt
-from .parity_runners import onnx_runner
+from .parity_pairs import PAIR_KINDS, make_pairs
+from .parity_runners import FEATURE_OUTPUTS, onnx_runner
 
 Array = NDArray[Any]
 
 LIMIT = 1e-3
 """Largest difference, relative to the largest value: the fits repeat and so enlarge rounding."""
 
+SHOWN = MappingProxyType(
+    {"source": "picture", "target": "view", "query": "view", "reference": "picture"}
+)
+"""Which picture of a pair an input gets the features of; other inputs keep their example."""
+
+CELLS = 16
+"""Cells along each side of the pictures: those of an alignment network's grid."""
+
 
 def compare_network(bundle: Bundle) -> Iterator[Comparison]:
-    """Run a bundle's network on made-up features of several sizes, in both ways.
+    """Run a bundle's network on made-up features of several sizes and on pictures, in both ways.
+
+    Made-up features that match exactly hide most of what a network has learned.
 
     Nothing is compared where the bundle has no network.
 
@@ -45,13 +59,14 @@ def compare_network(bundle: Bundle) -> Iterator[Comparison]:
     graph = KINDS[task].export(module.eval(), bundle.spec.backbone.channels)
     file = bundle.file(NETWORK_ROLE, "fp32")
     runner = onnx_runner(file, graph.outputs)
-    for inputs in (graph.inputs, *graph.checks):
+    made_up = (("made up", inputs) for inputs in (graph.inputs, *graph.checks))
+    for words, inputs in (*made_up, *_on_pictures(bundle, task, graph)):
         with torch.no_grad():
             results = module(*inputs.values())
         truth = {k: v.numpy() for k, v in zip(graph.outputs, results, strict=True)}
         arrays = {name: tensor.numpy() for name, tensor in inputs.items()}
         found = attempt(lambda arrays=arrays: runner.run(arrays))
-        size = ", ".join(f"{k} {'x'.join(map(str, v.shape))}" for k, v in arrays.items())
+        shapes = ", ".join(f"{k} {'x'.join(map(str, v.shape))}" for k, v in arrays.items())
         for name in graph.outputs:
             error, where = _difference(name, found, truth)
             yield Comparison(
@@ -60,12 +75,26 @@ def compare_network(bundle: Bundle) -> Iterator[Comparison]:
                 what=name,
                 reference="PyTorch",
                 candidate=runner.name,
-                size=size,
+                size=f"{words}: {shapes}",
                 error=error,
                 tolerance=LIMIT,
                 unit=RELATIVE,
                 where=where,
             )
+
+
+def _on_pictures(
+    bundle: Bundle, task: str, graph: GraphExport
+) -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
+    """Words and inputs for each pair of pictures."""
+    runner = onnx_runner(bundle.file("features", "fp32"), FEATURE_OUTPUTS)
+    side = CELLS * bundle.spec.backbone.stride
+    for pair in make_pairs(PAIR_KINDS[task].views):
+        inputs = dict(graph.inputs)
+        for name in set(SHOWN) & set(inputs):
+            picture = resize_to(getattr(pair, SHOWN[name]), side, side)
+            inputs[name] = torch.from_numpy(runner.run({"image": picture[None]})["features"])
+        yield pair.name, inputs
 
 
 def _read_weights(file: Path) -> dict[str, torch.Tensor]:

@@ -120,7 +120,22 @@ class FileInfo:
 
 @dataclass(frozen=True)
 class BundleSpec:
-    """Everything ``bundle.json`` holds."""
+    """Everything ``bundle.json`` holds.
+
+    Attributes:
+        backbone: what makes the features.
+        preprocessing: what happens to a picture before, inside the features graph.
+        recipe: how the runtime matches.
+        score: from evidence to score.
+        opset: of the ONNX files.
+        files: by name.
+        tools: versions of what made the bundle.
+        calibration: of the INT8 files.
+        network: the trained network in it: its task, its matching layer, and how it was trained.
+        task: ``match``, ``align`` or ``verify``; what its features were chosen, and are checked,
+            for.
+        schema: version of this record.
+    """
 
     backbone: BackboneInfo
     preprocessing: dict[str, Any]
@@ -131,6 +146,7 @@ class BundleSpec:
     tools: dict[str, str] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
     network: dict[str, Any] = field(default_factory=dict)
+    task: str = "match"
     schema: int = SCHEMA_VERSION
 
     def to_json(self) -> dict[str, Any]:
@@ -184,6 +200,7 @@ class BundleSpec:
                 tools=dict(data.get("tools", {})),
                 calibration=dict(data.get("calibration", {})),
                 network=dict(data.get("network", {})),
+                task=_task(data),
             )
             _check_ranges(spec)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -191,6 +208,11 @@ class BundleSpec:
                 f"bundle.json is damaged ({type(error).__name__}: {error}); export the bundle again"
             ) from error
         return spec
+
+
+def _task(data: dict[str, Any]) -> str:
+    """What a bundle is for; older ones say so only where they hold a network."""
+    return str(data.get("task") or dict(data.get("network", {})).get("task") or "match")
 
 
 def _check_ranges(spec: BundleSpec) -> None:

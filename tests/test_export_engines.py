@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from bundle_copies import without_network
 from engine_models import small_network
 
 from qatm.export import engine_flavours, engines
@@ -30,8 +31,7 @@ SMALL = EngineOptions(
 
 
 def copy_bundle(folder: Path) -> Bundle:
-    shutil.copytree(default_bundle_path(), folder)
-    return Bundle.load(folder)
+    return Bundle.load(without_network(default_bundle_path(), folder))
 
 
 @pytest.fixture

@@ -9,12 +9,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from bundle_copies import without_network
 
 from qatm.export.add_network import add_network
 from qatm.export.networks import TrainedNetwork, load_network
 from qatm.model.verification_net import VerificationNet
 from qatm.runtime import Box, BundleError, InputError, Verifier
-from qatm.runtime.bundle import Bundle
+from qatm.runtime.bundle import Bundle, default_align_path, default_bundle_path
 from qatm.runtime.place_network import largest_piece, open_place_network
 from qatm.tools.train_checkpoint import write_checkpoint
 
@@ -95,9 +96,12 @@ def test_pictures_of_one_colour_show_no_place(verifier: Verifier) -> None:
     assert result.region.box == Box(0, 0, 0, 0)
 
 
-def test_what_is_asked_for_must_be_there(picture: np.ndarray) -> None:
-    with pytest.raises(BundleError, match="network"):
-        Verifier(picture, device="cpu", decide="network")
+def test_what_is_asked_for_must_be_there(picture: np.ndarray, tmp_path: Path) -> None:
+    bare = without_network(default_bundle_path(), tmp_path / "bare")
+    with pytest.raises(BundleError, match="has no network"):
+        Verifier(picture, bare, "cpu", decide="network")
+    with pytest.raises(BundleError, match="a network for 'align'"):
+        Verifier(picture, default_align_path(), "cpu", decide="network")
     with pytest.raises(InputError, match="decide is 'both'"):
         Verifier(picture, device="cpu", decide="both")
 

@@ -130,6 +130,7 @@ def test_default_is_the_bundle_in_the_package():
         "features.onnx",
         "features.onnx + match.onnx",
         "match.onnx",
+        "network.onnx",
     }
 
 

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from qatm.model.verification_net import VerificationNet
 from qatm.runtime import InputError
+from qatm.runtime.bundle import default_align_path
 from qatm.tools.cli import app
 from qatm.tools.panoramas import Turns, find_turns, render
 from qatm.tools.train_checkpoint import write_checkpoint
@@ -191,7 +192,8 @@ def test_verify_refuses_what_it_cannot_use(places: Path, tmp_path: Path) -> None
     refused(qatm("verify", picture, tmp_path / "none.png"), "does not exist")
     refused(qatm("verify", picture, picture, "--min-score", "1.5"), "--min-score")
     refused(qatm("verify", picture, picture, "--save", picture), "overwrite an input")
-    refused(qatm("verify", picture, picture, "--decide", "network"), "no network")
+    network = ("--decide", "network", "--model", default_align_path())
+    refused(qatm("verify", picture, picture, *network), "has a network for 'align'")
 
 
 # --- qatm eval verify
@@ -293,7 +295,8 @@ def test_eval_compares_trained_networks(places: Path, network: Path) -> None:
 def test_eval_refuses_networks_that_are_not_there(places: Path, tmp_path: Path) -> None:
     refused(qatm("eval", "verify", places, "--network", tmp_path), "no checkpoint")
     pairs = places / "homography"
-    refused(qatm("eval", "verify", pairs, "--method", "network", "--processes", "1"), "no network")
+    other = ("--method", "network", "--processes", "1", "--model", default_align_path())
+    refused(qatm("eval", "verify", pairs, *other), "has a network for 'align'")
 
 
 def test_eval_refuses_wrong_usage_before_any_work(places: Path, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(wheel_files
     }
     assert {name for name in wheel_files if ".dist-info/" not in name} == expected
     assert expected >= {f"qatm/{folder}/py.typed" for folder in FOLDERS}
-    bundle = {"bundle.json", "features.onnx", "match.onnx"}
+    bundle = {"bundle.json", "features.onnx", "match.onnx", "network.onnx", "network.npz"}
     for folder in ("default_bundle", "default_align"):
         assert expected >= {f"qatm/runtime/{folder}/{name}" for name in bundle}
 

@@ -41,7 +41,9 @@ def align(
     precision: PrecisionOption = Precision.auto,
     method: Annotated[
         AlignMethod,
-        typer.Option(help="fit needs no training; network is the trained one of --model."),
+        typer.Option(
+            help="fit, the robust fit, aligns better; network is the trained one of the model."
+        ),
     ] = AlignMethod.fit,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     save: Annotated[

@@ -17,6 +17,7 @@ from .eval_command import eval_app
 from .match_command import match
 from .track_command import track
 from .train_command import train_app
+from .train_refine_command import refine as train_refine
 from .train_verify_command import verify as train_verify
 from .verify_command import verify
 
@@ -38,6 +39,7 @@ app.command("check")(check)
 app.command("bench")(bench)
 app.command("doctor")(doctor)
 train_app.command("verify")(train_verify)
+train_app.command("refine")(train_refine)
 app.add_typer(eval_app, name="eval")
 app.add_typer(train_app, name="train")
 app.add_typer(calib)

@@ -88,6 +88,7 @@ class AlignTask:
             "taps": list(backbone.taps),
             "features": bundle.file_hash("features", "fp32"),
             "images": images.digest,
+            "pictures": images.content,
         }
         self._spline = spline_matrix(device)
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..runtime.errors import QatmError
-from .console import Group, finite
+from .console import Group
+from .train_options import TrainOptions, torch_needed, training_command
 
 if TYPE_CHECKING:
     from .train_images import TrainingImages
-    from .train_loop import Task, TrainOptions
-
-NEEDS = 'qatm train needs PyTorch, and {} is not installed: pip install "qatm[export]"'
+    from .train_loop import Task
 
 train_app = typer.Typer(
     name="train",
@@ -34,13 +31,6 @@ class Matching(str, Enum):
     cosine = "cosine"
 
 
-class TrainDevice(str, Enum):
-    """Where PyTorch computes."""
-
-    cpu = "cpu"
-    cuda = "cuda"
-
-
 FolderArgument = Annotated[
     Path | None,
     typer.Argument(
@@ -50,62 +40,24 @@ FolderArgument = Annotated[
         show_default=False,
     ),
 ]
-OutOption = Annotated[
-    Path,
-    typer.Option(
-        "--out",
-        metavar="DIR",
-        help="Folder for checkpoints, log.csv and TensorBoard's event files.",
-        show_default=False,
-    ),
-]
 MatchingOption = Annotated[Matching, typer.Option(help="The matching layer.")]
-StepsOption = Annotated[int, typer.Option(metavar="N", min=1, help="Optimiser steps.")]
-BatchOption = Annotated[int, typer.Option(metavar="N", min=1, help="Scenes in a step.")]
-RateOption = Annotated[
-    float,
-    typer.Option(metavar="R", callback=finite, help="Adam's step size at the start."),
-]
-SeedOption = Annotated[
-    int, typer.Option(metavar="N", min=0, help="Decides the first weights and every batch.")
-]
-EveryOption = Annotated[
-    int, typer.Option(metavar="N", min=1, help="Steps between two checkpoints.")
-]
-ThreadsOption = Annotated[
-    int | None, typer.Option(metavar="N", min=1, help="CPU threads. Default: all.")
-]
-TrainDeviceOption = Annotated[TrainDevice, typer.Option(help="Where PyTorch computes.")]
-ResumeOption = Annotated[
-    bool,
-    typer.Option(
-        "--resume", help="Go on from the newest checkpoint in DIR, if there is one, exactly."
-    ),
-]
 
 
-def run_training(
-    make: Callable[[TrainingImages], Task], folder: Path | None, options: TrainOptions
-) -> None:
-    """Read the pictures, train, and say what came out.
-
-    Args:
-        make: the task, from the pictures.
-        folder: of pictures; ``None`` for the default ones.
-        options: how to train.
-
-    Raises:
-        InputError: unusable options, pictures or checkpoints.
-    """
-    from .train_images import open_images
-    from .train_loop import train
-
-    options.check()
-    images = open_images(folder)
+def tell_pictures(task: str, images: TrainingImages) -> None:
+    """Say what a training sees, and what was left out and why."""
     for name, reason in images.skipped.items():
         typer.echo(f"skipped {name}: {reason}", err=True)
-    task = make(images)
-    typer.echo(f"{task.name}: training on {len(images)} pictures ({images.source})", err=True)
+    typer.echo(f"{task}: training on {len(images)} pictures ({images.source})", err=True)
+
+
+def run_training(task: Task, options: TrainOptions) -> None:
+    """Train, and say what came out.
+
+    Raises:
+        InputError: unusable options or checkpoints.
+    """
+    from .train_loop import train
+
     done = train(task, options)
     if done.started_at:
         typer.echo(f"resumed after step {done.started_at}", err=True)
@@ -116,25 +68,13 @@ def run_training(
     typer.echo(f"{done.checkpoint}", err=True)
 
 
-def torch_missing(error: ModuleNotFoundError) -> QatmError:
-    """What to say where PyTorch is not installed."""
-    return QatmError(NEEDS.format(error.name))
-
-
 @train_app.command("align")
+@training_command(steps=40)
 def align(
     folder: FolderArgument = None,
     *,
-    out: OutOption,
     matching: MatchingOption = Matching.qatm,
-    steps: StepsOption = 40,
-    batch: BatchOption = 1,
-    learning_rate: RateOption = 1e-2,
-    seed: SeedOption = 0,
-    checkpoint_every: EveryOption = 10,
-    threads: ThreadsOption = None,
-    device: TrainDeviceOption = TrainDevice.cpu,
-    resume: ResumeOption = False,
+    options: TrainOptions,
 ) -> None:
     """Train the network that aligns two pictures of the same kind of object.
 
@@ -143,24 +83,12 @@ def align(
 
     Exit status: 0 trained, 2 wrong usage, unusable pictures or checkpoints.
     """
-    try:
+    with torch_needed():
         from .train_align import AlignTask
-        from .train_loop import TrainOptions
-    except ModuleNotFoundError as error:
-        raise torch_missing(error) from error
-    options = TrainOptions(
-        out=out,
-        steps=steps,
-        batch=batch,
-        learning_rate=learning_rate,
-        seed=seed,
-        checkpoint_every=checkpoint_every,
-        threads=threads,
-        device=device.value,
-        resume=resume,
-    )
+    from .train_images import open_images
 
-    def make(images: TrainingImages) -> Any:
-        return AlignTask(images, matching.value, seed=seed, device=device.value, threads=threads)
-
-    run_training(make, folder, options)
+    images = open_images(folder)
+    tell_pictures(AlignTask.name, images)
+    device, threads = options.device, options.threads
+    task = AlignTask(images, matching.value, seed=options.seed, device=device, threads=threads)
+    run_training(task, options)

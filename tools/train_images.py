@@ -15,7 +15,7 @@ from ..runtime.errors import ImageError, InputError
 from ..runtime.images import IMAGE_SUFFIXES, Image, read_image, resize_to
 
 FEWEST = 4
-"""Usable pictures that a training needs."""
+"""Usable pictures that a training usually needs."""
 
 MIN_SIDE = 64
 """A picture with a shorter side shows too little."""
@@ -72,6 +72,18 @@ class TrainingImages:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def content(self) -> str:
+        """What they are, in words that do not say where: the same for the same pictures."""
+        drawn = self.files.count(None)
+        if not drawn:
+            return f"{len(self)} pictures of a folder"
+        names = ", ".join(name for name, file in zip(self.names, self.files, strict=True) if file)
+        return (
+            f"CC0 and public-domain photographs that scikit-image carries ({names}), "
+            f"{drawn} generated textures"
+        )
+
     def __getitem__(self, index: int) -> Image:
         """Picture ``index``, ``(H, W, 3)`` uint8 BGR.
 
@@ -85,8 +97,12 @@ class TrainingImages:
         return picture
 
 
-def open_images(folder: Path | None) -> TrainingImages:
+def open_images(folder: Path | None, *, fewest: int = FEWEST) -> TrainingImages:
     """Read the pictures of a folder and of the folders in it, or the default ones.
+
+    Args:
+        folder: where they lie; ``None`` for the default ones.
+        fewest: usable pictures that are enough.
 
     Raises:
         InputError: the folder is missing, or has too few pictures to train on; the default ones
@@ -96,13 +112,13 @@ def open_images(folder: Path | None) -> TrainingImages:
         files = _photographs()
         drawn = [texture(seed) for seed in range(TEXTURES)]
         words = f"{len(files)} photographs that scikit-image carries, {TEXTURES} textures"
-        return _read(files, drawn, words)
+        return _read(files, drawn, words, fewest)
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; give one with pictures to train on")
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
         raise InputError(f"{folder} holds no picture ({', '.join(IMAGE_SUFFIXES)}) to train on")
-    return _read(files, [], str(folder))
+    return _read(files, [], str(folder), fewest)
 
 
 def texture(seed: int, side: int = 320) -> Image:
@@ -139,7 +155,9 @@ def _photographs() -> list[Path]:
     return [folder / name for name in PHOTOGRAPHS]
 
 
-def _read(files: Sequence[Path], drawn: Sequence[Image], source: str) -> TrainingImages:
+def _read(
+    files: Sequence[Path], drawn: Sequence[Image], source: str, fewest: int
+) -> TrainingImages:
     """Read every file once and keep what can be used."""
     skipped: dict[str, str] = {}
     names: list[str] = []
@@ -157,10 +175,10 @@ def _read(files: Sequence[Path], drawn: Sequence[Image], source: str) -> Trainin
         names.append(file.name)
         kept.append(file)
         held.append(picture if room >= 0 else None)
-    if len(names) < FEWEST:
+    if len(names) < fewest:
         told = "; ".join(list(skipped.values())[:3])
         raise InputError(
-            f"{source}: {len(names)} usable pictures out of {len(files)}, at least {FEWEST} are "
+            f"{source}: {len(names)} usable pictures out of {len(files)}, at least {fewest} are "
             f"needed to train{': ' + told if told else ''}"
         )
     for number, picture in enumerate(drawn):

@@ -25,65 +25,10 @@ from .train_checkpoint import (
     write_checkpoint,
 )
 from .train_log import TrainLog
-
-SCHEDULES = ("cosine", "constant")
+from .train_options import TrainOptions
 
 SCALAR_RATE = 30.0
 """How much faster single numbers learn: temperatures are tens, weights are hundredths."""
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """How a network is trained.
-
-    Attributes:
-        out: folder of the checkpoints and logs; made if missing.
-        steps: optimiser steps in all.
-        batch: size of a batch, as the task counts.
-        learning_rate: of Adam, at the start.
-        seed: decides every batch and the first weights.
-        schedule: ``cosine`` lets the rate fall to zero, ``constant`` keeps it.
-        checkpoint_every: steps between checkpoints; the last step always has one.
-        threads: CPU threads of PyTorch; ``None`` lets it choose.
-        device: ``cpu`` or ``cuda``.
-        resume: continue from the newest checkpoint in ``out``, if there is one.
-    """
-
-    out: Path
-    steps: int = 600
-    batch: int = 8
-    learning_rate: float = 1e-3
-    seed: int = 0
-    schedule: str = "cosine"
-    checkpoint_every: int = 50
-    threads: int | None = None
-    device: str = "cpu"
-    resume: bool = False
-
-    def check(self) -> None:
-        """Refuse what cannot be trained with.
-
-        Raises:
-            InputError: naming the option.
-        """
-        for name in ("steps", "batch", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; give at least 1")
-        if self.threads is not None and self.threads < 1:
-            raise InputError(f"threads is {self.threads}; give at least 1, or leave it out")
-        if not 0 < self.learning_rate < math.inf:
-            raise InputError(
-                f"learning_rate is {self.learning_rate}; give a positive one, for example 0.001"
-            )
-        if self.schedule not in SCHEDULES:
-            raise InputError(f"schedule is {self.schedule!r}; choose one of {', '.join(SCHEDULES)}")
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise InputError("device 'cuda' cannot be used by PyTorch here; train on 'cpu'")
-
-    def config(self) -> dict[str, Any]:
-        """What a checkpoint must agree on for the training to be the same."""
-        names = ("steps", "batch", "learning_rate", "seed", "schedule")
-        return {name: getattr(self, name) for name in names}
 
 
 class Task(Protocol):

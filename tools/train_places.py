@@ -87,6 +87,7 @@ class PlacesTask:
             "taps": list(backbone.taps),
             "features": bundle.file_hash("features", "fp32"),
             "images": images.digest,
+            "pictures": images.content,
             "sizes": [list(vars(size).values()) for size in self._sizes],
         }
 

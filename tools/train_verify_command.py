@@ -2,43 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from .train_command import (
-    BatchOption,
-    EveryOption,
-    FolderArgument,
-    Matching,
-    MatchingOption,
-    OutOption,
-    RateOption,
-    ResumeOption,
-    SeedOption,
-    StepsOption,
-    ThreadsOption,
-    TrainDevice,
-    TrainDeviceOption,
-    run_training,
-    torch_missing,
-)
-
-if TYPE_CHECKING:
-    from .train_images import TrainingImages
+from .train_command import FolderArgument, Matching, MatchingOption, run_training, tell_pictures
+from .train_options import TrainOptions, torch_needed, training_command
 
 
+@training_command(steps=300, batch=4, learning_rate=3e-3, checkpoint_every=50)
 def verify(
     folder: FolderArgument = None,
     *,
-    out: OutOption,
     matching: MatchingOption = Matching.qatm,
-    steps: StepsOption = 300,
-    batch: BatchOption = 4,
-    learning_rate: RateOption = 3e-3,
-    seed: SeedOption = 0,
-    checkpoint_every: EveryOption = 50,
-    threads: ThreadsOption = None,
-    device: TrainDeviceOption = TrainDevice.cpu,
-    resume: ResumeOption = False,
+    options: TrainOptions,
 ) -> None:
     """Train the network that tells whether a photo shows the place of a reference, and where.
 
@@ -48,24 +21,12 @@ def verify(
 
     Exit status: 0 trained, 2 wrong usage, unusable pictures or checkpoints.
     """
-    try:
-        from .train_loop import TrainOptions
+    with torch_needed():
         from .train_places import PlacesTask
-    except ModuleNotFoundError as error:
-        raise torch_missing(error) from error
-    options = TrainOptions(
-        out=out,
-        steps=steps,
-        batch=batch,
-        learning_rate=learning_rate,
-        seed=seed,
-        checkpoint_every=checkpoint_every,
-        threads=threads,
-        device=device.value,
-        resume=resume,
-    )
+    from .train_images import open_images
 
-    def make(images: TrainingImages) -> Any:
-        return PlacesTask(images, matching.value, seed=seed, device=device.value, threads=threads)
-
-    run_training(make, folder, options)
+    images = open_images(folder)
+    tell_pictures(PlacesTask.name, images)
+    device, threads = options.device, options.threads
+    task = PlacesTask(images, matching.value, seed=options.seed, device=device, threads=threads)
+    run_training(task, options)

@@ -100,8 +100,8 @@ def verify(
     decide: Annotated[
         Decide,
         typer.Option(
-            help="fit: how many patches agree on one transform; network: the trained network that "
-            "a model may hold. The fit decides better."
+            help="fit: how many patches agree on one transform; network: the trained network of "
+            "the model. The fit decides better."
         ),
     ] = Decide.fit,
     min_score: Annotated[
