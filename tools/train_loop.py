@@ -94,7 +94,7 @@ def train(task: Task, options: TrainOptions) -> Trained:
     config = {**task.config, **options.config()}
     start = _start(task, options, config)
     network = task.network.to(options.device).train()
-    optimiser = torch.optim.Adam(_groups(network), lr=options.learning_rate)
+    optimiser = torch.optim.Adam(_groups(network, _scalar_rate(task)), lr=options.learning_rate)
     done = 0
     if start is not None:
         network.load_state_dict(start.weights)
@@ -133,12 +133,17 @@ def step_generator(seed: int, step: int) -> np.random.Generator:
     return np.random.default_rng([seed, step])
 
 
-def _groups(network: nn.Module) -> list[dict[str, Any]]:
+def _scalar_rate(task: Task) -> float:
+    """The task's own factor, which its configuration then holds, or the usual one."""
+    return float(task.config.get("scalar_rate", SCALAR_RATE))
+
+
+def _groups(network: nn.Module, scalar_rate: float) -> list[dict[str, Any]]:
     """Weights and single numbers, with the factor on the learning rate of each."""
     learned = [value for value in network.parameters() if value.requires_grad]
     scalars = [value for value in learned if value.ndim == 0]
     weights = [value for value in learned if value.ndim > 0]
-    groups = [{"params": weights, "scale": 1.0}, {"params": scalars, "scale": SCALAR_RATE}]
+    groups = [{"params": weights, "scale": 1.0}, {"params": scalars, "scale": scalar_rate}]
     return [group for group in groups if group["params"]]
 
 

@@ -24,6 +24,9 @@ QUERIES = 2
 """Queries for each reference; every query is compared with every reference of a batch."""
 
 
+SCALAR_RATE = 100.0
+"""How much faster the temperatures learn than weights: at the usual 30 they end on their way."""
+
 SIZES = (SceneSizes(128, 128, 384), SceneSizes(128, 192, 512), SceneSizes(128, 96, 320))
 """Each batch has one of these: in use, references are compared at several sizes."""
 
@@ -88,6 +91,7 @@ class PlacesTask:
             "features": bundle.file_hash("features", "fp32"),
             "images": images.digest,
             "pictures": images.content,
+            "scalar_rate": SCALAR_RATE,
             "sizes": [list(vars(size).values()) for size in self._sizes],
         }
 

@@ -6,7 +6,7 @@ from .train_command import FolderArgument, Matching, MatchingOption, run_trainin
 from .train_options import TrainOptions, torch_needed, training_command
 
 
-@training_command(steps=300, batch=4, learning_rate=3e-3, checkpoint_every=50)
+@training_command(steps=200, batch=4, learning_rate=3e-3, checkpoint_every=50)
 def verify(
     folder: FolderArgument = None,
     *,
