@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SMALLEST = 20.0
 """Sides of the target below this many working pixels have too few patches to be found by."""
 
-CANDIDATES = 3
+CANDIDATES = 5
 """Places of one search that are looked at more closely."""
 
 ROUNDING = 8
