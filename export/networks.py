@@ -36,7 +36,6 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
     }
 )
 
-NETWORK_ROLE = "network"
 WEIGHTS_ROLE = "network-weights"
 WEIGHTS_NAME = "network.npz"
 

@@ -19,9 +19,10 @@ from ..model.compact import COMPACT, round_weights
 from ..model.weights import packaged_file
 from ..runtime.bundle import Bundle, sha256_of
 from ..runtime.errors import ExportError
+from ..runtime.pair_network import ROLE as NETWORK_ROLE
 from ..runtime.spec import BundleSpec, FileInfo
 from .engines import SOURCES
-from .networks import NETWORK_ROLE, WEIGHTS_ROLE
+from .networks import WEIGHTS_ROLE
 from .parity_cases import CASES, Case, Pictures, make_pictures, match_inputs
 from .parity_comparator import compare_with_polygraphy, engine_runners, polygraphy_installed
 from .parity_judge import Comparison, Judge, attempt, has_tolerances

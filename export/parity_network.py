@@ -12,10 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..model.alignment_net import CELLS
 from ..runtime.bundle import Bundle
 from ..runtime.errors import ExportError
 from ..runtime.images import resize_to
-from .networks import KINDS, NETWORK_ROLE, WEIGHTS_ROLE
+from ..runtime.pair_network import ROLE as NETWORK_ROLE
+from .networks import KINDS, WEIGHTS_ROLE
 from .onnx_graphs import GraphExport
 from .parity_judge import RELATIVE, Comparison, attempt
 from .parity_pairs import PAIR_KINDS, make_pairs
@@ -30,9 +32,6 @@ SHOWN = MappingProxyType(
     {"source": "picture", "target": "view", "query": "view", "reference": "picture"}
 )
 """Which picture of a pair an input gets the features of; other inputs keep their example."""
-
-CELLS = 16
-"""Cells along each side of the pictures: those of an alignment network's grid."""
 
 
 def compare_network(bundle: Bundle) -> Iterator[Comparison]:
@@ -86,7 +85,7 @@ def compare_network(bundle: Bundle) -> Iterator[Comparison]:
 def _on_pictures(
     bundle: Bundle, task: str, graph: GraphExport
 ) -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
-    """Words and inputs for each pair of pictures."""
+    """Words and inputs for each pair of pictures, of the size of an alignment network's grid."""
     runner = onnx_runner(bundle.file("features", "fp32"), FEATURE_OUTPUTS)
     side = CELLS * bundle.spec.backbone.stride
     for pair in make_pairs(PAIR_KINDS[task].views):

@@ -25,8 +25,8 @@ from ..runtime import Aligner, Alignment, Verification, Verifier
 from ..runtime.bundle import MANIFEST, Bundle
 from ..runtime.errors import QatmError
 from ..runtime.images import Image
+from ..runtime.pair_network import ROLE as NETWORK_ROLE
 from ..runtime.thin_plate import grid_points
-from .networks import NETWORK_ROLE
 from .parity_cases import GAIN, photograph
 from .parity_judge import ABSOLUTE, Comparison, Tolerance
 

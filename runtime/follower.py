@@ -97,18 +97,17 @@ class Follower:
         self._doubted += 1
         if self._doubted % SECOND_LOOKS:
             return score
-        best, found = self._fit + self.options.rival_margin, None
+        best, kept, place = self._fit + self.options.rival_margin, score, None
         apart = self.model.side * self.size / 2
         settled, size = self._settled
         for centre, candidate in ((settled, size), *self.search.candidates(frame, size)):
             sighting = self._look_at(frame, centre, candidate)
-            fit = log_odds(self.score(sighting))
-            if fit > best and math.dist(sighting.centre, self.centre) >= apart:
-                best, found = fit, (sighting.centre, candidate)
-        if found is None:
-            return score
-        self._found_at(*found, best)
-        return 1 / (1 + math.exp(-best))
+            other = self.score(sighting)
+            if log_odds(other) > best and math.dist(sighting.centre, self.centre) >= apart:
+                best, kept, place = log_odds(other), other, (sighting.centre, candidate)
+        if place is not None:
+            self._found_at(*place, best)
+        return kept
 
     def _found_at(self, centre: tuple[float, float], size: float, fit: float) -> None:
         """Go on from another place, with the log-odds of what is seen there."""

@@ -170,10 +170,11 @@ class Verifier:
             raise InputError(f"min_score is {min_score}; scores lie between 0 and 1")
         picture = as_bgr(query, "query")
         check_size(picture, "query")
-        if self._compare is not None and not (self._flat or _flat(picture)):
-            return self._seen(picture, self._compare, min_score)
         # Pictures of one colour match in nothing but noise.
-        if self._flat or _flat(picture):
+        flat = self._flat or _flat(picture)
+        if self._compare is not None and not flat:
+            return self._seen(picture, self._compare, min_score)
+        if flat:
             level = self._levels[0]
             blank = np.zeros(len(level.cells), np.float32)
             best = Candidate(None, 0.0, level, blank, 0)

@@ -23,7 +23,7 @@ from qatm.tools.place_scenes import (
 )
 from qatm.tools.train_checkpoint import open_checkpoint
 from qatm.tools.train_images import texture
-from qatm.tools.train_places import cell_shares, load_verification_net, pair_weights
+from qatm.tools.train_places import cell_shares, pair_weights
 
 SIZES = SceneSizes(64, 64, 160)
 
@@ -117,6 +117,7 @@ def run(*args: Any) -> Any:
 def test_training_lowers_the_loss_and_its_network_is_read_back(
     folder: Path, tmp_path: Path
 ) -> None:
+    from qatm.export.networks import load_network
     from qatm.tools.train_images import open_images
     from qatm.tools.train_loop import TrainOptions, train
     from qatm.tools.train_places import PlacesTask
@@ -129,7 +130,7 @@ def test_training_lowers_the_loss_and_its_network_is_read_back(
     done = train(task, options)
 
     assert np.mean(done.losses[-3:]) < 0.75 * np.mean(done.losses[:3])
-    again = load_verification_net(open_checkpoint(done.checkpoint, "verify"))
+    again = load_network(done.checkpoint, "verify").module
     with torch.no_grad():
         pair = held.queries[:1], held.references[:1]
         torch.testing.assert_close(again(*pair), task.network.eval()(*pair))

@@ -92,10 +92,8 @@ def _train(task: Task, run: Path, steps: int | None) -> None:
     from .train_verify_command import verify
 
     train = {Task.align: align, Task.verify: verify}[task]
-    if steps is None:
-        train(out=run, threads=1, resume=True)
-    else:
-        train(out=run, threads=1, resume=True, steps=steps)
+    given = {} if steps is None else {"steps": steps}
+    train(out=run, threads=1, resume=True, **given)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from ..runtime.backend import open_backend
 from ..runtime.bundle import Bundle, default_align_path
 from ..runtime.thin_plate import fit_thin_plate, grid_points
 from .train_images import TrainingImages
+from .train_loop import seeded, shared_config
 from .train_warps import make_views, transfer
 
 VIEWS = 3
@@ -77,19 +78,8 @@ class AlignTask:
         bundle = Bundle.load(default_align_path())
         # The features are the runtime's own: those the network will be given.
         self._backend = open_backend(bundle, "cpu", "fp32", threads)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.network = AlignmentNet(matching)
-        self.network.to(device)
-        backbone = bundle.spec.backbone
-        self.config = {
-            "matching": matching,
-            "backbone": backbone.name,
-            "taps": list(backbone.taps),
-            "features": bundle.file_hash("features", "fp32"),
-            "images": images.digest,
-            "pictures": images.content,
-        }
+        self.network = seeded(lambda: AlignmentNet(matching), seed).to(device)
+        self.config = shared_config(matching, bundle, images)
         self._spline = spline_matrix(device)
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:

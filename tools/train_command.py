@@ -12,8 +12,10 @@ from .console import Group
 from .train_options import TrainOptions, torch_needed, training_command
 
 if TYPE_CHECKING:
+    from .train_align import AlignTask
     from .train_images import TrainingImages
     from .train_loop import Task
+    from .train_places import PlacesTask
 
 train_app = typer.Typer(
     name="train",
@@ -68,6 +70,26 @@ def run_training(task: Task, options: TrainOptions) -> None:
     typer.echo(f"{done.checkpoint}", err=True)
 
 
+def train_on_pictures(
+    task: type[AlignTask | PlacesTask],
+    folder: Path | None,
+    matching: Matching,
+    options: TrainOptions,
+) -> None:
+    """Train a network with a matching layer on a folder of pictures, or on the default ones.
+
+    Raises:
+        InputError: unusable pictures, options or checkpoints.
+    """
+    from .train_images import open_images
+
+    images = open_images(folder)
+    tell_pictures(task.name, images)
+    device, threads = options.device, options.threads
+    made = task(images, matching.value, seed=options.seed, device=device, threads=threads)
+    run_training(made, options)
+
+
 @train_app.command("align")
 @training_command(steps=40)
 def align(
@@ -85,10 +107,4 @@ def align(
     """
     with torch_needed():
         from .train_align import AlignTask
-    from .train_images import open_images
-
-    images = open_images(folder)
-    tell_pictures(AlignTask.name, images)
-    device, threads = options.device, options.threads
-    task = AlignTask(images, matching.value, seed=options.seed, device=device, threads=threads)
-    run_training(task, options)
+    train_on_pictures(AlignTask, folder, matching, options)

@@ -6,16 +6,17 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..export.progress import progress_bar
+from ..runtime.bundle import Bundle
 from ..runtime.errors import InputError
 from .train_checkpoint import (
     Checkpoint,
@@ -24,8 +25,11 @@ from .train_checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
+from .train_images import TrainingImages
 from .train_log import TrainLog
 from .train_options import TrainOptions
+
+Network = TypeVar("Network", bound=nn.Module)
 
 SCALAR_RATE = 30.0
 """How much faster single numbers learn: temperatures are tens, weights are hundredths."""
@@ -119,6 +123,26 @@ def train(task: Task, options: TrainOptions) -> Trained:
                 last = write_checkpoint(options.out, task.name, step + 1, config, *state)
     network.eval()
     return Trained(last, done, tuple(losses))
+
+
+def seeded(make: Callable[[], Network], seed: int) -> Network:
+    """A network whose first weights follow from a seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make()
+
+
+def shared_config(matching: str, bundle: Bundle, images: TrainingImages) -> dict[str, Any]:
+    """What decides every training: the matching layer, the features and the pictures."""
+    backbone = bundle.spec.backbone
+    return {
+        "matching": matching,
+        "backbone": backbone.name,
+        "taps": list(backbone.taps),
+        "features": bundle.file_hash("features", "fp32"),
+        "images": images.digest,
+        "pictures": images.content,
+    }
 
 
 def learning_rate(options: TrainOptions, step: int) -> float:

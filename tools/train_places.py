@@ -17,8 +17,8 @@ from ..runtime.bundle import Bundle
 from ..runtime.features import Encoder
 from ..runtime.reference_levels import encode_padded
 from .place_scenes import Photos, SceneSizes, make_scenes
-from .train_checkpoint import Checkpoint
 from .train_images import TrainingImages
+from .train_loop import seeded, shared_config
 
 QUERIES = 2
 """Queries for each reference; every query is compared with every reference of a batch."""
@@ -80,17 +80,9 @@ class PlacesTask:
         backbone = bundle.spec.backbone
         # The features are the runtime's own: those the network will be given.
         self._encoder = Encoder(open_backend(bundle, "cpu", "fp32", threads), backbone)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.network: nn.Module = VerificationNet(matching)
-        self.network.to(device)
+        self.network: nn.Module = seeded(lambda: VerificationNet(matching), seed).to(device)
         self.config: Mapping[str, Any] = {
-            "matching": matching,
-            "backbone": backbone.name,
-            "taps": list(backbone.taps),
-            "features": bundle.file_hash("features", "fp32"),
-            "images": images.digest,
-            "pictures": images.content,
+            **shared_config(matching, bundle, images),
             "scalar_rate": SCALAR_RATE,
             "sizes": [list(vars(size).values()) for size in self._sizes],
         }
@@ -144,10 +136,3 @@ def cell_shares(regions: Any, stride: int) -> Any:
     *rest, height, width = regions.shape
     cells = regions.reshape(*rest, height // stride, stride, width // stride, stride)
     return cells.mean((-3, -1))
-
-
-def load_verification_net(checkpoint: Checkpoint) -> VerificationNet:
-    """The trained network of a checkpoint."""
-    network = VerificationNet(checkpoint.config["matching"])
-    network.load_state_dict(checkpoint.weights)
-    return network.eval()

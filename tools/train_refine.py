@@ -26,6 +26,7 @@ from ..runtime.errors import InputError
 from ..runtime.images import resize_to
 from .train_align import spline_matrix
 from .train_images import TrainingImages, open_images
+from .train_loop import shared_config
 
 MASK = 0.06
 """Standard deviation of the mask of inliers, in fractions of a picture: about one cell."""
@@ -86,19 +87,12 @@ class RefineTask:
         self._device = device
         bundle = Bundle.load(default_align_path())
         trained = load_network(start, self.name)
-        features = bundle.file_hash("features", "fp32")
-        _check_features(trained, features)
+        _check_features(trained, bundle.file_hash("features", "fp32"))
         assert isinstance(trained.module, AlignmentNet)
         self.network = trained.module.to(device)
         self._backend = open_backend(bundle, "cpu", "fp32", threads)
-        backbone = bundle.spec.backbone
         self.config = {
-            "matching": trained.checkpoint.config["matching"],
-            "backbone": backbone.name,
-            "taps": list(backbone.taps),
-            "features": features,
-            "images": kinds.images.digest,
-            "pictures": kinds.images.content,
+            **shared_config(trained.checkpoint.config["matching"], bundle, kinds.images),
             "groups": {name: len(members) for name, members in kinds.groups.items()},
             "start": sha256_of(trained.checkpoint.path),
         }

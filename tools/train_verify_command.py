@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .train_command import FolderArgument, Matching, MatchingOption, run_training, tell_pictures
+from .train_command import FolderArgument, Matching, MatchingOption, train_on_pictures
 from .train_options import TrainOptions, torch_needed, training_command
 
 
@@ -23,10 +23,4 @@ def verify(
     """
     with torch_needed():
         from .train_places import PlacesTask
-    from .train_images import open_images
-
-    images = open_images(folder)
-    tell_pictures(PlacesTask.name, images)
-    device, threads = options.device, options.threads
-    task = PlacesTask(images, matching.value, seed=options.seed, device=device, threads=threads)
-    run_training(task, options)
+    train_on_pictures(PlacesTask, folder, matching, options)

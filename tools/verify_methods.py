@@ -158,10 +158,9 @@ def _trained(checkpoint: Path, threads: int | None) -> Compare:
     """The network of a checkpoint."""
     import torch
 
-    from .train_checkpoint import open_checkpoint
-    from .train_places import load_verification_net
+    from ..export.networks import load_network
 
-    network = load_verification_net(open_checkpoint(checkpoint, "verify"))
+    network = load_network(checkpoint, "verify").module
     if threads is not None:
         torch.set_num_threads(threads)
 
