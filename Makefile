@@ -30,7 +30,7 @@ format: $(VENV)/.dev-installed ## put the code into the house style
 	$(BIN)/ruff format .
 
 networks: $(VENV)/.dev-installed ## train the networks inside the package again (minutes)
-	$(BIN)/python -m qatm.tools.default_networks --out build/default-networks $(ARGS)
+	$(BIN)/python -m qatm.tools.train.default_networks --out build/default-networks $(ARGS)
 
 clean: ## remove what builds and tests leave behind, but not .venv
 	rm -rf build dist *.egg-info demo-output .pytest_cache .ruff_cache .hypothesis

@@ -16,7 +16,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from .graph import ConvLayer, FloatGraph, attributes_of, replace_nodes
+from .float_graph import ConvLayer, FloatGraph, attributes_of, replace_nodes
 from .ranges import Range
 from .rounding import RoundedWeight
 from .shortcuts import take_shortcuts

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from .artefacts import Calibration
-from .options import CalibrationOptions
+from .calibration import CalibrationOptions
 from .rounding import RoundedWeight
 
 LOG = logging.getLogger(__name__)

@@ -16,9 +16,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from .graph import ConvLayer, FloatGraph, open_model, producers_of, replace_nodes, with_taps
-from .images import CalibrationSet
-from .options import Progress, silent
+from .calibration import Progress, silent
+from .float_graph import ConvLayer, FloatGraph, open_model, producers_of, replace_nodes, with_taps
+from .image_set import CalibrationSet
 
 Array = NDArray[Any]
 

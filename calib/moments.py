@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .graph import ConvLayer
+from .float_graph import ConvLayer
 
 Array = NDArray[Any]
 

@@ -7,15 +7,11 @@ from pathlib import Path
 
 import onnx
 
-from ..runtime.bundle import Bundle, sha256_of
+from ..runtime.bundle.folder import Bundle, sha256_of
 from ..runtime.errors import CalibrationError
 from . import cache
 from .artefacts import Calibration
-from .equalise import channel_scales, equalised
-from .graph import FloatGraph
-from .images import CalibrationSet, open_set
-from .noise import sqnr
-from .options import (
+from .calibration import (
     PRECISIONS,
     CalibrationOptions,
     LayerSensitivity,
@@ -23,6 +19,10 @@ from .options import (
     QuantisationResult,
     silent,
 )
+from .equalise import channel_scales, equalised
+from .float_graph import FloatGraph
+from .image_set import CalibrationSet, open_set
+from .noise import sqnr
 from .ranges import digest_of, measure
 from .rounding import round_weights
 from .sensitivity import IMAGES, WRITERS, features_of, layer_sensitivity

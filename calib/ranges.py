@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..runtime.errors import CalibrationError
-from .graph import FloatGraph, open_model, with_taps
-from .images import CalibrationSet
+from .calibration import CalibrationOptions, Progress, silent
+from .float_graph import FloatGraph, open_model, with_taps
+from .image_set import CalibrationSet
 from .moments import Moments, MomentSums
-from .options import CalibrationOptions, Progress, silent
 
 Array = NDArray[Any]
 Range = tuple[float, float]

@@ -15,17 +15,17 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from ..runtime.backends.onnx import OnnxSession
 from ..runtime.boxes import Box, box_iou
-from ..runtime.bundle import MANIFEST, Bundle, sha256_of
+from ..runtime.bundle.folder import MANIFEST, Bundle, sha256_of
 from ..runtime.errors import BundleError
 from ..runtime.images import Image
-from ..runtime.matcher import Matcher
-from ..runtime.onnx_session import OnnxSession
+from ..runtime.match.matcher import Matcher
 from . import speed
+from .calibration import PRECISIONS, CalibrationOptions, Progress, silent
 from .half import rounded_like_half
-from .images import CalibrationSet, open_set
+from .image_set import CalibrationSet, open_set
 from .noise import sqnr
-from .options import PRECISIONS, CalibrationOptions, Progress, silent
 
 Array = NDArray[Any]
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ..runtime.errors import CalibrationError
 from ..runtime.images import Image
 from .artefacts import Calibration, quantise_for_cpu, quantise_for_tensorrt
-from .graph import ConvLayer, FloatGraph, open_model
+from .calibration import LayerSensitivity, Progress, silent
+from .float_graph import ConvLayer, FloatGraph, open_model
 from .noise import sqnr
-from .options import LayerSensitivity, Progress, silent
 
 Array = NDArray[Any]
 Quantise = Callable[[FloatGraph, Calibration, Collection[str]], onnx.ModelProto]

@@ -16,7 +16,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from .graph import attributes_of, consumers_of, producers_of, replace_nodes
+from .float_graph import attributes_of, consumers_of, producers_of, replace_nodes
 
 Array = NDArray[Any]
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import cv2
 
-from ..runtime.bundle import Bundle
+from ..runtime.backends.onnx import OnnxSession
+from ..runtime.bundle.folder import Bundle
 from ..runtime.images import Image, resize_to
-from ..runtime.matcher import Matcher
-from ..runtime.onnx_session import OnnxSession
-from .options import Progress, silent
+from ..runtime.match.matcher import Matcher
+from .calibration import Progress, silent
 
 PRECISION = "int8-cpu"
 """The artefact that is meant for CPUs."""

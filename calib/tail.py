@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from .graph import attributes_of, producers_of, replace_nodes
+from .float_graph import attributes_of, producers_of, replace_nodes
 
 INTERPOLATION = b"linear"
 HALF_PIXEL = (b"half_pixel", b"pytorch_half_pixel")

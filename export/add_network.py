@@ -6,10 +6,10 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from ..runtime.bundle import MANIFEST, Bundle
-from .bundle_writer import describe, publish, staging_folder, write_manifest
+from ..runtime.bundle.folder import MANIFEST, Bundle
+from .bundle import describe, publish, staging_folder, write_manifest
+from .graphs import DEFAULT_OPSET, write_onnx
 from .networks import TrainedNetwork
-from .onnx_graphs import DEFAULT_OPSET, write_onnx
 
 
 def add_network(bundle: Bundle, network: TrainedNetwork, folder: Path) -> Bundle:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from ..model.alignment_net import CELLS, AlignmentNet
-from ..runtime.pair_network import ROLE
-from .onnx_graphs import GraphExport
+from ..runtime.backends.pair_network import ROLE
+from .graphs import GraphExport
 
 INPUTS = ("source", "target", "usable")
 

@@ -13,12 +13,12 @@ from torch import nn
 
 from ..model.alignment_net import AlignmentNet
 from ..model.verification_net import VerificationNet
-from ..runtime.bundle import sha256_of
+from ..runtime.bundle.folder import sha256_of
+from ..runtime.bundle.manifest import FileInfo
 from ..runtime.errors import ExportError
-from ..runtime.spec import FileInfo
 from .alignment_graph import alignment_export
 from .checkpoint import Checkpoint, open_checkpoint
-from .onnx_graphs import GraphExport
+from .graphs import GraphExport
 from .verification_graph import verification_export
 
 

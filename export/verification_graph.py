@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from ..model.verification_net import VerificationNet
-from ..runtime.pair_network import ROLE
-from .onnx_graphs import GraphExport
+from ..runtime.backends.pair_network import ROLE
+from .graphs import GraphExport
 
 OUTPUTS = ("decision", "region")
 

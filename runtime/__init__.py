@@ -7,10 +7,10 @@ best = matcher.match(image)[0]                  # Match(box=…, score=…, foun
 
 from __future__ import annotations
 
-from .aligner import Aligner
-from .alignment import Alignment
+from .align.aligner import Aligner
+from .align.alignment import Alignment
 from .boxes import Box, box_iou
-from .bundle import Bundle
+from .bundle.folder import Bundle
 from .errors import (
     BoxError,
     BundleError,
@@ -24,18 +24,18 @@ from .errors import (
     VideoError,
 )
 from .images import expand_sources, read_image
-from .matcher import Matcher
-from .multi_tracker import MultiTracker
-from .results import Match, MatcherInfo, QualityMap, Track
-from .template import Template
-from .track_records import TrackRecord, TrackWriter, read_tracks
-from .tracker import Tracker
-from .tracker_options import TrackerOptions
-from .verification import Verification
-from .verifier import Verifier
+from .match.matcher import Matcher
+from .match.matches import Match, MatcherInfo, QualityMap, Track
+from .match.template import Template
+from .track.multi_tracker import MultiTracker
+from .track.options import TrackerOptions
+from .track.records import TrackRecord, TrackWriter, read_tracks
+from .track.tracker import Tracker
+from .verify.verification import Verification
+from .verify.verifier import Verifier
 from .version import __version__
-from .video import Frame, Video, frames, track_video
-from .video_writer import VideoWriter
+from .video.video import Frame, Video, frames, track_video
+from .video.writer import VideoWriter
 
 __all__ = [
     "Aligner",

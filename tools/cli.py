@@ -7,19 +7,19 @@ from typing import Annotated
 
 import typer
 
-from .align_command import align
-from .bench import bench
-from .calib_command import app as calib
-from .check_command import check
+from .commands.align import align
+from .commands.bench import bench
+from .commands.calib import app as calib
+from .commands.check import check
+from .commands.doctor import doctor
+from .commands.eval_match import eval_app
+from .commands.match import match
+from .commands.track import track
+from .commands.train_align import train_app
+from .commands.train_refine import refine as train_refine
+from .commands.train_verify import verify as train_verify
+from .commands.verify import verify
 from .console import WRONG_INPUT, Group
-from .doctor import doctor
-from .eval_command import eval_app
-from .match_command import match
-from .track_command import track
-from .train_command import train_app
-from .train_refine_command import refine as train_refine
-from .train_verify_command import verify as train_verify
-from .verify_command import verify
 
 EPILOG = "Exit status: 0 found or passed, 1 not found or failed, 2 wrong usage or unreadable input."
 

@@ -1,0 +1,356 @@
+"""Writes a bundle: every file under a temporary name first, so that a half one never loads."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from importlib import metadata
+from pathlib import Path
+
+import onnx
+
+from ..calib.calibration import CalibrationOptions, QuantisationResult, silent
+from ..calib.image_set import open_set
+from ..calib.quantise import quantise_features
+from ..model import Backbone, build_backbone, fold_batch_norm
+from ..model.backbones import NETWORKS
+from ..model.compact import COMPACT, round_weights
+from ..model.weights import packaged_file
+from ..runtime.bundle.folder import MANIFEST, Bundle, sha256_of
+from ..runtime.bundle.manifest import (
+    BackboneInfo,
+    BundleSpec,
+    FileInfo,
+    Recipe,
+    ScoreMap,
+    TensorInfo,
+)
+from ..runtime.errors import ExportError
+from ..runtime.version import __version__
+from .engines.engines import (
+    EngineOptions,
+    EngineReport,
+    Progress,
+    build_engines,
+    check_engines,
+    engine_precisions,
+)
+from .graphs import (
+    DEFAULT_OPSET,
+    GraphExport,
+    feature_export,
+    joint_export,
+    match_export,
+    write_onnx,
+)
+from .networks import TrainedNetwork
+
+LOG = logging.getLogger(__name__)
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors that name no file."""
+
+TOOLS = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy")
+
+TASKS = ("match", "align", "verify")
+"""What bundles are exported for; verification uses the features of matching."""
+
+ALIGN_TAPS = {"efficientnet-lite0": ("10", "13")}
+"""Layers for alignment by backbone; the deeper one knows kinds, the other one places."""
+
+RECIPES: dict[str, Recipe] = {}
+"""What differs from the default recipe, by backbone."""
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What to export.
+
+    Attributes:
+        backbone: name in ``model.BACKBONES``.
+        weights: a weight file; ``None`` takes those an installed package carries.
+        taps: layers to use; ``None`` is the backbone's default.
+        opset: of the ONNX files.
+        joint: also write the single-graph file.
+        fp16: also write the features graph in FP16.
+        int8: also write it in INT8, calibrated like this.
+        engines: build these engines from the finished bundle.
+        compact: round the weights to eight bits and store them so; a quarter of the size.
+        network: a trained network that compares two pictures' features, or none.
+        task: one of :data:`TASKS`; the check judges a bundle by what it is for.
+        recipe: how the runtime matches.
+        score: from response to score.
+    """
+
+    backbone: str = "efficientnet-lite0"
+    weights: str | None = None
+    taps: Sequence[str] | None = None
+    opset: int = DEFAULT_OPSET
+    joint: bool = False
+    fp16: bool = False
+    int8: CalibrationOptions | None = None
+    engines: EngineOptions = field(default_factory=lambda: EngineOptions(engine="none"))
+    compact: bool = False
+    network: TrainedNetwork | None = None
+    task: str = "match"
+    recipe: Recipe = field(default_factory=Recipe)
+    score: ScoreMap = field(default_factory=ScoreMap)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export made: the bundle, what INT8 cost if it was asked for, and the engines."""
+
+    bundle: Bundle
+    quantisation: QuantisationResult | None
+    engines: list[EngineReport]
+
+
+def export_bundle(
+    folder: Path, options: ExportOptions, progress: Progress | None = None
+) -> Exported:
+    """Export a backbone and its matching graph to a bundle folder.
+
+    Args:
+        folder: made if missing; files of an earlier bundle in it are replaced.
+        options: what to export.
+        progress: told what is being done, steps done and steps in all.
+
+    Returns:
+        The finished bundle, loaded and checked, and what came with it.
+
+    Raises:
+        ExportError: unusable weights, taps or opset, a graph that failed its check, or an engine
+            that cannot be built.
+        CalibrationError: unusable calibration images, or a network that cannot be quantised.
+        OSError: the folder cannot be written.
+    """
+    options.engines.check()
+    if options.compact and options.int8 is not None:
+        raise ExportError("compact weights cannot be quantised again; use --compact or --int8")
+    backbone = _build(options)
+    if options.network is not None:
+        options.network.check_features(backbone.spec.name, backbone.spec.taps)
+    align = bundle_align(backbone)
+    # What cannot be built or calibrated is refused before the graphs, which take their time.
+    check_engines(_spec(backbone, options, {}), options.engines)
+    images = None
+    if options.int8 is not None:
+        images = open_set(options.int8, align, progress or silent)
+    alpha, stride = options.recipe.alpha, backbone.spec.stride
+    exports = [feature_export(backbone, align), match_export(backbone.spec.channels, alpha)]
+    if options.joint:
+        exports.append(joint_export(backbone, alpha, align, stride))
+    if options.network is not None:
+        exports.append(options.network.graph(backbone.spec.channels))
+    with staging_folder(folder) as stage:
+        files = {e.file_name: _write(e, stage, options.opset) for e in exports}
+        if options.network is not None:
+            files.update([options.network.write_weights(stage)])
+        if options.fp16:
+            half = feature_export(backbone.half_network(), align)
+            files[half.file_name] = _write(half, stage, options.opset)
+        spec = _spec(backbone, options, files)
+        write_manifest(stage / MANIFEST, spec)
+        quantised = None
+        if options.int8 is not None:
+            bundle = Bundle.load(stage)
+            quantised = quantise_features(bundle, options.int8, stage, progress, images)
+            write_manifest(stage / MANIFEST, _with_int8(spec, stage, quantised))
+        Bundle.load(stage)
+        publish(stage, folder)
+    bundle = Bundle.load(folder)
+    engines = build_engines(bundle, options.engines, engine_precisions(bundle), progress)
+    return Exported(bundle, quantised, engines)
+
+
+def _with_int8(spec: BundleSpec, stage: Path, result: QuantisationResult) -> BundleSpec:
+    """The manifest with the INT8 files and how they were calibrated."""
+    files = {name: describe(stage / name, "features", p) for name, p in result.files.items()}
+    calibration = {
+        "source": result.source,
+        "images": len(result.images),
+        "method": result.method,
+        "ranges_sha256": result.ranges_digest,
+        "sqnr_db": result.sqnr,
+        "kept_float": {p: list(result.kept_float(p)) for p in result.files.values()},
+    }
+    return replace(spec, files={**spec.files, **files}, calibration=calibration)
+
+
+def taps_of(task: str, backbone: str, taps: str | None) -> list[str] | None:
+    """The layers for a task: those named, separated by commas, or the task's own.
+
+    Returns:
+        ``None`` for the backbone's default.
+
+    Raises:
+        ExportError: the task is unknown, or has no default layers for the backbone.
+    """
+    if task not in TASKS:
+        raise ExportError(f"task {task!r} is unknown; choose from {', '.join(TASKS)}")
+    if taps is not None:
+        return [tap.strip() for tap in taps.split(",")]
+    if task != "align":
+        return None
+    if backbone not in ALIGN_TAPS:
+        raise ExportError(
+            f"no layers of {backbone} are known to suit alignment; name some with --taps, deep "
+            "ones of stride 16 or 32"
+        )
+    return list(ALIGN_TAPS[backbone])
+
+
+def with_alpha(backbone: str, alpha: float) -> Recipe:
+    """The recipe that suits a backbone, with a temperature."""
+    return replace(RECIPES.get(backbone, Recipe()), alpha=alpha)
+
+
+def bundle_align(backbone: Backbone) -> int:
+    """Image sides must be multiples of this, so that the pooled map has whole cells too."""
+    return max(backbone.spec.align, 2 * backbone.spec.stride)
+
+
+def _build(options: ExportOptions) -> Backbone:
+    """The backbone with folded batch normalisation."""
+    if not 0 < options.recipe.alpha < math.inf:
+        raise ExportError(f"alpha is {options.recipe.alpha:g}; it must be positive (usual: 25)")
+    try:
+        backbone = build_backbone(options.backbone, options.weights, options.taps)
+    except ValueError as error:
+        raise ExportError(str(error)) from error
+    folded = fold_batch_norm(backbone)
+    return round_weights(folded) if options.compact else folded
+
+
+def _write(export: GraphExport, stage: Path, opset: int) -> FileInfo:
+    """Write one graph and describe it."""
+    path = stage / export.file_name
+    LOG.info("exporting %s", path.name)
+    write_onnx(export, path, opset)
+    return describe(path, export.role, export.precision)
+
+
+def describe(path: Path, role: str, precision: str) -> FileInfo:
+    """The manifest entry of an ONNX file."""
+    graph = onnx.load(str(path), load_external_data=False).graph
+    return FileInfo(
+        role=role,
+        precision=precision,
+        sha256=sha256_of(path),
+        bytes=path.stat().st_size,
+        inputs=tuple(_tensor(value) for value in graph.input),
+        outputs=tuple(_tensor(value) for value in graph.output),
+    )
+
+
+def _tensor(value: onnx.ValueInfoProto) -> TensorInfo:
+    """Name, dtype and shape of a graph input or output."""
+    kind = value.type.tensor_type
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name
+    shape = tuple(side.dim_param or side.dim_value for side in kind.shape.dim)
+    return TensorInfo(value.name, dtype, shape)
+
+
+def _spec(backbone: Backbone, options: ExportOptions, files: dict[str, FileInfo]) -> BundleSpec:
+    """What the manifest says."""
+    spec = backbone.spec
+    package = NETWORKS[spec.name].package
+    carried = packaged_file(*package) if package and not options.weights else None
+    source = carried or Path(options.weights or "")
+    weights = {"source": source.name, "licence": spec.licence}
+    if source.is_file():
+        weights["sha256"] = sha256_of(source)
+    if options.compact:
+        weights["storage"] = COMPACT
+    return BundleSpec(
+        backbone=BackboneInfo(
+            name=spec.name,
+            taps=tuple(str(tap) for tap in spec.taps),
+            channels=spec.channels,
+            stride=spec.stride,
+            coarse_stride=2 * spec.stride,
+            align=bundle_align(backbone),
+            weights=weights,
+        ),
+        preprocessing={"input": "uint8 BGR (B, H, W, 3)", **spec.as_dict()["preprocessing"]},
+        recipe=options.recipe,
+        score=options.score,
+        opset=options.opset,
+        files=files,
+        tools=tool_versions(),
+        network={} if options.network is None else options.network.info(),
+        task=options.task,
+    )
+
+
+def tool_versions() -> dict[str, str]:
+    """Versions of what made a bundle."""
+    versions = {"qatm": __version__}
+    for name in TOOLS:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def write_manifest(path: Path, spec: BundleSpec) -> None:
+    """Write ``bundle.json``."""
+    path.write_text(json.dumps(spec.to_json(), indent=2) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def staging_folder(folder: Path) -> Iterator[Path]:
+    """A hidden folder beside the bundle's files, removed at the end whatever happens."""
+    if folder.exists() and not folder.is_dir():
+        raise ExportError(f"{folder} is a file; give a folder to write the bundle to")
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    stage = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
+    try:
+        yield stage
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        raise ExportError(
+            f"{folder} cannot be written: {error.strerror}; make room or choose another folder"
+        ) from error
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+        for path in made:
+            _remove_if_empty(path)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """Leave no empty folder behind a failed export."""
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def publish(stage: Path, folder: Path) -> None:
+    """Move finished files into the bundle, the manifest last: without it nothing loads."""
+    names = sorted(path.name for path in stage.iterdir() if path.name != MANIFEST)
+    before, after = _listed(folder / MANIFEST), _listed(stage / MANIFEST)
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for name in (*names, MANIFEST):
+        os.replace(stage / name, folder / name)
+    for name in before - after:
+        (folder / name).unlink(missing_ok=True)
+
+
+def _listed(manifest: Path) -> set[str]:
+    """The files that a manifest lists; none where it is missing or damaged."""
+    try:
+        names = json.loads(manifest.read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+    return {name for name in names if Path(name).name == name}

@@ -1,0 +1,1 @@
+"""Compiled engines of a bundle."""

@@ -1,0 +1,108 @@
+"""The same proof through polygraphy: every implementation of the features as one of its runners."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from ...runtime.backends.devices import Backend, open_backend
+from ...runtime.bundle.folder import Bundle
+from ...runtime.bundle.sidecar import FLAVOURS
+from ...runtime.errors import BundleError, DeviceError
+from .runners import FEATURE_OUTPUTS, Arrays, Runner
+
+
+def polygraphy_installed() -> bool:
+    """Whether the comparison can be made."""
+    return find_spec("polygraphy") is not None
+
+
+def compare_with_polygraphy(
+    reference: Runner, candidate: Runner, inputs: Sequence[Arrays], tolerance: float
+) -> dict[str, bool]:
+    """Run two implementations through polygraphy's ``Comparator`` and compare every output.
+
+    Args:
+        reference: the implementation that is believed.
+        candidate: the implementation that is checked.
+        inputs: named arrays for both, a set for each run; at least one.
+        tolerance: largest difference, relative to the reference's largest value of each output.
+
+    Returns:
+        For each output, whether it passed in every run.
+    """
+    from polygraphy.comparator import Comparator, SimpleCompareFunc
+    from polygraphy.logger import G_LOGGER
+
+    runners = [_as_polygraphy(candidate, inputs[0]), _as_polygraphy(reference, inputs[0])]
+    with G_LOGGER.verbosity(G_LOGGER.CRITICAL):
+        results: Any = Comparator.run(runners, data_loader=list(map(OrderedDict, inputs)))
+        limits = _limits(results[1][1], tolerance)
+        judged = Comparator.compare_accuracy(
+            results,
+            compare_func=SimpleCompareFunc(check_error_stat="max", rtol=0.0, atol=limits),
+        )
+    # One comparison function, one pair of runners.
+    (iterations,) = judged[0].values()
+    return {name: all(bool(run[name]) for run in iterations) for name in iterations[0]}
+
+
+def _limits(truth: Sequence[Arrays], tolerance: float) -> dict[str, float]:
+    """The largest difference allowed for each output, from what is believed in every run."""
+    return {
+        name: tolerance * max(float(np.abs(run[name]).max()) for run in truth) for name in truth[0]
+    }
+
+
+def _as_polygraphy(runner: Runner, inputs: Arrays) -> Any:
+    """One of our runners as a polygraphy runner."""
+    from polygraphy.backend.base import BaseRunner
+    from polygraphy.common import TensorMetadata
+
+    class Wrapped(BaseRunner):
+        """Hands arrays through."""
+
+        def get_input_metadata_impl(self) -> TensorMetadata:
+            """Names, dtypes and shapes of the inputs."""
+            metadata = TensorMetadata()
+            for name, array in inputs.items():
+                metadata.add(name, array.dtype, array.shape)
+            return metadata
+
+        def infer_impl(self, feed_dict: Any) -> OrderedDict[str, Any]:
+            """Run it."""
+            start = time.perf_counter()
+            outputs = OrderedDict(runner.run(dict(feed_dict)))
+            self.inference_time = time.perf_counter() - start
+            return outputs
+
+    return Wrapped(name=runner.name)
+
+
+def engine_runners(bundle: Bundle, precisions: Sequence[str]) -> list[tuple[str, Runner, Backend]]:
+    """The features engines that really run here: precision, runner, and what to close."""
+    found: list[tuple[str, Runner, Backend]] = []
+    for flavour in FLAVOURS:
+        for precision in precisions:
+            try:
+                backend = open_backend(bundle, flavour, precision, None)
+            except (DeviceError, BundleError):
+                continue
+            found.append((precision, _backend_runner(flavour, backend), backend))
+    return found
+
+
+def _backend_runner(name: str, backend: Backend) -> Runner:
+    """The features of a backend, one picture after the other."""
+
+    def run(inputs: Arrays) -> dict[str, Any]:
+        parts = [backend.features(image) for image in inputs["image"]]
+        stacked = (np.stack(maps) for maps in zip(*parts, strict=True))
+        return dict(zip(FEATURE_OUTPUTS, stacked, strict=True))
+
+    return Runner(name, run)

@@ -1,0 +1,208 @@
+"""What is allowed to differ by how much, and the comparison of two implementations' results."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .runners import Arrays, Runner
+
+Array = NDArray[Any]
+
+RELATIVE, ABSOLUTE, PIXELS = "of the largest", "absolute", "px"
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """The largest difference allowed.
+
+    Attributes:
+        what: the quantity compared.
+        precision: of the file.
+        limit: the largest error that passes.
+        unit: what the error is measured in.
+    """
+
+    what: str
+    precision: str
+    limit: float
+    unit: str
+
+
+TOLERANCES = (
+    Tolerance("features", "fp32", 5e-5, RELATIVE),
+    Tolerance("coarse", "fp32", 5e-5, RELATIVE),
+    Tolerance("quality", "fp32", 1e-4, ABSOLUTE),
+    Tolerance("score", "fp32", 1e-5, ABSOLUTE),
+    Tolerance("box", "fp32", 0.01, PIXELS),
+    Tolerance("features", "fp16", 2e-2, RELATIVE),
+    Tolerance("coarse", "fp16", 2e-2, RELATIVE),
+    Tolerance("quality", "fp16", 0.02, ABSOLUTE),
+    Tolerance("score", "fp16", 2e-3, ABSOLUTE),
+    Tolerance("box", "fp16", 0.2, PIXELS),
+    *(
+        tolerance
+        for precision in ("int8-cpu", "int8-trt")
+        for tolerance in (
+            Tolerance("features", precision, 0.4, RELATIVE),
+            Tolerance("coarse", precision, 0.4, RELATIVE),
+            Tolerance("quality", precision, 0.3, ABSOLUTE),
+            Tolerance("score", precision, 0.05, ABSOLUTE),
+            Tolerance("box", precision, 2.0, PIXELS),
+        )
+    ),
+)
+"""For FP32 about ten times the largest error seen with the known backbones on photographs."""
+
+AXES = {
+    "features": ("picture", "channel", "row", "column"),
+    "coarse": ("picture", "channel", "row", "column"),
+    "quality": ("row", "column"),
+}
+
+EQUAL = 1e-4
+"""Windows whose responses are closer than this are equally good."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One quantity of one file, computed twice.
+
+    Attributes:
+        artefact: file in the bundle; ``features.onnx + match.onnx`` is the chain of both.
+        precision: of that file.
+        what: ``features``, ``coarse``, ``quality``, or of the best window: ``score``, the mean
+            root of the quality in it, or ``box``.
+        reference: the implementation that is believed.
+        candidate: the implementation that is checked.
+        size: of the pictures and the template, height x width in pixels.
+        error: the largest difference; infinite where there is no result to compare.
+        tolerance: the largest error that passes.
+        unit: of error and tolerance.
+        where: the place of the largest error, or why there is no result.
+    """
+
+    artefact: str
+    precision: str
+    what: str
+    reference: str
+    candidate: str
+    size: str
+    error: float
+    tolerance: float
+    unit: str
+    where: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether the error is within the tolerance; NaN is not."""
+        return self.error <= self.tolerance
+
+    @property
+    def badness(self) -> float:
+        """The error in tolerances: above 1 fails; infinite for NaN."""
+        return math.inf if math.isnan(self.error) else self.error / self.tolerance
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain dictionary for JSON; an error that is not a finite number becomes ``None``."""
+        error = self.error if math.isfinite(self.error) else None
+        return {**vars(self), "error": error, "passed": self.passed}
+
+
+def has_tolerances(precision: str) -> bool:
+    """Whether files of a precision can be judged."""
+    return any(row.precision == precision for row in TOLERANCES)
+
+
+def attempt(call: Callable[[], Arrays]) -> Arrays | str:
+    """The results of an implementation, or the first line of why it has none."""
+    try:
+        return call()
+    except Exception as error:  # every runtime has exceptions of its own
+        return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Compares the results for one file and one case.
+
+    Attributes:
+        artefact: what is judged.
+        precision: whose tolerances count.
+        size: of the case, for people.
+        reference: name of the implementation that is believed.
+    """
+
+    artefact: str
+    precision: str
+    size: str
+    reference: str
+
+    def array(self, what: str, candidate: str, found: Arrays | str, expected: Arrays) -> Comparison:
+        """Compare one array, value by value."""
+        truth = expected[what]
+        if isinstance(found, str):
+            return self._verdict(what, candidate, math.inf, f"did not run: {found}")
+        if found[what].shape != truth.shape:
+            reason = f"shape {found[what].shape} instead of {truth.shape}"
+            return self._verdict(what, candidate, math.inf, reason)
+        with np.errstate(invalid="ignore"):
+            difference = np.abs(found[what] - truth)
+        worst = np.unravel_index(int(difference.argmax()), difference.shape)
+        place = ", ".join(f"{axis} {i}" for axis, i in zip(AXES[what], worst, strict=True))
+        error = float(difference[worst])
+        if self._tolerance(what).unit == RELATIVE:
+            error /= float(np.abs(truth).max()) or 1.0
+        return self._verdict(what, candidate, error, place)
+
+    def windows(
+        self, runner: Runner, found: Arrays | str, expected: Arrays, cell: int
+    ) -> Iterator[Comparison]:
+        """Compare the quality map, and the best window where the candidate looks for one.
+
+        Args:
+            runner: the candidate.
+            found: what it returned.
+            expected: what the reference returned.
+            cell: pixels per unit of the boxes.
+        """
+        name = runner.name
+        yield self.array("quality", name, found, expected)
+        if isinstance(found, str) or "boxes" not in found:
+            return
+        responses = float(found["scores"][0]), float(expected["scores"][0])
+        error = abs(responses[0] - responses[1])
+        text = f"responses {responses[0]:.6f} and {responses[1]:.6f}"
+        yield self._verdict("score", name, error, text)
+        best = found["boxes"][found["scores"] >= found["scores"][0] - EQUAL]
+        shifts = np.abs(best - expected["boxes"][0]).max(1) * cell
+        if not len(shifts):
+            yield self._verdict("box", name, math.nan, "no window")
+            return
+        x, y = (float(side) * cell for side in expected["boxes"][0][:2])
+        yield self._verdict("box", name, float(shifts.min()), f"window at x {x:.1f}, y {y:.1f}")
+
+    def _tolerance(self, what: str) -> Tolerance:
+        return next(
+            row for row in TOLERANCES if row.what == what and row.precision == self.precision
+        )
+
+    def _verdict(self, what: str, candidate: str, error: float, where: str) -> Comparison:
+        limit = self._tolerance(what)
+        return Comparison(
+            artefact=self.artefact,
+            precision=self.precision,
+            what=what,
+            reference=self.reference,
+            candidate=candidate,
+            size=self.size,
+            error=error,
+            tolerance=limit.limit,
+            unit=limit.unit,
+            where=where,
+        )

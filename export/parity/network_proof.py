@@ -1,0 +1,113 @@
+"""Proof that the trained network of a bundle computes what PyTorch does with its weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...model.alignment_net import CELLS
+from ...runtime.backends.pair_network import ROLE as NETWORK_ROLE
+from ...runtime.bundle.folder import Bundle
+from ...runtime.errors import ExportError
+from ...runtime.images import resize_to
+from ..graphs import GraphExport
+from ..networks import KINDS, WEIGHTS_ROLE
+from .judge import RELATIVE, Comparison, attempt
+from .pair_proof import PAIR_KINDS, make_pairs
+from .runners import FEATURE_OUTPUTS, onnx_runner
+
+Array = NDArray[Any]
+
+LIMIT = 1e-3
+"""Largest difference, relative to the largest value: the fits repeat and so enlarge rounding."""
+
+SHOWN = MappingProxyType(
+    {"source": "picture", "target": "view", "query": "view", "reference": "picture"}
+)
+"""Which picture of a pair an input gets the features of; other inputs keep their example."""
+
+
+def compare_network(bundle: Bundle) -> Iterator[Comparison]:
+    """Run a bundle's network on made-up features of several sizes and on pictures, in both ways.
+
+    Made-up features that match exactly hide most of what a network has learned.
+
+    Nothing is compared where the bundle has no network.
+
+    Raises:
+        ExportError: the network is not known to this version.
+        BundleError: a file is damaged or missing.
+    """
+    if NETWORK_ROLE not in {info.role for info in bundle.spec.files.values()}:
+        return
+    task = bundle.spec.network.get("task", "")
+    if task not in KINDS:
+        raise ExportError(
+            f"the network of {bundle.path} is for {task!r}, which is not known to this version of "
+            "qatm; check the bundle with the version that wrote it"
+        )
+    module = KINDS[task].make(bundle.spec.network["matching"])
+    module.load_state_dict(_read_weights(bundle.file(WEIGHTS_ROLE, "fp32")))
+    graph = KINDS[task].export(module.eval(), bundle.spec.backbone.channels)
+    file = bundle.file(NETWORK_ROLE, "fp32")
+    runner = onnx_runner(file, graph.outputs)
+    made_up = (("made up", inputs) for inputs in (graph.inputs, *graph.checks))
+    for words, inputs in (*made_up, *_on_pictures(bundle, task, graph)):
+        with torch.no_grad():
+            results = module(*inputs.values())
+        truth = {k: v.numpy() for k, v in zip(graph.outputs, results, strict=True)}
+        arrays = {name: tensor.numpy() for name, tensor in inputs.items()}
+        found = attempt(lambda arrays=arrays: runner.run(arrays))
+        shapes = ", ".join(f"{k} {'x'.join(map(str, v.shape))}" for k, v in arrays.items())
+        for name in graph.outputs:
+            error, where = _difference(name, found, truth)
+            yield Comparison(
+                artefact=file.name,
+                precision="fp32",
+                what=name,
+                reference="PyTorch",
+                candidate=runner.name,
+                size=f"{words}: {shapes}",
+                error=error,
+                tolerance=LIMIT,
+                unit=RELATIVE,
+                where=where,
+            )
+
+
+def _on_pictures(
+    bundle: Bundle, task: str, graph: GraphExport
+) -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
+    """Words and inputs for each pair of pictures, of the size of an alignment network's grid."""
+    runner = onnx_runner(bundle.file("features", "fp32"), FEATURE_OUTPUTS)
+    side = CELLS * bundle.spec.backbone.stride
+    for pair in make_pairs(PAIR_KINDS[task].views):
+        inputs = dict(graph.inputs)
+        for name in set(SHOWN) & set(inputs):
+            picture = resize_to(getattr(pair, SHOWN[name]), side, side)
+            inputs[name] = torch.from_numpy(runner.run({"image": picture[None]})["features"])
+        yield pair.name, inputs
+
+
+def _read_weights(file: Path) -> dict[str, torch.Tensor]:
+    with np.load(file, allow_pickle=False) as data:
+        return {name: torch.from_numpy(data[name]) for name in data.files}
+
+
+def _difference(name: str, found: Any, truth: dict[str, Array]) -> tuple[float, str]:
+    """The largest difference of an output relative to its largest value, and where it is."""
+    if isinstance(found, str):
+        return math.inf, f"did not run: {found}"
+    if found[name].shape != truth[name].shape:
+        return math.inf, f"shape {found[name].shape} instead of {truth[name].shape}"
+    difference = np.abs(found[name] - truth[name])
+    worst = np.unravel_index(int(difference.argmax()), difference.shape)
+    place = ", ".join(str(int(index)) for index in worst)
+    return float(difference[worst]) / (float(np.abs(truth[name]).max()) or 1.0), f"at {place}"

@@ -1,0 +1,259 @@
+"""The proof that a bundle computes what the model does: numpy = PyTorch = ONNX Runtime."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...model import Backbone, build_backbone, fold_batch_norm
+from ...model.backbones import NETWORKS, RANDOM_WEIGHTS
+from ...model.compact import COMPACT, round_weights
+from ...model.weights import packaged_file
+from ...runtime.backends.pair_network import ROLE as NETWORK_ROLE
+from ...runtime.bundle.folder import Bundle, sha256_of
+from ...runtime.bundle.manifest import BundleSpec, FileInfo
+from ...runtime.errors import ExportError
+from ..engines.engines import SOURCES
+from ..networks import WEIGHTS_ROLE
+from .cases import CASES, Case, Pictures, make_pictures, match_inputs
+from .comparator import compare_with_polygraphy, engine_runners, polygraphy_installed
+from .judge import Comparison, Judge, attempt, has_tolerances
+from .network_proof import compare_network
+from .pair_proof import PAIR_KINDS, compare_pairs
+from .runners import (
+    FEATURE_OUTPUTS,
+    MATCH_OUTPUTS,
+    Runner,
+    numpy_match,
+    onnx_runner,
+    streamed_match,
+    torch_features,
+    torch_joint,
+    torch_match,
+)
+
+Array = NDArray[Any]
+
+HALF_VALUES = 20_000
+"""Pictures up to this many values go through PyTorch in half too, which is slow on a CPU."""
+
+NETWORK_ROLES = (NETWORK_ROLE, WEIGHTS_ROLE)
+"""Files that are compared on features, not on pictures."""
+
+OUTPUTS = {"features": FEATURE_OUTPUTS, "match": MATCH_OUTPUTS, "joint": MATCH_OUTPUTS}
+"""The outputs of a file, by its role; files of other roles are not known here."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The PyTorch side of a bundle.
+
+    Attributes:
+        backbone: rebuilt from what the manifest says.
+        warning: what makes it doubtful that its weights are the bundle's, or empty.
+    """
+
+    backbone: Backbone
+    warning: str = ""
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A file of the bundle and what runs it."""
+
+    name: str
+    info: FileInfo
+    runner: Runner
+
+
+@dataclass(frozen=True)
+class Truth:
+    """One case with the believed results: features from PyTorch, matching from numpy."""
+
+    pictures: Pictures
+    features: dict[str, Array]
+    match_inputs: dict[str, Array]
+    match: dict[str, Array]
+
+
+def load_reference(bundle: Bundle, weights: Path | None = None) -> Reference:
+    """Build the PyTorch model that a bundle was exported from.
+
+    Args:
+        bundle: the bundle.
+        weights: its weight file; ``None`` takes those that an installed package carries.
+
+    Raises:
+        ExportError: the weights are missing or of another network, or the network is unknown.
+    """
+    info = bundle.spec.backbone
+    source: str | Path | None = weights
+    if source is None and info.weights.get("source") == RANDOM_WEIGHTS:
+        source = RANDOM_WEIGHTS
+    try:
+        backbone = build_backbone(info.name, source, info.taps)
+        if info.weights.get("storage") == COMPACT:
+            backbone = round_weights(fold_batch_norm(backbone))
+        package = NETWORKS[info.name].package
+        if source is None and package is not None:
+            source = packaged_file(*package)
+    except ValueError as error:
+        raise ExportError(str(error)) from error
+    recorded = info.weights.get("sha256")
+    if source is None or source == RANDOM_WEIGHTS or recorded in (None, sha256_of(Path(source))):
+        return Reference(backbone)
+    return Reference(
+        backbone,
+        f"{source} is not the weight file that the bundle was exported from "
+        f"({info.weights.get('source')}, SHA-256 {recorded}); give that one with --weights",
+    )
+
+
+def compare_bundle(
+    bundle: Bundle, backbone: Backbone, cases: Sequence[Case] = CASES
+) -> Iterator[Comparison]:
+    """Compare every file of a bundle with the model, case by case.
+
+    Raises:
+        ExportError: a file has a role or precision that this check does not know.
+        BundleError: a file is damaged, or ONNX Runtime cannot load it.
+    """
+    files = bundle.spec.files.items()
+    artefacts = [_open(bundle, *file) for file in files if file[1].role not in NETWORK_ROLES]
+    engines = engine_runners(bundle, list(SOURCES))
+    artefacts += [_engine(bundle, precision, runner) for precision, runner, _ in engines]
+    try:
+        comparer = _Comparer(bundle.spec, backbone, artefacts)
+        for index, case in enumerate(cases):
+            yield from comparer.compare(make_pictures(case, index, bundle.spec.backbone))
+        yield from compare_network(bundle)
+        yield from compare_pairs(bundle, [(runner.name, p) for p, runner, _ in engines])
+    finally:
+        for _, _, backend in engines:
+            backend.close()
+
+
+def _engine(bundle: Bundle, precision: str, runner: Runner) -> Artefact:
+    """A compiled features engine, judged like the file it was built from."""
+    files = bundle.spec.files.values()
+    wanted = SOURCES[precision]
+    info = next(f for f in files if f.role == "features" and f.precision == wanted)
+    return Artefact(f"features engine, {precision}", info, runner)
+
+
+def _open(bundle: Bundle, name: str, info: FileInfo) -> Artefact:
+    """The file with the runner of its kind; further kinds of runner are chosen here."""
+    if info.role not in OUTPUTS or not has_tolerances(info.precision):
+        raise ExportError(
+            f"{name} cannot be checked: {info.precision} {info.role} files are not known to this "
+            "version of qatm; check the bundle with the version that wrote it"
+        )
+    path = bundle.file(info.role, info.precision)
+    return Artefact(name, info, onnx_runner(path, OUTPUTS[info.role]))
+
+
+class _Comparer:
+    """Runs every artefact of a bundle on one case after the other."""
+
+    def __init__(self, spec: BundleSpec, backbone: Backbone, artefacts: list[Artefact]) -> None:
+        alpha = spec.recipe.alpha
+        self.spec = spec
+        self.artefacts = artefacts
+        self.features = torch_features(backbone)
+        self._backbone = backbone
+        self.match = numpy_match(alpha)
+        self.joint = torch_joint(backbone, alpha)
+        self.others = (torch_match(alpha), streamed_match(alpha))
+        self._pairs = spec.task in PAIR_KINDS
+        self.matcher = next(a for a in artefacts if a.info.role == "match")
+
+    @cached_property
+    def half(self) -> Runner:
+        """The features in PyTorch half, made when the first FP16 file is compared."""
+        return torch_features(deepcopy(self._backbone).half_network())
+
+    def compare(self, pictures: Pictures) -> Iterator[Comparison]:
+        """All comparisons of one case."""
+        checks = {"features": self._features, "match": self._match, "joint": self._joint}
+        maps = _encode(self.features, pictures)
+        inputs = match_inputs(pictures, maps["features"])
+        truth = Truth(pictures, maps, inputs, self.match.run(inputs))
+        for artefact in self.artefacts:
+            yield from checks[artefact.info.role](artefact, truth)
+
+    def _features(self, artefact: Artefact, truth: Truth) -> Iterator[Comparison]:
+        """Both outputs, then what the matching graph makes of them.
+
+        What the other precisions of a bundle for pairs are worth, its pairs of pictures tell.
+        """
+        runner, believed, expected = artefact.runner, self.features, truth.features
+        small = truth.pictures.both[0].size <= HALF_VALUES
+        if artefact.info.precision == "fp16" and small:
+            believed = self.half
+            expected = _encode(believed, truth.pictures)
+        found = attempt(lambda: _encode(runner, truth.pictures))
+        judge = self._judge(artefact.name, artefact, truth, believed.name)
+        results = [judge.array(what, runner.name, found, expected) for what in OUTPUTS["features"]]
+        yield from results
+        if not isinstance(found, str) and polygraphy_installed():
+            yield from self._by_polygraphy(believed, runner, truth, results)
+        if isinstance(found, str) or found["features"].shape != truth.features["features"].shape:
+            return
+        if self._pairs and artefact.info.precision != "fp32":
+            return
+        inputs = match_inputs(truth.pictures, found["features"])
+        matched = attempt(lambda: self.matcher.runner.run(inputs))
+        chain = f"{artefact.name} + {self.matcher.name}"
+        reference = f"{self.features.name} + {self.match.name}"
+        judge = self._judge(chain, artefact, truth, reference)
+        stride = self.spec.backbone.stride
+        yield from judge.windows(self.matcher.runner, matched, truth.match, stride)
+
+    def _by_polygraphy(
+        self, believed: Runner, runner: Runner, truth: Truth, results: list[Comparison]
+    ) -> Iterator[Comparison]:
+        """The same comparison made by polygraphy, whose verdict has to be the same."""
+        inputs = [{"image": part} for part in _batches(truth.pictures)]
+        judged = compare_with_polygraphy(believed, runner, inputs, results[0].tolerance)
+        for result in results:
+            error = result.error if judged[result.what] else math.inf
+            candidate = f"{result.candidate}, by polygraphy"
+            yield replace(result, candidate=candidate, error=error)
+
+    def _match(self, artefact: Artefact, truth: Truth) -> Iterator[Comparison]:
+        """Every way of matching against the literal one, on the same features."""
+        judge = self._judge(artefact.name, artefact, truth, self.match.name)
+        for runner in (*self.others, artefact.runner):
+            found = attempt(lambda runner=runner: runner.run(truth.match_inputs))
+            yield from judge.windows(runner, found, truth.match, self.spec.backbone.stride)
+
+    def _joint(self, artefact: Artefact, truth: Truth) -> Iterator[Comparison]:
+        """A crop and a picture through features and matching in one graph."""
+        inputs = {"template": truth.pictures.crop, "image": truth.pictures.both[1:]}
+        found = attempt(lambda: artefact.runner.run(inputs))
+        judge = self._judge(artefact.name, artefact, truth, self.joint.name)
+        yield from judge.windows(artefact.runner, found, self.joint.run(inputs), 1)
+
+    def _judge(self, what: str, artefact: Artefact, truth: Truth, reference: str) -> Judge:
+        size = truth.pictures.size
+        return Judge(what, artefact.info.precision, size, reference)
+
+
+def _encode(runner: Runner, pictures: Pictures) -> dict[str, Array]:
+    """Features of both pictures, as many at once as the case says."""
+    parts = [runner.run({"image": part}) for part in _batches(pictures)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _batches(pictures: Pictures) -> list[Array]:
+    """Both pictures, as many at once as the case says."""
+    step = pictures.case.batch
+    return [pictures.both[i : i + step] for i in range(0, 2, step)]

@@ -1,0 +1,243 @@
+"""``Aligner``: bend a picture of an object onto a picture of another object of the same kind."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ..backends.devices import open_backend
+from ..backends.pair_network import open_network
+from ..boxes import Box
+from ..bundle.folder import Bundle, default_align_path
+from ..errors import DeviceError, ImageError, InputError
+from ..images import Image, as_bgr, resize_to
+from ..match.matches import MatcherInfo, describe
+from ..match.template import is_flat
+from .affine import (
+    IDENTITY,
+    AffineFit,
+    PairScores,
+    compose,
+    cosine_scores,
+    fit_affine,
+    invert,
+    pair_scores,
+    transform,
+)
+from .align_network import fit_by_network
+from .alignment import Alignment
+from .maps import believable, bent, in_pixels, inside
+from .spline import bend
+
+Array = NDArray[Any]
+
+SIDE = 256
+"""Root of the number of working pixels: the grid has about 16 by 16 cells."""
+
+STEP = 32
+"""Working sides are multiples of this, so that the deepest layer's cells are whole."""
+
+SIDES = (96, 704)
+"""Shortest and longest working side: pictures that are very long are squeezed."""
+
+CELL = 16
+"""Working pixels per cell of the grid."""
+
+SMALLEST = 16
+"""Pixels below which a picture has no grid to speak of."""
+
+SCORE_SLOPE, SCORE_OFFSET = 5.0, 21.0
+"""Logistic map from the log support to the score, one half at a support of 0.015. Set by hand
+between what pairs of one kind and pairs of different things reach, flatter than a fit to them."""
+
+THRESHOLD = 0.5
+
+MATCHING = ("qatm", "cosine")
+
+METHODS = ("fit", "network")
+
+
+class Aligner:
+    """Aligns pictures of the same kind of object, seen from a similar side.
+
+    Every patch of the source is compared with every patch of the target; QATM scores say which
+    matches are mutual and exclusive, and an affine map that most of them agree with is fitted
+    without sampling. The source is then bent by it and encoded again, which shows what is left,
+    and a smooth thin-plate spline takes up the rest. Nothing is trained for this and nothing is
+    random.
+
+    Images are ``(H, W, 3)`` uint8 BGR (grey and BGRA are converted). Several threads may call
+    :meth:`align` of one aligner at once.
+
+    Args:
+        bundle: folder written by ``qatm-export``; ``None`` is the one for alignment inside the
+            package, whose features reach deeper than those for matching.
+        device: as for ``Matcher``.
+        precision: as for ``Matcher``.
+        threads: CPU threads; ``None`` lets the runtime choose.
+        matching: ``qatm``, or ``cosine`` (mutually best cells by cosine similarity) to compare it
+            with; the score is meant for ``qatm``.
+        method: ``fit``, which needs no training, or ``network``, the trained network of a bundle
+            that has one (``qatm-export --task align --network``); the score means the same.
+
+    Raises:
+        InputError: ``matching`` or ``method`` is something else.
+        BundleError: the bundle is missing, damaged, or lacks the precision or a network.
+        DeviceError: what was asked for is not available here.
+    """
+
+    def __init__(
+        self,
+        bundle: str | Path | None = None,
+        device: str = "auto",
+        *,
+        precision: str = "auto",
+        threads: int | None = None,
+        matching: str = "qatm",
+        method: str = "fit",
+    ) -> None:
+        if method not in METHODS:
+            raise InputError(f"method is {method!r}; choose one of {', '.join(METHODS)}")
+        if matching not in MATCHING:
+            raise InputError(f"matching is {matching!r}; choose one of {', '.join(MATCHING)}")
+        self._matching = matching
+        self.bundle = Bundle.load(default_align_path() if bundle is None else bundle)
+        self._backend = open_backend(self.bundle, device, precision, threads)
+        self._network = None
+        if method == "network":
+            try:
+                self._network = open_network(self.bundle, "align", self._backend.device, threads)
+            except BaseException:
+                self._backend.close()
+                raise
+        self._closed = False
+
+    @property
+    def info(self) -> MatcherInfo:
+        """What this aligner runs on."""
+        return describe(self.bundle, self._backend)
+
+    def align(self, source: Any, target: Any) -> Alignment:
+        """Find the transform that takes points of the source to those of the target.
+
+        Args:
+            source: ``(H, W, 3)`` uint8 BGR; shows one object, large.
+            target: ``(H, W, 3)`` uint8 BGR; shows another one of its kind. Any other size.
+
+        Returns:
+            The transform. Without a reliable one ``found`` is false, the score low, and the
+            transform only stretches the source to the target's size.
+
+        Raises:
+            ImageError: not a usable image, or one with a side below 16 pixels.
+        """
+        if self._closed:
+            raise DeviceError("this aligner is closed; make a new one")
+        pictures = [_checked(source, "source"), _checked(target, "target")]
+        sizes = [(picture.shape[1], picture.shape[0]) for picture in pictures]
+        matrix, control, score = IDENTITY, None, 0.0
+        if not any(_is_flat(picture) for picture in pictures):
+            fit, control = self._fit(*pictures)
+            score = _score(fit)
+            if score >= THRESHOLD:
+                matrix = fit.matrix
+            else:
+                control = None
+        return Alignment(
+            in_pixels(matrix, control, *sizes), score, score >= THRESHOLD, sizes[0], sizes[1]
+        )
+
+    def close(self) -> None:
+        """Release the runtime's resources; the aligner cannot be used afterwards."""
+        if not self._closed:
+            self._backend.close()
+            if self._network is not None:
+                self._network.close()
+            self._closed = True
+
+    def __enter__(self) -> Aligner:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _fit(self, source: Image, target: Image) -> tuple[AffineFit, tuple[Array, Array] | None]:
+        """Affine map, and control points before and after a spline, in fractions of the images."""
+        if self._network is not None:
+            alpha = self.bundle.spec.recipe.alpha
+            return fit_by_network(self._network, self._encode, source, target, alpha)
+        pictures = [resize_to(picture, *_working(picture)) for picture in (source, target)]
+        cells = [self._encode(picture) for picture in pictures]
+        first = fit_affine(self._compare(cells[0], cells[1]))
+        if not believable(first.matrix):
+            return AffineFit(IDENTITY, 0.0), None
+        nearer = self._encode(bent(source, first.matrix, pictures[1]))
+        pairs = self._compare(nearer, cells[1])
+        rest = fit_affine(inside(pairs, first.matrix), IDENTITY)
+        matrix = compose(first.matrix, rest.matrix)
+        if not believable(matrix) or rest.support < first.support / 2:
+            return first, None
+        control = bend(pairs, rest.matrix)
+        start = transform(invert(first.matrix), control[0])
+        return AffineFit(matrix, max(first.support, rest.support)), (start, control[1])
+
+    def _compare(self, source: Array, target: Array) -> PairScores:
+        if self._matching == "cosine":
+            return cosine_scores(source, target)
+        return pair_scores(source, target, self.bundle.spec.recipe.alpha)
+
+    def _encode(self, working: Image) -> Array:
+        """Features ``(C, h, w)`` with a cell every 16 pixels."""
+        fine, coarse = self._backend.features(working)
+        stride = self.bundle.spec.backbone.stride
+        cells, step = (fine, stride) if stride >= CELL else (coarse, 2 * stride)
+        return _pooled(cells, max(1, CELL // step))
+
+
+def _checked(picture: Any, name: str) -> Image:
+    image = as_bgr(picture, name)
+    if min(image.shape[:2]) < SMALLEST:
+        raise ImageError(
+            f"{name} is {image.shape[1]}x{image.shape[0]} px; alignment needs sides of at least "
+            f"{SMALLEST} px: give a larger picture"
+        )
+    return image
+
+
+def _is_flat(image: Image) -> bool:
+    return is_flat(image, Box(0, 0, image.shape[1], image.shape[0]), None)
+
+
+def _working(image: Image) -> tuple[int, int]:
+    """Working width and height: the area is the same for all pictures."""
+    height, width = image.shape[:2]
+    scale = SIDE / math.sqrt(height * width)
+    low, high = SIDES
+    sides = [round(side * scale / STEP) * STEP for side in (width, height)]
+    return min(max(sides[0], low), high), min(max(sides[1], low), high)
+
+
+def _pooled(features: Array, factor: int) -> Array:
+    """Means over squares of cells."""
+    if factor == 1:
+        return features
+    channels, height, width = features.shape
+    parts = features.reshape(channels, height // factor, factor, width // factor, factor)
+    return parts.mean((2, 4))
+
+
+def _score(fit: AffineFit) -> float:
+    """From the share of cells with a one-to-one match to a score in [0, 1]."""
+    if fit.support <= 0:
+        return 0.0
+    odds = SCORE_SLOPE * math.log(fit.support) + SCORE_OFFSET
+    return 1.0 / (1.0 + math.exp(min(-odds, 700.0)))

@@ -1,0 +1,113 @@
+"""Which engine runs the graphs: the seam between the matcher and the runtimes under it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from ..bundle.folder import Bundle
+from ..errors import DeviceError, QatmError
+
+LOG = logging.getLogger(__name__)
+
+DEVICES = ("auto", "cpu", "cuda", "tensorrt", "tensorrt-rtx")
+PRECISIONS = ("auto", "fp32", "fp16", "int8")
+AUTO_ORDER = ("tensorrt", "tensorrt-rtx", "cuda", "cpu")
+"""What ``auto`` tries, best first."""
+
+FILE_PRECISIONS = {
+    ("cpu", "auto"): ("fp32",),
+    ("cpu", "int8"): ("int8-cpu",),
+    ("cuda", "auto"): ("fp16", "fp32"),
+}
+"""Which of a bundle's files serve a device and a precision, best first; others are as named."""
+
+
+class Backend(Protocol):
+    """What the matcher needs from a runtime."""
+
+    device: str
+    provider: str
+    precision: str
+
+    def features(self, image: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """``(H, W, 3)`` uint8 BGR to ``(C, H/s, W/s)`` features and their 2x2 means."""
+        ...
+
+    def quality(
+        self, rows: NDArray[Any], target: NDArray[Any], search: NDArray[Any]
+    ) -> NDArray[Any]:
+        """Rows ``(M, C)``, flags ``(M,)`` and a map ``(C, H, W)`` to a quality map ``(H, W)``."""
+        ...
+
+    def takes_image(self, height: int, width: int) -> bool:
+        """Whether :meth:`features` takes an image of this size in one piece."""
+        ...
+
+    def takes_match(self, rows: int, height: int, width: int) -> bool:
+        """Whether :meth:`quality` takes so many rows and a map of this size in one piece."""
+        ...
+
+    def close(self) -> None:
+        """Release what the runtime holds."""
+        ...
+
+
+def open_backend(bundle: Bundle, device: str, precision: str, threads: int | None) -> Backend:
+    """Open a bundle on a device.
+
+    ``auto`` takes the first device of :data:`AUTO_ORDER` that really works.
+
+    Raises:
+        DeviceError: an unknown name, or what was asked for is not there.
+        BundleError: the bundle lacks the precision, or a file of it is damaged.
+    """
+    if device not in DEVICES:
+        raise DeviceError(f"device {device!r} is unknown; choose one of {', '.join(DEVICES)}")
+    if precision not in PRECISIONS:
+        raise DeviceError(
+            f"precision {precision!r} is unknown; choose one of {', '.join(PRECISIONS)}"
+        )
+    if threads is not None and threads < 1:
+        raise DeviceError(f"threads is {threads}; give at least 1, or None")
+    if device != "auto":
+        return _open(bundle, device, precision, threads)
+    reasons: list[str] = []
+    for candidate in AUTO_ORDER:
+        try:
+            return _open(bundle, candidate, precision, threads)
+        except DeviceError as error:
+            LOG.info("device %s passed over: %s", candidate, error)
+            reasons.append(str(error))
+    raise DeviceError("no device works: " + "; ".join(reasons))
+
+
+def _open(bundle: Bundle, device: str, precision: str, threads: int | None) -> Backend:
+    """Open a bundle on one named device."""
+    if device in ("cpu", "cuda"):
+        from .onnx import OnnxBackend
+
+        return OnnxBackend(bundle, device, _file_precision(bundle, device, precision), threads)
+    from .tensorrt import open_tensorrt
+
+    return open_tensorrt(bundle, device, precision)
+
+
+def _file_precision(bundle: Bundle, device: str, precision: str) -> str:
+    """The precision of the file to load; the last choice stands if the bundle has none of them."""
+    if (device, precision) == ("cuda", "int8"):
+        raise DeviceError("device 'cuda' has no INT8 graph; use 'cpu', or TensorRT with an engine")
+    choices = FILE_PRECISIONS.get((device, precision), (precision,))
+    have = bundle.precisions()
+    return next((choice for choice in choices if choice in have), choices[-1])
+
+
+def works(bundle: Bundle, device: str) -> str | None:
+    """Why a device does not work here, or ``None`` if it does."""
+    try:
+        open_backend(bundle, device, "auto", None).close()
+    except QatmError as error:
+        return str(error)
+    return None

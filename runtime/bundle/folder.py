@@ -1,0 +1,105 @@
+"""Find a bundle on disk and check it before anything is loaded from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import BundleError
+from .manifest import BundleSpec, FileInfo
+
+MANIFEST = "bundle.json"
+
+
+def default_bundle_path() -> Path:
+    """The bundle that ships with the package."""
+    return Path(__file__).parents[1] / "default_bundle"
+
+
+def default_align_path() -> Path:
+    """The bundle for alignment that ships with the package: deeper features, small weights."""
+    return Path(__file__).parents[1] / "default_align"
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A checked bundle: its folder and what its manifest says."""
+
+    path: Path
+    spec: BundleSpec
+
+    @classmethod
+    def load(cls, path: str | Path | None = None) -> Bundle:
+        """Read and check a bundle; ``None`` is the one that ships with the package.
+
+        Raises:
+            BundleError: missing, incomplete, damaged, or of another schema version.
+        """
+        folder = default_bundle_path() if path is None else Path(path)
+        manifest = folder / MANIFEST
+        if not folder.is_dir():
+            what = "is a file" if folder.exists() else "does not exist"
+            raise BundleError(f"bundle {folder} {what}; give a folder written by qatm-export")
+        if not manifest.is_file():
+            raise BundleError(
+                f"{folder} holds no {MANIFEST}; give a folder that qatm-export completed"
+            )
+        try:
+            data = json.loads(manifest.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BundleError(f"{manifest} cannot be read ({error}); export it again") from error
+        bundle = cls(folder, BundleSpec.from_json(data))
+        for role in ("features", "match"):
+            bundle.file(role, "fp32")
+        return bundle
+
+    def file(self, role: str, precision: str) -> Path:
+        """Path of the file with a role (``features``, ``match``) and a precision, hash checked.
+
+        Raises:
+            BundleError: the bundle has no such file, or it is missing or damaged.
+        """
+        for name, info in self.spec.files.items():
+            if info.role == role and info.precision == precision:
+                return self._checked(name, info)
+        have = ", ".join(self.precisions(role)) or "none"
+        raise BundleError(
+            f"bundle {self.path} has no {precision} {role} graph (it has: {have}); "
+            f"export it with that precision"
+        )
+
+    def file_hash(self, role: str, precision: str) -> str:
+        """SHA-256 of the file with a role and a precision, from the manifest."""
+        return self.spec.files[self.file(role, precision).name].sha256
+
+    def precisions(self, role: str = "features") -> list[str]:
+        """The precisions that exist for a role."""
+        return [info.precision for info in self.spec.files.values() if info.role == role]
+
+    def _checked(self, name: str, info: FileInfo) -> Path:
+        """The path of a file whose size and hash agree with the manifest."""
+        path = self.path / name
+        if not path.is_file():
+            raise BundleError(f"{path} is missing; copy the whole bundle or export it again")
+        size = path.stat().st_size
+        if size != info.bytes:
+            raise BundleError(
+                f"{path} has {size} bytes instead of {info.bytes}; copy or export it again"
+            )
+        if sha256_of(path) != info.sha256:
+            raise BundleError(
+                f"{path} does not have the SHA-256 of {MANIFEST}; it was changed or damaged: "
+                "copy or export it again"
+            )
+        return path

@@ -1,0 +1,1 @@
+"""Find a given object in pictures."""

@@ -1,0 +1,136 @@
+"""What a matcher gives back: matches, quality maps, and what it runs on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..backends.devices import Backend
+from ..boxes import Box
+from ..bundle.folder import Bundle
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Match:
+    """One place where a template may be.
+
+    Attributes:
+        box: ``(x, y, w, h)`` in pixels of the searched image.
+        score: 0 to 1; how surely the object is there.
+        found: whether the score reaches the threshold.
+        template: index of the template in the searched list (0 for a single one).
+    """
+
+    box: Box
+    score: float
+    found: bool
+    template: int = 0
+
+
+TRACKING = "tracking"
+UNCERTAIN = "uncertain"
+LOST = "lost"
+
+
+@dataclass(frozen=True)
+class Track:
+    """Where a followed object is in one frame.
+
+    Attributes:
+        box: ``(x, y, w, h)`` in pixels of the frame; of a lost object, its last box.
+        score: 0 to 1; how surely it is the object.
+        state: ``tracking``, ``uncertain`` (out of sight for a moment, or hardly recognisable) or
+            ``lost``.
+    """
+
+    box: Box
+    score: float
+    state: str
+
+    @property
+    def found(self) -> bool:
+        """Whether the object is not lost."""
+        return self.state != LOST
+
+
+@dataclass(frozen=True)
+class QualityMap:
+    """Quality of every patch of an image (paper, equation 5).
+
+    Attributes:
+        values: ``(h, w)`` float32 in [0, 1].
+        cell: width and height of one value's cell in pixels of the image.
+        size: width and height of the image.
+    """
+
+    values: Array
+    cell: tuple[float, float]
+    size: tuple[int, int]
+
+    def resized(self, shape: tuple[int, int] | None = None) -> Array:
+        """The map interpolated to ``(H, W)`` (default: the image's), float32."""
+        width, height = self.size if shape is None else (shape[1], shape[0])
+        rows, columns = self.values.shape
+        factor = (width / self.size[0], height / self.size[1])
+        scale_x, scale_y = self.cell[0] * factor[0], self.cell[1] * factor[1]
+        # Sample i lies at the centre of cell i, and the last cell may stick out of the image.
+        matrix = np.array([[scale_x, 0, scale_x / 2 - 0.5], [0, scale_y, scale_y / 2 - 0.5]])
+        inverse = cv2.invertAffineTransform(matrix)
+        x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
+        map_x = np.clip(inverse[0, 0] * x + inverse[0, 2], 0, columns - 1).astype(np.float32)
+        map_y = np.clip(inverse[1, 1] * y + inverse[1, 2], 0, rows - 1).astype(np.float32)
+        grid = np.meshgrid(map_x, map_y)
+        return cv2.remap(self.values, grid[0], grid[1], cv2.INTER_LINEAR)
+
+
+@dataclass(frozen=True)
+class MatcherInfo:
+    """What a matcher runs on.
+
+    Attributes:
+        bundle: folder of the bundle.
+        backbone: network and taps.
+        precision: of the features graph.
+        device: the device in use, never the one merely asked for.
+        provider: the runtime's execution provider in use.
+        alpha: factor on the similarity.
+        stride: pixels per cell at the working resolution.
+        threshold: score from which a match is found.
+        hashes: SHA-256 of each file of the bundle.
+    """
+
+    bundle: str
+    backbone: str
+    precision: str
+    device: str
+    provider: str
+    alpha: float
+    stride: int
+    threshold: float
+    hashes: dict[str, str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain dictionary, for JSON."""
+        return asdict(self)
+
+
+def describe(bundle: Bundle, backend: Backend) -> MatcherInfo:
+    """What a matcher or tracker of this bundle and backend runs on."""
+    spec = bundle.spec
+    return MatcherInfo(
+        bundle=str(bundle.path),
+        backbone=f"{spec.backbone.name}:{'+'.join(spec.backbone.taps)}",
+        precision=backend.precision,
+        device=backend.device,
+        provider=backend.provider,
+        alpha=spec.recipe.alpha,
+        stride=spec.backbone.stride,
+        threshold=spec.score.threshold,
+        hashes={name: info.sha256 for name, info in spec.files.items()},
+    )

@@ -1,0 +1,184 @@
+"""From a nearly known place to an exact box: where, how sure, and how large."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..boxes import Box
+from ..bundle.manifest import Recipe
+from ..images import Image
+from ..patches.agreement import fit_windows
+from ..patches.encoder import Encoder, FeatureMap
+from ..patches.grid import PatchGrid
+from ..patches.region import Region, cut_region
+from ..patches.windows import parabola_vertex
+from .template import TemplateLevel
+
+Array = NDArray[Any]
+
+MARGIN = 2
+"""Cells searched on each side of a place that is known to about a coarse cell."""
+
+SIZE_MARGIN = 3
+"""Cells searched on each side when the object is looked at in another size."""
+
+CONTEXT = 32
+"""Working pixels around a box that the network sees when it looks again, and ..."""
+
+CONTEXT_SHARE = 0.2
+"""... this share of the box, on each side."""
+
+
+MOST_STEPS = 3
+"""An object is looked at this many steps smaller or larger at most, each time only if ..."""
+
+CLEARLY = 1.0
+"""... the last step added this much to the mean log-likelihood."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a template's box lies.
+
+    Attributes:
+        x: its left edge, in working pixels.
+        y: its top edge.
+        likelihood: mean log-likelihood that cells are the patches at their places, at most 0.
+        likeness: mean similarity of cells to the patch they resemble most, in [-1, 1].
+    """
+
+    x: float
+    y: float
+    likelihood: float
+    likeness: float
+
+
+class _Look(NamedTuple):
+    """An object seen in one size: steps from the template's, its centre in pixels, likelihood."""
+
+    steps: int
+    x: float
+    y: float
+    likelihood: float
+
+
+class Placer:
+    """Places templates at the finer stride.
+
+    Args:
+        encoder: encodes parts of images again, at other sizes.
+        recipe: of the bundle.
+    """
+
+    def __init__(self, encoder: Encoder, recipe: Recipe) -> None:
+        self.encoder = encoder
+        self.recipe = recipe
+
+    def place(self, grid: PatchGrid, features: FeatureMap, x: float, y: float) -> Place:
+        """Where a template fits best within two cells.
+
+        Args:
+            grid: the template's patches at the finer stride.
+            features: of the whole image.
+            x: left edge of the box, in working pixels, known to about a coarse cell.
+            y: top edge.
+        """
+        rows, columns = self.encoder.fine_shape(features)
+        x0, y0, x1, y1 = self._around(grid, (rows, columns), x, y, MARGIN)
+        cells = self.encoder.fine_region(features, y0, x0, y1, x1)
+        return self._best(grid, cells, x0, y0)
+
+    def resize(self, level: TemplateLevel, image: Image, box: Box, likelihood: float) -> Box:
+        """Estimate the size of what was found, and its place once more.
+
+        The object is looked at one step smaller and one step larger, and further on while that
+        fits clearly better. The boxes are averaged (sizes geometrically), each weighted with its
+        likelihood: the mean of the posterior if all patches together count as one observation,
+        for neighbours are far from independent. No box grows larger than the image. It is left as
+        it is for a masked template, most of whose patches see what the mask hides, and where an
+        engine takes no image so small.
+
+        Args:
+            level: the template at the resolution it was found at.
+            image: ``(H, W, 3)`` uint8 BGR.
+            box: found, of the template's size.
+            likelihood: of that box.
+        """
+        scale = level.scale
+        working = (self._working_side(box.w * scale), self._working_side(box.h * scale))
+        masked = not level.fine.footprint.all()
+        if masked or not self.encoder.in_one_piece(working[1], working[0]):
+            return box
+        looks = [_Look(0, box.x + box.w / 2, box.y + box.h / 2, likelihood)]
+        for direction in (-1, 1):
+            last = looks[0]
+            for step in range(1, MOST_STEPS + 1):
+                look = self._look(level, image, box, last, direction * step, working)
+                looks.append(look)
+                if look.likelihood < last.likelihood + CLEARLY:
+                    break
+                last = look
+        weights = np.exp(np.array([look.likelihood for look in looks]))
+        shares = weights / weights.sum()
+        steps, x, y = (float(v) for v in shares @ np.array([look[:3] for look in looks]))
+        fitting = min(image.shape[1] / box.w, image.shape[0] / box.h)
+        factor = min(self.recipe.size_step**steps, fitting)
+        width, height = box.w * factor, box.h * factor
+        return Box(x - width / 2, y - height / 2, width, height)
+
+    def _look(
+        self,
+        level: TemplateLevel,
+        image: Image,
+        box: Box,
+        last: _Look,
+        steps: int,
+        working: tuple[int, int],
+    ) -> _Look:
+        """Look at the object, in a region of a working size, as if it had another size."""
+        scale = level.scale / self.recipe.size_step**steps
+        region = Region.around((last.x, last.y), scale, *working)
+        cells = self.encoder.encode_crop(cut_region(image, region))[0]
+        half_w, half_h = box.w * level.scale / 2, box.h * level.scale / 2
+        x, y = region.width / 2 - half_w, region.height / 2 - half_h
+        x0, y0, x1, y1 = self._around(level.fine, cells.shape[1:], x, y, SIZE_MARGIN)
+        place = self._best(level.fine, cells[:, y0:y1, x0:x1], x0, y0)
+        centre = region.to_frame(place.x + half_w, place.y + half_h)
+        return _Look(steps, *centre, place.likelihood)
+
+    def _working_side(self, side: float) -> int:
+        """Working pixels of a region around a box, which need no padding."""
+        align = self.encoder.align
+        return align * math.ceil((side * (1 + 2 * CONTEXT_SHARE) + 2 * CONTEXT) / align)
+
+    def _around(
+        self, grid: PatchGrid, shape: tuple[int, ...], x: float, y: float, margin: int
+    ) -> tuple[int, int, int, int]:
+        """Cells around a window: first column and row, and the ones after the last."""
+        stride = self.encoder.stride
+        height, width = grid.footprint.shape
+        left = (x - grid.offset[0]) / stride
+        top = (y - grid.offset[1]) / stride
+        x0 = min(max(math.floor(left) - margin, 0), shape[1] - width)
+        y0 = min(max(math.floor(top) - margin, 0), shape[0] - height)
+        x1 = max(min(math.ceil(left) + width + margin, shape[1]), x0 + width)
+        y1 = max(min(math.ceil(top) + height + margin, shape[0]), y0 + height)
+        return x0, y0, x1, y1
+
+    def _best(self, grid: PatchGrid, cells: Array, x0: int, y0: int) -> Place:
+        """The best shift over some cells, which begin at column ``x0`` and row ``y0``."""
+        stride = self.encoder.stride
+        fit = fit_windows(grid, cells, self.recipe.alpha)
+        likelihood = fit.likelihood if self.recipe.exclusive else fit.similarity
+        y, x = (int(v) for v in np.unravel_index(int(likelihood.argmax()), likelihood.shape))
+        return Place(
+            (x0 + x + parabola_vertex(likelihood[y], x)) * stride + grid.offset[0],
+            (y0 + y + parabola_vertex(likelihood[:, x], y)) * stride + grid.offset[1],
+            float(likelihood[y, x]),
+            float(fit.likeness[y, x]),
+        )

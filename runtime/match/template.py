@@ -1,0 +1,256 @@
+"""A template: rows of features with a flag each, and where its box lies relative to its cells."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..boxes import Box, box_in_frame
+from ..bundle.manifest import Recipe
+from ..errors import TemplateError
+from ..images import Image
+from ..patches.encoder import Encoder
+from ..patches.grid import PatchGrid, cut_grid
+
+Array = NDArray[Any]
+
+FORMAT = 1
+CROP_BORDER = 32
+"""Working pixels of repeated border around a template that comes without its frame."""
+
+CONTEXT = 512
+"""Working pixels of a very large frame that are encoded on each side of the box."""
+
+FINE_POOL = 500
+"""Cells of the surroundings among which competitors at the finer stride are sought; neighbours
+resemble each other, so that more of them give no better ones."""
+
+HALF_OCTAVES = 2
+"""Scales are rounded to this many steps per factor of two, so that templates share encodings."""
+
+
+FLAT_RANGE = 2
+"""Grey levels between the darkest and the brightest pixel of what counts as a single colour."""
+
+
+@dataclass(frozen=True)
+class TemplateLevel:
+    """A template at one working resolution: ``scale`` working pixels per image pixel."""
+
+    scale: float
+    coarse: PatchGrid
+    fine: PatchGrid
+
+
+@dataclass(frozen=True)
+class Template:
+    """An encoded template; keep it, save it, pass it to ``Matcher.match``.
+
+    Attributes:
+        levels: working resolutions, finest first.
+        size: width and height of the box in pixels.
+        inside: whether the box lies fully inside its frame.
+        model: identifies the features; a matcher with another model refuses the template.
+        name: free text.
+        flat: whether the object shows a single colour: such a template scores 0 everywhere.
+    """
+
+    levels: tuple[TemplateLevel, ...]
+    size: tuple[float, float]
+    inside: bool
+    model: str
+    name: str = ""
+    flat: bool = False
+
+    def save(self, path: str | Path) -> Path:
+        """Write the template as ``.npz`` (no pickles), whole or not at all; returns the path."""
+        target = Path(path)
+        data: dict[str, Any] = {
+            "format": FORMAT,
+            "size": np.asarray(self.size),
+            "inside": self.inside,
+            "model": self.model,
+            "name": self.name,
+            "flat": self.flat,
+            "scales": np.asarray([level.scale for level in self.levels]),
+        }
+        for i, level in enumerate(self.levels):
+            for kind, grid in (("coarse", level.coarse), ("fine", level.fine)):
+                for field in ("rows", "target", "footprint", "offset"):
+                    data[f"{kind}{i}_{field}"] = np.asarray(getattr(grid, field))
+        handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".npz")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez_compressed(file, **data)
+            os.replace(temporary, target)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+        return target
+
+    @classmethod
+    def load(cls, path: str | Path) -> Template:
+        """Read a template that :meth:`save` wrote.
+
+        Raises:
+            TemplateError: missing, damaged, or of another format.
+        """
+        try:
+            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as data:
+                if int(data["format"]) != FORMAT:
+                    raise TemplateError(
+                        f"template {path} has format {int(data['format'])}, expected {FORMAT}; "
+                        "encode it again"
+                    )
+                levels = tuple(
+                    TemplateLevel(float(scale), _grid(data, f"coarse{i}"), _grid(data, f"fine{i}"))
+                    for i, scale in enumerate(data["scales"])
+                )
+                width, height = (float(side) for side in data["size"])
+                return cls(
+                    levels,
+                    (width, height),
+                    bool(data["inside"]),
+                    str(data["model"]),
+                    str(data["name"]),
+                    bool(data["flat"]),
+                )
+        except TemplateError:
+            raise
+        except FileNotFoundError:
+            raise TemplateError(f"template {path} does not exist") from None
+        except Exception as error:
+            raise TemplateError(
+                f"template {path} cannot be read ({type(error).__name__}); encode it again"
+            ) from error
+
+
+def _grid(data: Any, prefix: str) -> PatchGrid:
+    """Read one grid back."""
+    x, y = (float(value) for value in data[f"{prefix}_offset"])
+    rows, target, footprint = (data[f"{prefix}_{f}"] for f in ("rows", "target", "footprint"))
+    return PatchGrid(rows, target, footprint, (x, y))
+
+
+def working_scale(width: float, height: float, recipe: Recipe) -> float:
+    """Working pixels per image pixel that give a template a useful number of patches."""
+    side = float(np.sqrt(width * height))
+    wanted = min(max(1.0, recipe.min_side / side), recipe.max_side / side)
+    rounded = 2.0 ** (round(HALF_OCTAVES * np.log2(wanted)) / HALF_OCTAVES)
+    return float(min(rounded, recipe.max_enlarge))
+
+
+class TemplateEncoder:
+    """Encodes templates for one bundle."""
+
+    def __init__(self, encoder: Encoder, recipe: Recipe, model: str) -> None:
+        self.encoder = encoder
+        self.recipe = recipe
+        self.model = model
+
+    def encode(self, image: Image, box: Any, mask: Any, name: str) -> Template:
+        """See ``Matcher.encode_template``."""
+        height, width = image.shape[:2]
+        region = Box(0, 0, width, height) if box is None else box_in_frame(box, width, height)
+        inside = region.x >= 0 and region.y >= 0
+        inside = inside and region.x + region.w <= width and region.y + region.h <= height
+        coverage = _mask_image(mask, region, image.shape[:2])
+        scale = working_scale(region.w, region.h, self.recipe)
+        # A small template is kept at its own size too, for images too large to enlarge.
+        scales = (scale, 1.0) if scale > 1 else (scale,)
+        levels = tuple(
+            self._level(image, region, coverage, value, framed=box is not None) for value in scales
+        )
+        flat = is_flat(image, region, coverage)
+        return Template(levels, (region.w, region.h), inside, self.model, name, flat)
+
+    def _level(
+        self, image: Image, box: Box, mask: Array | None, scale: float, *, framed: bool
+    ) -> TemplateLevel:
+        """Encode the box inside its frame, at one working resolution."""
+        if framed:
+            height, width = (round(side * scale) for side in image.shape[:2])
+            if not self.encoder.in_one_piece(height, width):
+                image, box, mask = _near(image, box, mask, scale)
+        else:
+            border = int(np.ceil(CROP_BORDER / scale))
+            sides = (border, border, border, border)
+            image = np.asarray(
+                cv2.copyMakeBorder(image, *sides, cv2.BORDER_REPLICATE), dtype=np.uint8
+            )
+            mask = None if mask is None else np.pad(mask, border)
+            box = Box(box.x + border, box.y + border, box.w, box.h)
+        features = self.encoder.encode(image, scale)
+        fine = features.fine
+        if fine is None:
+            rows, columns = self.encoder.fine_shape(features)
+            fine = self.encoder.fine_region(features, 0, 0, rows, columns)
+        placed = Box(
+            box.x * features.scale_x,
+            box.y * features.scale_y,
+            box.w * features.scale_x,
+            box.h * features.scale_y,
+        )
+        shape = features.working.shape[:2]
+        working_mask = None if mask is None else cv2.resize(mask, shape[::-1])
+        # The border of a crop repeats the crop itself: no surroundings that could compete.
+        extra = self.recipe.competitors if framed else 0
+        coarse_stride, stride = self.encoder.coarse_stride, self.encoder.stride
+        coarse = cut_grid(features.coarse, placed, working_mask, coarse_stride, extra)
+        exact = cut_grid(fine, placed, working_mask, stride, extra, FINE_POOL)
+        return TemplateLevel(scale, coarse, exact)
+
+
+def _mask_image(mask: Any, box: Box, shape: tuple[int, ...]) -> Array | None:
+    """A boolean mask as float32 of the image's size.
+
+    Raises:
+        TemplateError: not boolean, of another size, or empty.
+    """
+    if mask is None:
+        return None
+    array = np.asarray(mask)
+    if array.dtype != np.bool_:
+        raise TemplateError(f"mask has dtype {array.dtype}; give booleans, true on the object")
+    if not array.any():
+        raise TemplateError("mask is false everywhere; it must be true on the object")
+    if array.shape == shape:
+        return array.astype(np.float32)
+    size = (round(box.h), round(box.w))
+    if array.shape != size:
+        raise TemplateError(f"mask has shape {array.shape}; give {shape} (image) or {size} (box)")
+    full = np.zeros(shape, np.float32)
+    top, left = round(box.y), round(box.x)
+    y0, x0 = max(0, top), max(0, left)
+    y1, x1 = min(shape[0], top + size[0]), min(shape[1], left + size[1])
+    full[y0:y1, x0:x1] = array[y0 - top : y1 - top, x0 - left : x1 - left]
+    return full
+
+
+def is_flat(image: Image, box: Box, mask: Array | None) -> bool:
+    """Whether the object's pixels are all of one colour, up to :data:`FLAT_RANGE`."""
+    top, left = max(0, int(box.y)), max(0, int(box.x))
+    bottom, right = int(np.ceil(box.y + box.h)), int(np.ceil(box.x + box.w))
+    pixels = image[top:bottom, left:right].reshape(-1, 3)
+    if mask is not None:
+        pixels = pixels[mask[top:bottom, left:right].ravel() > 0]
+    return pixels.size == 0 or int(np.ptp(pixels, axis=0).max()) <= FLAT_RANGE
+
+
+def _near(
+    image: Image, box: Box, mask: Array | None, scale: float
+) -> tuple[Image, Box, Array | None]:
+    """The part of a very large frame around the box."""
+    reach = CONTEXT / scale
+    left, top = (max(0, int(start - reach)) for start in (box.x, box.y))
+    right, bottom = int(box.x + box.w + reach), int(box.y + box.h + reach)
+    part = np.ascontiguousarray(image[top:bottom, left:right])
+    near_mask = None if mask is None else np.ascontiguousarray(mask[top:bottom, left:right])
+    return part, Box(box.x - left, box.y - top, box.w, box.h), near_mask

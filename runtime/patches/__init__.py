@@ -1,0 +1,1 @@
+"""Patches of pictures: encoded, cut out, compared, and searched in windows."""

@@ -1,0 +1,109 @@
+"""Parts of a frame, resized so that an object in it has a known size."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..images import Image
+
+Array = NDArray[Any]
+
+AREA_BELOW = 0.6
+"""Regions shrunk by more than this are averaged first, or fine texture would alias."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A rectangle of a frame at a working resolution.
+
+    Attributes:
+        left: its left edge, in pixels of the frame; may lie outside.
+        top: its top edge.
+        scale: working pixels per pixel of the frame.
+        width: in working pixels.
+        height: in working pixels.
+    """
+
+    left: float
+    top: float
+    scale: float
+    width: int
+    height: int
+
+    @classmethod
+    def around(cls, centre: tuple[float, float], scale: float, width: int, height: int) -> Region:
+        """The region of a working size around a point of the frame."""
+        x, y = centre
+        return cls(x - width / scale / 2, y - height / scale / 2, scale, width, height)
+
+    def to_frame(self, x: float, y: float) -> tuple[float, float]:
+        """A point given in working pixels, in pixels of the frame."""
+        return self.left + x / self.scale, self.top + y / self.scale
+
+    def to_working(self, x: float, y: float) -> tuple[float, float]:
+        """A point of the frame, in working pixels."""
+        return (x - self.left) * self.scale, (y - self.top) * self.scale
+
+
+@dataclass(frozen=True)
+class RegionFeatures:
+    """Features of a region.
+
+    Attributes:
+        region: where.
+        image: its pixels at the working resolution.
+        fine: ``(C, H/s, W/s)`` float32.
+        coarse: ``(C, H/2s, W/2s)``, 2x2 means of the fine ones.
+    """
+
+    region: Region
+    image: Image
+    fine: Array
+    coarse: Array
+
+
+def cut_region(frame: Image, region: Region) -> Image:
+    """The region's pixels, ``(height, width, 3)`` uint8; the frame's edge is repeated outside.
+
+    The cost depends on the region's working size and on the pixels of the frame under it, not on
+    the frame's size.
+    """
+    scale, left, top = region.scale, region.left, region.top
+    part, x, y = _under(frame, region)
+    if scale < AREA_BELOW:
+        rows, columns = part.shape[:2]
+        size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
+        part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+        shrunk_x, shrunk_y = size[0] / columns, size[1] / rows
+    else:
+        shrunk_x = shrunk_y = 1.0
+    step_x, step_y = scale / shrunk_x, scale / shrunk_y
+    # Pixel i covers [i, i + 1), so its centre lies at i + 1/2 on both sides of the map.
+    matrix = np.array(
+        [
+            [step_x, 0, (x - left) * scale + (step_x - 1) / 2],
+            [0, step_y, (y - top) * scale + (step_y - 1) / 2],
+        ]
+    )
+    size = (region.width, region.height)
+    pixels = cv2.warpAffine(
+        part, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(pixels, dtype=np.uint8)
+
+
+def _under(frame: Image, region: Region) -> tuple[Image, int, int]:
+    """The frame's pixels under a region (at least one), and where they begin."""
+    rows, columns = frame.shape[:2]
+    x0 = min(max(math.floor(region.left) - 1, 0), columns - 1)
+    y0 = min(max(math.floor(region.top) - 1, 0), rows - 1)
+    right, bottom = region.to_frame(region.width, region.height)
+    x1 = max(min(math.ceil(right) + 1, columns), x0 + 1)
+    y1 = max(min(math.ceil(bottom) + 1, rows), y0 + 1)
+    return frame[y0:y1, x0:x1], x0, y0

@@ -1,0 +1,1 @@
+"""Follow a given object from frame to frame."""

@@ -1,0 +1,110 @@
+"""``MultiTracker``: follow several objects, encoding shared parts of a frame once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..images import Image, as_bgr
+from ..match.matches import Track
+from ..patches.region import Region, RegionFeatures
+from .follower import Follower
+from .options import TrackerOptions
+from .shared_regions import group_regions, part_of
+from .target import encode_region
+from .tracker import TrackerBase
+
+
+class MultiTracker(TrackerBase):
+    """Follows several objects independently of each other, each under a number of its own.
+
+    Where search regions of similar scale overlap, the part of the frame that they share is encoded
+    once. Arguments and errors as :class:`~.tracker.Tracker`.
+    """
+
+    def __init__(
+        self,
+        bundle: str | Path | None = None,
+        device: str = "auto",
+        *,
+        precision: str = "auto",
+        threads: int | None = None,
+        options: TrackerOptions | None = None,
+    ) -> None:
+        super().__init__(bundle, device, precision=precision, threads=threads, options=options)
+        self._followers: dict[int, Follower] = {}
+        self._next = 0
+
+    def __enter__(self) -> MultiTracker:
+        return self
+
+    @property
+    def ids(self) -> list[int]:
+        """Numbers of the objects that are followed."""
+        return list(self._followers)
+
+    def add(self, frame: Any, box: Any) -> int:
+        """Begin to follow another object.
+
+        Args:
+            frame: ``(H, W, 3)`` uint8 BGR, the frame that shows it.
+            box: ``(x, y, w, h)``; may be sub-pixel and may stick out of the frame.
+
+        Returns:
+            Its number; numbers are not used again.
+
+        Raises:
+            ImageError: not a usable image.
+            BoxError: malformed, or outside the frame.
+        """
+        follower = self._follow(frame, box)
+        number, self._next = self._next, self._next + 1
+        self._followers[number] = follower
+        return number
+
+    def remove(self, number: int) -> None:
+        """Stop following an object.
+
+        Raises:
+            InputError: no object has this number.
+        """
+        if number not in self._followers:
+            raise InputError(f"no object {number} is followed; numbers in use: {self.ids}")
+        del self._followers[number]
+
+    def track(self, frame: Any) -> dict[int, Track]:
+        """The next frame, for every object.
+
+        Raises:
+            ImageError: not a usable image.
+            InputError: :meth:`add` was not called.
+        """
+        self._check_open()
+        if not self._followers:
+            raise InputError("no object to follow: call add(frame, box) first")
+        picture = as_bgr(frame, "frame")
+        regions = {number: follower.region() for number, follower in self._followers.items()}
+        seen = self._encode(picture, regions)
+        return {
+            number: follower.step(picture, seen[number])
+            for number, follower in self._followers.items()
+        }
+
+    def reset(self) -> None:
+        """Forget all objects; numbers go on."""
+        self._followers.clear()
+
+    def _encode(self, frame: Image, regions: dict[int, Region]) -> dict[int, RegionFeatures]:
+        """Features of every region, each shared part encoded once."""
+        seen: dict[int, RegionFeatures] = {}
+        for whole, members in group_regions(regions, self._encoder.align):
+            features = encode_region(self._encoder, frame, whole)
+            for number in members:
+                alone = len(members) == 1
+                seen[number] = (
+                    features
+                    if alone
+                    else part_of(features, regions[number], self._encoder.coarse_stride)
+                )
+        return seen

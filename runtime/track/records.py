@@ -1,0 +1,264 @@
+"""Tracks on disk: JSON Lines, CSV and MOTChallenge text, written line by line and read back."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ..boxes import Box, as_box
+from ..errors import InputError
+from ..match.matches import LOST, TRACKING, UNCERTAIN
+
+LOG = logging.getLogger(__name__)
+
+Kind = Literal["jsonl", "csv", "mot"]
+
+STATES = (TRACKING, UNCERTAIN, LOST)
+KINDS: dict[str, Kind] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".csv": "csv",
+    ".txt": "mot",
+    ".mot": "mot",
+}
+COLUMNS: tuple[str, ...] = ("frame", "time", "id", "x", "y", "w", "h", "score", "state")
+MOT_FIELDS = 7
+
+
+@dataclass(frozen=True)
+class TrackRecord:
+    """Where one object is in one frame.
+
+    Attributes:
+        frame: index of the frame, from 0.
+        time: seconds; ``None`` where the file does not say (MOT).
+        box: ``(x, y, w, h)`` in pixels; of a lost object the last one.
+        score: 0 to 1.
+        state: ``tracking``, ``uncertain`` or ``lost``.
+        id: which object; ``None`` if there is only one.
+    """
+
+    frame: int
+    time: float | None
+    box: Box
+    score: float
+    state: str
+    id: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """What a line of JSON holds; numbers rounded to what they mean."""
+        named = {} if self.id is None else {"id": self.id}
+        return {
+            "frame": self.frame,
+            "time": None if self.time is None else round(float(self.time), 4),
+            **named,
+            "box": [round(float(value), 2) for value in self.box],
+            "score": round(float(self.score), 4),
+            "state": self.state,
+        }
+
+
+def json_text(record: TrackRecord) -> str:
+    """A record as one line of JSON, without the end of line."""
+    return json.dumps(record.as_dict(), allow_nan=False)
+
+
+def csv_text(record: TrackRecord) -> str:
+    """A record as one line of CSV in the order of :data:`COLUMNS`."""
+    values = record.as_dict()
+    cells = (record.frame, values["time"], record.id, *values["box"], values["score"], record.state)
+    return ",".join("" if cell is None else str(cell) for cell in cells)
+
+
+def mot_text(record: TrackRecord) -> str | None:
+    """A record as MOTChallenge has it, where everything counts from 1; ``None`` for a lost one.
+
+    Frame, id, left, top, width, height, score, and three fields that are -1 in the plane.
+    """
+    if record.state == LOST:
+        return None
+    x, y, w, h = (round(float(value), 2) for value in record.box)
+    number = 1 + (record.id or 0)
+    place = f"{round(x + 1, 2)},{round(y + 1, 2)},{w},{h}"
+    return f"{record.frame + 1},{number},{place},{round(float(record.score), 4)},-1,-1,-1"
+
+
+TEXTS: Mapping[str, Callable[[TrackRecord], str | None]] = {
+    "jsonl": json_text,
+    "csv": csv_text,
+    "mot": mot_text,
+}
+
+
+def kind_of(path: str | Path) -> Kind:
+    """The format that the ending of a name stands for.
+
+    Raises:
+        InputError: none.
+    """
+    kind = KINDS.get(Path(path).suffix.lower())
+    if kind is None:
+        raise InputError(f"tracks {path} must end in {', '.join(KINDS)}")
+    return kind
+
+
+class TrackWriter:
+    """Writes records to a file, each complete line at once.
+
+    The ending chooses the format: ``.jsonl``, ``.ndjson``, ``.json`` (one JSON object a line),
+    ``.csv`` (with a header) or ``.txt``, ``.mot`` (MOTChallenge; frame, id and pixels count from 1,
+    lost objects are left out). What is there is readable at every moment: a line that did not fit
+    on a full disk is taken back.
+
+    Args:
+        path: the file to write; one that is there is replaced at the first record.
+        kind: ``jsonl``, ``csv`` or ``mot``, whatever the ending. Default: by the ending.
+
+    Raises:
+        InputError: unknown ending or kind.
+        OSError: the file cannot be written to.
+    """
+
+    def __init__(self, path: str | Path, kind: Kind | None = None) -> None:
+        self.path = Path(path)
+        self.kind = kind_of(path) if kind is None else kind
+        if self.kind not in TEXTS:
+            raise InputError(f"tracks {path}: kind {kind!r} is not one of {', '.join(TEXTS)}")
+        self._size = 0
+        try:
+            self._file = self.path.open("ab", buffering=0)
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def write(self, record: TrackRecord) -> None:
+        """Add a record.
+
+        Raises:
+            OSError: the disk is full, or the writer is closed; the lines so far stay readable.
+        """
+        text = TEXTS[self.kind](record)
+        if text is None:
+            return
+        if not self._size:
+            self._begin()
+        self._write_line(text)
+
+    def close(self) -> None:
+        """Close the file; may be called twice."""
+        self._file.close()
+
+    def __enter__(self) -> TrackWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _begin(self) -> None:
+        """Replace what is in the file, now that there is something to replace it."""
+        if self.path.is_file():
+            self._file.truncate(0)
+        if self.kind == "csv":
+            self._write_line(",".join(COLUMNS))
+
+    def _write_line(self, text: str) -> None:
+        """Write a whole line or none."""
+        data = memoryview(f"{text}\n".encode())
+        written = 0
+        try:
+            while written < len(data):
+                written += self._file.write(data[written:])
+        except OSError as error:
+            if written:
+                os.ftruncate(self._file.fileno(), self._size)
+            raise self._failure(error) from error
+        self._size += len(data)
+
+    def _failure(self, error: OSError) -> OSError:
+        """The error with the name of the file."""
+        return OSError(error.errno, f"cannot be written: {error.strerror}", str(self.path))
+
+
+def read_tracks(path: str | Path, kind: Kind | None = None) -> list[TrackRecord]:
+    """Read what :class:`TrackWriter` wrote; a last line that was cut off is left out.
+
+    MOT files have neither time nor state, so theirs are ``None`` and ``tracking``.
+
+    Raises:
+        InputError: missing, or a line that is not in the format; the message names it.
+    """
+    kind = kind_of(path) if kind is None else kind
+    try:
+        text = Path(path).read_bytes().decode()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not a text file") from error
+    records = []
+    for number, line in enumerate(text.splitlines(keepends=True), 1):
+        if not line.strip() or (kind == "csv" and number == 1):
+            continue
+        try:
+            records.append(PARSERS[kind](line.strip()))
+        except (ValueError, TypeError, KeyError, IndexError) as error:
+            if not line.endswith("\n"):
+                LOG.warning("%s is cut off in line %d; left out", path, number)
+                break
+            raise InputError(
+                f"{path}, line {number}: {line.strip()!r} is no {kind} track"
+            ) from error
+    return records
+
+
+def _from_json(line: str) -> TrackRecord:
+    """Read a line of JSON."""
+    values = json.loads(line)
+    if not isinstance(values, Mapping):
+        raise ValueError("not an object")
+    return TrackRecord(
+        frame=int(values["frame"]),
+        time=None if values["time"] is None else float(values["time"]),
+        box=as_box(values["box"]),
+        score=float(values["score"]),
+        state=_state(values["state"]),
+        id=None if values.get("id") is None else int(values["id"]),
+    )
+
+
+def _from_csv(line: str) -> TrackRecord:
+    """Read a line of CSV."""
+    values = dict(zip(COLUMNS, line.split(","), strict=True))
+    return TrackRecord(
+        frame=int(values["frame"]),
+        time=float(values["time"]) if values["time"] else None,
+        box=as_box([float(values[name]) for name in "xywh"]),
+        score=float(values["score"]),
+        state=_state(values["state"]),
+        id=int(values["id"]) if values["id"] else None,
+    )
+
+
+def _from_mot(line: str) -> TrackRecord:
+    """Read a line of MOTChallenge text."""
+    frame, number, x, y, w, h, score = line.split(",")[:MOT_FIELDS]
+    box = as_box((float(x) - 1, float(y) - 1, float(w), float(h)))
+    return TrackRecord(int(frame) - 1, None, box, float(score), TRACKING, int(number) - 1)
+
+
+def _state(text: str) -> str:
+    """Check the name of a state."""
+    if text not in STATES:
+        raise ValueError(text)
+    return text
+
+
+PARSERS: Mapping[str, Callable[[str], TrackRecord]] = {
+    "jsonl": _from_json,
+    "csv": _from_csv,
+    "mot": _from_mot,
+}

@@ -1,0 +1,1 @@
+"""Tell whether a picture shows the place of another one."""

@@ -1,0 +1,113 @@
+"""One-to-one matches between the patches of two pictures, by the quality of each pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..patches.similarity import STD_EPSILON, TINY, unit
+
+Array = NDArray[Any]
+
+MATCHING = ("qatm", "correlation", "cosine")
+
+COLUMN_EPSILON = 1e-6
+"""Added to a column's squared length: one without any agreement stays zero."""
+
+BLOCK = 200_000
+"""Similarities of which powers are held at once."""
+
+
+@dataclass(frozen=True)
+class PairMatches:
+    """The pairs of patches that are each other's best, and the quality of every search cell.
+
+    Attributes:
+        first: ``(K,)`` indices into the template's rows.
+        second: ``(K,)`` indices into the search cells.
+        weight: ``(K,)`` float32 in [0, 1], root of the pair's quality.
+        quality: ``(N,)`` float32 in [0, 1], of each search cell (paper, equation 5).
+    """
+
+    first: Array
+    second: Array
+    weight: Array
+    quality: Array
+
+
+def match_pairs(
+    template: Array, search: Array, alpha: float, matching: str = "qatm"
+) -> PairMatches:
+    """Match two sets of patches one to one.
+
+    With the quality of a pair ``QATM(s,t) = L(t|s) L(s|t)`` (paper, equation 4), ``(s, t)`` is a
+    match if ``s`` is the best for ``t`` and ``t`` the best for ``s``. Memory: one ``M x N`` matrix.
+
+    Args:
+        template: ``(M, C)`` raw features.
+        search: ``(N, C)`` raw features.
+        alpha: factor on the cosine similarity.
+        matching: ``qatm``; for comparison ``cosine``, the bare similarity, or ``correlation``, the
+            positive similarities with each search cell's scaled to length one.
+    """
+    if matching != "qatm":
+        return _plain_pairs(_similarity(template, search), scaled=matching == "correlation")
+    below = _similarity(template, search)
+    below -= 1
+    below *= np.float32(alpha)
+    step = max(1, BLOCK // below.shape[1])
+    starts = range(0, len(below), step)
+    rows = np.empty(len(below), np.float32)
+    columns = np.zeros(below.shape[1], np.float64)
+    for start in starts:
+        powers = np.exp(below[start : start + step])
+        rows[start : start + step] = powers.sum(1)
+        columns += powers.sum(0)
+    row_logs = np.log(np.maximum(rows, TINY))[:, None]
+    column_logs = np.log(np.maximum(columns, TINY)).astype(np.float32)
+    best = np.empty(len(below), np.int64)
+    value = np.empty(len(below), np.float32)
+    highest = np.full(below.shape[1], -np.inf, np.float32)
+    for start in starts:
+        joint = 2 * below[start : start + step] - row_logs[start : start + step] - column_logs
+        part = joint.argmax(1)
+        best[start : start + step] = part
+        value[start : start + step] = joint[np.arange(len(part)), part]
+        np.maximum(highest, joint.max(0), out=highest)
+    first, second = _mutual(best, value, highest)
+    return PairMatches(first, second, np.exp(0.5 * value[first]), np.minimum(np.exp(highest), 1))
+
+
+def _mutual(best: Array, value: Array, highest: Array) -> tuple[Array, Array]:
+    """Rows whose best value is also the highest of its column; of equal rows the first one.
+
+    Comparing values finds the same pairs as the position of each column's maximum, which is slow
+    to look for in rows.
+    """
+    first = np.flatnonzero(value >= highest[best])
+    second, index = np.unique(best[first], return_index=True)
+    order = np.argsort(first[index])
+    return first[index][order], second[order]
+
+
+def _plain_pairs(rho: Array, *, scaled: bool) -> PairMatches:
+    """Mutual nearest neighbours by similarity, weighted with it."""
+    values = np.maximum(rho, 0, out=rho)
+    if scaled:
+        values /= np.sqrt(np.square(values).sum(0) + np.float32(COLUMN_EPSILON))
+    best, highest = values.argmax(1), values.max(0)
+    value = values[np.arange(len(values)), best]
+    first, second = _mutual(best, value, highest)
+    return PairMatches(first, second, value[first], highest)
+
+
+def _similarity(template: Array, search: Array) -> Array:
+    """Cosine similarities ``(M, N)``, each channel standardised over both sets together."""
+    both = len(template) + len(search)
+    mean = (template.sum(0) + search.sum(0)) / both
+    spread = np.square(template - mean).sum(0) + np.square(search - mean).sum(0)
+    scale = 1.0 / np.sqrt(spread / both + np.float32(STD_EPSILON))
+    return unit((template - mean) * scale) @ unit((search - mean) * scale).T

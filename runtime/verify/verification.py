@@ -1,0 +1,118 @@
+"""What a verifier gives back: score, decision, region and quality map."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..boxes import Box
+from ..match.matches import QualityMap
+
+Array = NDArray[Any]
+
+HALF_SUPPORT = 16.0
+"""Support (weighted matches) that scores 0.5; below it lie 99 in 100 pairs of different places."""
+
+STEEPNESS = 5.0
+"""How fast the score changes with the logarithm of the support."""
+
+THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class Region:
+    """The part of a reference that a query shows.
+
+    Attributes:
+        box: ``(x, y, w, h)`` around the mask in pixels of the reference; all zero where nothing
+            was found. In a panorama that wraps around ``x`` lies in [0, W), and a box across the
+            seam has ``x + w > W``: its columns beyond W are those from 0 on.
+        mask: ``(H, W)`` bool of the reference's size.
+    """
+
+    box: Box
+    mask: Array
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Whether a query shows the place of a reference.
+
+    Attributes:
+        score: 0 to 1; how surely.
+        same_place: whether the score reaches the threshold.
+        region: the best candidate, even where ``same_place`` is false; empty if there is none.
+        quality: how well each patch of the reference matches one of the query; of a network, how
+            surely the query shows it.
+        support: weighted number of patches that agree on one transform.
+        matches: number of one-to-one matches, agreeing or not.
+    """
+
+    score: float
+    same_place: bool
+    region: Region
+    quality: QualityMap
+    support: float = 0.0
+    matches: int = 0
+
+
+def score_of(support: float) -> float:
+    """Score in [0, 1] of a support: logistic in its logarithm."""
+    if not support > 0:
+        return 0.0
+    return 1.0 / (1.0 + math.exp(min(STEEPNESS * math.log(HALF_SUPPORT / support), 700.0)))
+
+
+def empty_region(height: int, width: int) -> Region:
+    """The region of a query that was not found."""
+    return Region(Box(0.0, 0.0, 0.0, 0.0), np.zeros((height, width), bool))
+
+
+def region_of(points: Array, height: int, width: int, *, wraps: bool) -> Region:
+    """The region inside an outline.
+
+    Args:
+        points: ``(K, 2)`` x and y in pixels of the reference, in order; may lie outside it.
+        height: of the reference.
+        width: of the reference.
+        wraps: whether columns continue from the last to the first.
+    """
+    if not wraps:
+        mask = _fill(points, height, width)
+        columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
+        if not len(rows):
+            return empty_region(height, width)
+        return Region(_span(columns, rows), mask)
+    # Drawn on as many turns as it covers, then laid on top of each other.
+    turns = math.floor(float(points[:, 0].min() + 0.5) / width)
+    moved = points - (turns * width, 0)
+    count = max(1, math.ceil(float(moved[:, 0].max() + 0.5) / width))
+    unrolled = _fill(moved, height, min(count, 3) * width)
+    columns, rows = np.flatnonzero(unrolled.any(0)), np.flatnonzero(unrolled.any(1))
+    if not len(rows):
+        return empty_region(height, width)
+    mask = np.asarray(unrolled.reshape(height, -1, width).any(1))
+    box = _span(columns, rows)
+    if box.w >= width:
+        box = Box(0.0, box.y, float(width), box.h)
+    return Region(box, mask)
+
+
+def _fill(points: Array, height: int, width: int) -> Array:
+    """Pixels inside a polygon, as ``(H, W)`` bool."""
+    mask = np.zeros((height, width), np.uint8)
+    # Far points would overflow the drawing; what lies so far out is cut off anyway.
+    near = np.clip(points, -8 * max(height, width), 9 * max(height, width))
+    cv2.fillPoly(mask, [np.round(near).astype(np.int32)], 1)
+    return mask > 0
+
+
+def _span(columns: Array, rows: Array) -> Box:
+    """The box around rows and columns."""
+    x, y = float(columns[0]), float(rows[0])
+    return Box(x, y, float(columns[-1]) + 1 - x, float(rows[-1]) + 1 - y)

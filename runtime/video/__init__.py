@@ -1,0 +1,1 @@
+"""Frames of any source in, and videos out."""

@@ -1,0 +1,290 @@
+"""Where frames come from: video files, pictures, cameras, network streams, pipelines, stdin."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import cv2
+
+from ..errors import VideoError
+from ..images import IMAGE_SUFFIXES, Image, as_bgr, expand_sources, read_image
+from .stdin import PictureStream, PipedFile, open_stdin
+
+Source = int | str | Path | Sequence[str | Path]
+"""Video file, folder, pattern, list of pictures, camera index, URL, pipeline, or ``-``."""
+
+STREAM_TIMEOUT_MS = 10_000
+FASTEST_RATE = 1000.0
+LONGEST_COUNT = 1e9
+URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+PIPELINE = " ! "
+
+
+class Reader(Protocol):
+    """One opened source; used by one thread at a time.
+
+    Attributes:
+        name: what messages call it.
+        fps: frames per second, ``None`` where the source has no rate of its own.
+        count: number of frames, for a video a good guess; ``None`` if there is no telling.
+        endless: a camera or broadcast: its end is a failure, and its clock is the wall's.
+    """
+
+    name: str
+    fps: float | None
+    count: int | None
+    endless: bool
+
+    def read(self) -> Image | None:
+        """The next frame, ``(H, W, 3)`` uint8 BGR; ``None`` at the end."""
+        ...
+
+    def skip(self) -> bool:
+        """Pass over a frame; whether there was one."""
+        ...
+
+    def position(self) -> float | None:
+        """Time stamp of the last frame in seconds, where the source has time stamps."""
+        ...
+
+    def close(self) -> None:
+        """Release the source; may be called twice."""
+        ...
+
+
+def open_reader(source: Source) -> Reader:
+    """Open any source.
+
+    Raises:
+        VideoError: it cannot be opened; the message says why.
+        ImageError: a folder or pattern holds no picture.
+    """
+    if isinstance(source, int) and not isinstance(source, bool):
+        return open_camera(source)
+    if isinstance(source, str | Path):
+        return _open_named(str(source))
+    if isinstance(source, list | tuple) and source:
+        return PictureReader([Path(file) for file in source], f"list of {len(source)} pictures")
+    raise VideoError(
+        f"source {source!r} is not a file, folder, pattern, camera index, URL or list of files"
+    )
+
+
+def _open_named(text: str) -> Reader:
+    """Open what a name stands for."""
+    there = os.path.exists(text)
+    opens: Callable[[str], Reader] = open_file
+    if text == "-":
+        opens = open_piped
+    elif PIPELINE in text:
+        opens = open_pipeline
+    elif URL.match(text):
+        opens = open_stream
+    elif os.path.isdir(text) or (not there and glob.has_magic(text)):
+        opens = open_pictures
+    elif text.startswith("/dev/video") or (not there and re.fullmatch("[0-9]+", text)):
+        opens = open_camera
+    elif text.lower().endswith(IMAGE_SUFFIXES):
+        opens = open_picture
+    return opens(text)
+
+
+def open_pictures(text: str) -> Reader:
+    """Open a folder or pattern of pictures, in natural order."""
+    return PictureReader(sorted(expand_sources([text]), key=natural_key), text)
+
+
+def open_picture(text: str) -> Reader:
+    """Open a single picture as a source of one frame."""
+    return PictureReader([Path(text)], text)
+
+
+def natural_key(path: Path) -> list[str | int]:
+    """Sort key that puts ``frame10`` after ``frame9``: numbers in names count as numbers."""
+    parts = re.split(r"([0-9]+)", path.as_posix().lower())
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)]
+
+
+def open_camera(camera: int | str) -> Reader:
+    """Open a camera by its index or device file."""
+    name = f"camera {camera}"
+    capture = _captured(int(camera) if str(camera).isdigit() else camera)
+    if capture is None:
+        known = ", ".join(sorted(glob.glob("/dev/video*")))
+        there = f"; this machine has {known}" if known else ""
+        raise VideoError(f"{name} cannot be opened: is it connected, free and permitted?{there}")
+    return CaptureReader(capture, name, endless=True)
+
+
+def open_stream(url: str) -> Reader:
+    """Open a URL; one without a known number of frames is endless."""
+    name = re.sub(r"//[^/@]*@", "//", url)
+    if cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG):
+        limits = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC)
+        settings = [value for limit in limits for value in (limit, STREAM_TIMEOUT_MS)]
+        capture = _captured(url, cv2.CAP_FFMPEG, settings)
+    else:
+        capture = _captured(url)
+    if capture is None:
+        raise VideoError(
+            f"{name} cannot be opened: check the address, the network, user and password"
+        )
+    reader = CaptureReader(capture, name)
+    reader.endless = reader.count is None
+    return reader
+
+
+def open_pipeline(pipeline: str) -> Reader:
+    """Open a GStreamer pipeline, which must end in ``appsink``."""
+    if not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
+        raise VideoError(
+            f"pipeline {pipeline!r} needs an OpenCV that is built with GStreamer; this one "
+            f"({cv2.__version__}) is not: use another build, or give a file or URL"
+        )
+    capture = _captured(pipeline, cv2.CAP_GSTREAMER)
+    if capture is None:
+        raise VideoError(
+            f"pipeline {pipeline!r} does not start; it must end in appsink "
+            "(gst-launch-1.0 tells more)"
+        )
+    return CaptureReader(capture, "pipeline")
+
+
+def open_piped(_: str = "-") -> Reader:
+    """Open standard input: JPEG or PNG pictures one after another, or a video."""
+    piped = open_stdin()
+    if isinstance(piped, PictureStream):
+        return piped
+    capture = _captured(piped.path, cv2.CAP_FFMPEG)
+    if capture is None:
+        piped.close()
+        raise VideoError(f"{piped.name} is neither pictures nor a video that OpenCV can read")
+    return CaptureReader(capture, piped.name, piped=piped)
+
+
+def open_file(text: str) -> Reader:
+    """Open a video file."""
+    capture = _captured(text)
+    if capture is None:
+        raise VideoError(f"{text} {what_is_wrong(Path(text))}")
+    return CaptureReader(capture, text)
+
+
+def what_is_wrong(path: Path) -> str:
+    """Why a file cannot be opened as a video."""
+    try:
+        with path.open("rb") as file:
+            if path.is_file() and path.stat().st_size == 0:
+                return "is empty (0 bytes)"
+            unfinished = path.is_file() and _lacks_index(file)
+    except FileNotFoundError:
+        return "does not exist"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    if unfinished:
+        return "is an unfinished video: the index at its end is missing; copy or record it again"
+    return "is not a video that OpenCV can read: damaged, another kind of file, or an unknown codec"
+
+
+def _lacks_index(file: BinaryIO) -> bool:
+    """Whether a file is MP4 or QuickTime without its index (ISO/IEC 14496-12, box ``moov``)."""
+    kinds: set[bytes] = set()
+    while len(head := file.read(8)) == 8:  # noqa: PLR2004
+        size, kind = int.from_bytes(head[:4], "big"), head[4:]
+        kinds.add(kind)
+        rest = int.from_bytes(file.read(8), "big") - 16 if size == 1 else size - 8
+        if b"ftyp" not in kinds or rest < 0:
+            break
+        file.seek(rest, os.SEEK_CUR)
+    return b"ftyp" in kinds and b"moov" not in kinds
+
+
+def _captured(*arguments: Any) -> cv2.VideoCapture | None:
+    """``cv2.VideoCapture(...)``, or ``None`` if it does not open."""
+    try:
+        capture = cv2.VideoCapture(*arguments)
+    except cv2.error:
+        return None
+    if capture.isOpened():
+        return capture
+    capture.release()
+    return None
+
+
+class CaptureReader:
+    """A reader on ``cv2.VideoCapture``; the attributes are those of :class:`Reader`."""
+
+    def __init__(
+        self,
+        capture: cv2.VideoCapture,
+        name: str,
+        *,
+        endless: bool = False,
+        piped: PipedFile | None = None,
+    ) -> None:
+        fps, count = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.name = name
+        self.fps: float | None = fps if 0 < fps <= FASTEST_RATE else None
+        self.count: int | None = int(count) if 0 < count < LONGEST_COUNT else None
+        self.endless = endless
+        self._capture = capture
+        self._piped = piped
+
+    def read(self) -> Image | None:
+        """The next frame, ``(H, W, 3)`` uint8 BGR; ``None`` at the end."""
+        try:
+            done, image = self._capture.read()
+        except cv2.error as error:
+            raise VideoError(f"{self.name} cannot be decoded: {error.err}") from error
+        return as_bgr(image, self.name) if done else None
+
+    def skip(self) -> bool:
+        """Pass over a frame; whether there was one."""
+        return self._capture.grab()
+
+    def position(self) -> float | None:
+        """Time stamp of the last frame in seconds."""
+        return self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
+
+    def close(self) -> None:
+        """Release the capture; may be called twice."""
+        self._capture.release()
+        if self._piped is not None:
+            self._piped.close()
+
+
+class PictureReader:
+    """A reader on picture files; the attributes are those of :class:`Reader`."""
+
+    def __init__(self, files: Sequence[Path], name: str) -> None:
+        self.name = name
+        self.fps: float | None = None
+        self.count: int | None = len(files)
+        self.endless = False
+        self._files = iter(files)
+
+    def read(self) -> Image | None:
+        """The next picture, ``(H, W, 3)`` uint8 BGR; ``None`` at the end.
+
+        Raises:
+            ImageError: the picture cannot be read; the message names the file.
+        """
+        file = next(self._files, None)
+        return None if file is None else read_image(file)
+
+    def skip(self) -> bool:
+        """Pass over a picture without reading it; whether there was one."""
+        return next(self._files, None) is not None
+
+    def position(self) -> float | None:
+        """Pictures have no time stamps."""
+        return None
+
+    def close(self) -> None:
+        """Forget the files."""
+        self._files = iter(())

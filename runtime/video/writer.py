@@ -1,0 +1,227 @@
+"""Video out: frames into a file that stays readable when the writing ends early."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..errors import InputError, VideoError
+from ..images import Image, as_bgr, resize_to
+
+CODECS = {
+    ".mp4": ("mp4v", "avc1"),
+    ".m4v": ("mp4v", "avc1"),
+    ".mov": ("mp4v", "avc1"),
+    ".mkv": ("mp4v", "MJPG"),
+    ".avi": ("MJPG",),
+}
+"""Per container the codecs to try in turn; the first is in every FFmpeg that OpenCV uses."""
+
+INDEX_AT_END = (".mp4", ".m4v", ".mov")
+USUAL_RATE = 25.0
+FASTEST_RATE = 1000.0
+MIN_FREE = 16 << 20
+INDEX_BYTES = 64
+LONGEST_GAP_S = 10.0
+
+
+class VideoWriter:
+    """Writes frames to a video file; use it in a ``with`` statement or call :meth:`close`.
+
+    The ending of the name chooses the container, and nothing else is ever written instead:
+
+    - ``.mp4``, ``.m4v``, ``.mov``: an index is written last, and without it the file is lost. The
+      frames therefore go to a hidden ``.part`` file beside it, which gets its name when it is
+      complete: after :meth:`close`, which an error, Ctrl-C and a full disk lead to as well. Only
+      killing the process or cutting the power loses it.
+    - ``.avi`` (each frame a JPEG picture) and ``.mkv``: under their name from the start, and
+      readable at every moment, except for the last quarter of a megabyte.
+
+    OpenCV does not tell when a frame cannot be written. So the writing ends, with the file
+    complete, before the disk is full, and :meth:`close` opens the file and counts.
+
+    The first frame sets the size (odd sizes lose a row or column); later ones of another size are
+    fitted into it, with black margins.
+
+    Args:
+        path: the file to write; one that is there is replaced.
+        fps: frames per second, above 0 and up to 1000.
+        min_free: bytes of the disk to leave free.
+
+    Attributes:
+        path: as given.
+        fps: as given.
+        written: how many frames were written.
+
+    Raises:
+        InputError: an unknown ending, a rate out of range, or a folder that cannot be written to.
+    """
+
+    def __init__(
+        self, path: str | Path, fps: float = USUAL_RATE, *, min_free: int = MIN_FREE
+    ) -> None:
+        self.path = Path(path)
+        self.fps = fps
+        self.written = 0
+        suffix = self.path.suffix.lower()
+        if suffix not in CODECS:
+            raise InputError(f"video {self.path} must end in {', '.join(CODECS)}")
+        if not 0 < fps <= FASTEST_RATE:
+            raise InputError(f"fps {fps} is not between 0 and {FASTEST_RATE:g}")
+        _check_folder(self.path)
+        hidden = f".{self.path.stem}.{os.getpid()}.part{suffix}"
+        self._file = self.path.with_name(hidden) if suffix in INDEX_AT_END else self.path
+        self._min_free = min_free
+        self._writer: cv2.VideoWriter | None = None
+        self._size = (0, 0)
+        self._zero = 0.0
+        self._closed = False
+
+    def write(self, image: Image, time: float | None = None) -> None:
+        """Add a frame.
+
+        Args:
+            image: ``(H, W, 3)`` uint8 BGR, or grey or BGRA.
+            time: seconds, for frames that come irregularly: the frame is repeated, or left out, so
+                that the video keeps to the clock (gaps of more than 10 seconds are cut short).
+                Default: one frame after the other.
+
+        Raises:
+            VideoError: closed already, or no codec for this container.
+            OSError: the disk is full; what was written so far is complete and readable.
+            ImageError: not a usable image.
+        """
+        if self._closed:
+            raise VideoError(f"{self.path} is closed; open a new VideoWriter")
+        image = as_bgr(image, "frame")
+        if self._writer is None:
+            self._size = (image.shape[1], image.shape[0])
+            self._zero = 0.0 if time is None else time
+            self._check_room()
+            self._writer = self._opened()
+        fitted = fit_into(image, *self._size)
+        for _ in range(1 if time is None else self._copies(time)):
+            self._check_room()
+            self._writer.write(fitted)
+            self.written += 1
+
+    def close(self) -> None:
+        """Complete the file; may be called twice.
+
+        Raises:
+            VideoError: the file lacks frames that were given to OpenCV.
+            OSError: it cannot get its name.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        if self._writer is None:
+            return
+        self._writer.release()
+        kept = count_frames(self._file)
+        try:
+            if kept > 0:
+                self._file.replace(self.path)
+        except OSError as error:
+            raise OSError(
+                error.errno, f"cannot be written: {error.strerror}", str(self.path)
+            ) from error
+        finally:
+            if self._file != self.path:
+                self._file.unlink(missing_ok=True)
+        if kept < self.written:
+            raise VideoError(
+                f"{self.path} {self._loss(kept)}; free some room or try another ending"
+            )
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _opened(self) -> cv2.VideoWriter:
+        """OpenCV's writer with the first codec that works."""
+        codecs = CODECS[self.path.suffix.lower()]
+        for codec in codecs:
+            writer = cv2.VideoWriter(
+                str(self._file), cv2.VideoWriter.fourcc(*codec), self.fps, self._size
+            )
+            if writer.isOpened():
+                return writer
+            writer.release()
+        width, height = self._size
+        raise VideoError(
+            f"{self.path} cannot be written at {width}x{height} and {self.fps:g} fps: OpenCV has "
+            f"no codec for it here ({', '.join(codecs)} were tried); an .avi file may work"
+        )
+
+    def _loss(self, kept: int) -> str:
+        """What became of frames that the finished file does not have."""
+        why = "the disk or quota is full, or the codec failed"
+        if kept:
+            return f"has only {kept} of {self.written} frames: {why}"
+        if self._file == self.path:
+            return f"could not be completed, though most of it can be read: {why}"
+        return f"could not be completed, and its {self.written} frames are lost: {why}"
+
+    def _copies(self, time: float) -> int:
+        """How often a frame has to be written to keep to the clock."""
+        due = math.floor((time - self._zero) * self.fps + 0.5) + 1 - self.written
+        longest = math.ceil(LONGEST_GAP_S * self.fps)
+        if due > longest:
+            self._zero += (due - longest) / self.fps
+        return min(max(due, 0), longest)
+
+    def _check_room(self) -> None:
+        """Complete the file and complain before the disk is full."""
+        free = shutil.disk_usage(self.path.parent).free
+        if free >= self._min_free + INDEX_BYTES * self.written:
+            return
+        self.close()
+        saved = f"the {self.written} frames so far are saved" if self.written else "nothing written"
+        reason = f"disk full ({free / (1 << 20):.0f} MiB left); {saved}"
+        raise OSError(errno.ENOSPC, reason, str(self.path))
+
+
+def count_frames(path: Path) -> int:
+    """How many frames a video file has by its own account; 0 if it cannot be opened."""
+    capture = cv2.VideoCapture(str(path))
+    try:
+        count = capture.get(cv2.CAP_PROP_FRAME_COUNT) if capture.isOpened() else 0.0
+        return max(0, round(count))
+    finally:
+        capture.release()
+
+
+def fit_into(image: Image, width: int, height: int) -> Image:
+    """Resize an image, its proportions kept, and centre it on black where it differs in shape."""
+    if image.shape[:2] == (height, width):
+        return image
+    scale = min(width / image.shape[1], height / image.shape[0])
+    inner_w = min(width, max(1, round(image.shape[1] * scale)))
+    inner_h = min(height, max(1, round(image.shape[0] * scale)))
+    canvas = np.zeros((height, width, 3), np.uint8)
+    left, top = (width - inner_w) // 2, (height - inner_h) // 2
+    canvas[top : top + inner_h, left : left + inner_w] = resize_to(image, inner_w, inner_h)
+    return canvas
+
+
+def _check_folder(path: Path) -> None:
+    """Prove that files can be written beside ``path``, before any work is done."""
+    if path.is_dir():
+        raise InputError(f"video {path} is a folder; name a file")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"video {path}: folder {path.parent} cannot be written to ({error.strerror})"
+        ) from error

@@ -1,0 +1,139 @@
+"""What gets published: the sdist builds the wheel, and the wheel alone runs in a clean place."""
+
+from __future__ import annotations
+
+import configparser
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import cv2
+import pytest
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("runtime", "model", "export", "calib", "tools")
+NEEDED_SETUPTOOLS = 77
+NOT_SOURCE = shutil.ignore_patterns(
+    ".*", "build", "dist", "*.egg-info", "__pycache__", "demo-output", "tests"
+)
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    """Run a command away from this environment's settings and return what it prints."""
+    keep = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env=keep,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command} failed\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def isolation() -> list[str]:
+    """Return the option that builds with the setuptools already here, if it is new enough."""
+    try:
+        version = importlib.metadata.version("setuptools")
+    except importlib.metadata.PackageNotFoundError:
+        return []
+    return ["--no-isolation"] if int(version.split(".")[0]) >= NEEDED_SETUPTOOLS else []
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the sdist, and the wheel from the sdist, away from the working tree."""
+    folder = tmp_path_factory.mktemp("build")
+    source = folder / "source"
+    shutil.copytree(ROOT, source, ignore=NOT_SOURCE)
+    out = folder / "dist"
+    run(sys.executable, "-m", "build", *isolation(), "--outdir", out, source, cwd=folder)
+    assert len(list(out.glob("*.tar.gz"))) == 1
+    (built,) = out.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def wheel_files(wheel: Path) -> set[str]:
+    """Return the names of the files in the wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+@pytest.fixture(scope="module")
+def clean_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the Python of a new environment that holds the wheel with its cpu extra only."""
+    folder = tmp_path_factory.mktemp("clean")
+    run(sys.executable, "-m", "venv", folder, cwd=folder)
+    python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+    pip = (python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
+    run(*pip, f"{wheel}[cpu]", cwd=folder)
+    return python
+
+
+def is_source(path: Path) -> bool:
+    """Tell a file of ours from what tools leave behind."""
+    parts = path.relative_to(ROOT).parts
+    return path.is_file() and not any(p.startswith(".") or p == "__pycache__" for p in parts)
+
+
+def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(wheel_files):
+    expected = {
+        f"qatm/{path.relative_to(ROOT).as_posix()}"
+        for folder in FOLDERS
+        for path in (ROOT / folder).rglob("*")
+        if is_source(path)
+    }
+    assert {name for name in wheel_files if ".dist-info/" not in name} == expected
+    assert expected >= {f"qatm/{folder}/py.typed" for folder in FOLDERS}
+    bundle = {"bundle.json", "features.onnx", "match.onnx", "network.onnx", "network.npz"}
+    for folder in ("default_bundle", "default_align"):
+        assert expected >= {f"qatm/runtime/{folder}/{name}" for name in bundle}
+
+
+def test_the_wheel_carries_licences_and_commands(wheel, wheel_files):
+    licences = {PurePosixPath(name).name for name in wheel_files if "/licenses/" in name}
+    assert licences == {"LICENSE", "NOTICE"}
+    commands = configparser.ConfigParser()
+    with zipfile.ZipFile(wheel) as archive:
+        (entry_points,) = (name for name in wheel_files if name.endswith("entry_points.txt"))
+        commands.read_string(archive.read(entry_points).decode())
+    assert set(commands["console_scripts"]) == {"qatm", "qatm-export"}
+
+
+MATCH = """
+import importlib.metadata, importlib.util, sys
+from qatm import runtime
+
+frame = runtime.read_image(sys.argv[1])
+with runtime.Matcher() as matcher:
+    matcher.set_template(frame, (180, 70, 64, 48))
+    best = matcher.match(frame)[0]
+assert best.found, best
+assert runtime.__version__ == importlib.metadata.version("qatm")
+for absent in ("torch", "onnx", "tensorrt"):
+    assert importlib.util.find_spec(absent) is None, absent
+print("found")
+"""
+
+
+def test_the_wheel_matches_with_only_the_cpu_extra(clean_python, photographs, tmp_path):
+    picture = tmp_path / "astronaut.png"
+    cv2.imwrite(str(picture), photographs["astronaut"])
+    printed = run(clean_python, "-I", "-W", "error", "-c", MATCH, picture, cwd=tmp_path)
+    assert printed == "found\n"
+
+
+def test_the_commands_start_with_only_the_cpu_extra(clean_python, tmp_path):
+    listing = run(clean_python.with_name("qatm"), "--help", cwd=tmp_path)
+    assert "match" in listing
+    assert "bundle" in run(clean_python.with_name("qatm-export"), "--help", cwd=tmp_path).lower()

@@ -1,0 +1,108 @@
+"""Devices: what was asked for is what runs, or an error says why not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qatm.runtime import Bundle, BundleError, DeviceError, Matcher
+from qatm.runtime.backends.devices import open_backend, works
+from qatm.runtime.backends.onnx import OnnxSession
+from qatm.runtime.bundle.folder import default_bundle_path
+
+
+def has_cuda() -> bool:
+    import onnxruntime
+
+    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+def test_a_device_says_what_it_is(device: str) -> None:
+    backend = open_backend(Bundle.load(), device, "auto", 1)
+    if device == "cpu" or not has_cuda():
+        assert (backend.device, backend.provider) == ("cpu", "CPUExecutionProvider")
+    assert backend.precision == "fp32"
+    fine, coarse = backend.features(np.zeros((32, 48, 3), np.uint8))
+    assert (fine.shape, coarse.shape) == ((176, 8, 12), (176, 4, 6))
+    pooled = fine.reshape(176, 4, 2, 6, 2).mean((2, 4))
+    np.testing.assert_allclose(coarse, pooled, atol=1e-4)
+    backend.close()
+
+
+@pytest.mark.parametrize("kind", ["device", "precision"])
+def test_an_unknown_name_is_refused_with_the_choices(kind: str) -> None:
+    with pytest.raises(DeviceError, match=f"{kind} 'tpu' is unknown; choose one of auto"):
+        Matcher(**{kind: "tpu"})  # pyright: ignore[reportArgumentType]
+
+
+def test_threads_are_checked() -> None:
+    with pytest.raises(DeviceError, match="threads is 0"):
+        Matcher(threads=0)
+
+
+@pytest.mark.skipif(has_cuda(), reason="this ONNX Runtime has CUDA")
+def test_cuda_that_is_absent_is_an_error() -> None:
+    with pytest.raises(DeviceError, match=r"'cuda' needs CUDAExecutionProvider.*qatm\[gpu\]"):
+        Matcher(device="cuda")
+    assert "CUDAExecutionProvider" in str(works(Bundle.load(), "cuda"))
+    assert works(Bundle.load(), "cpu") is None
+
+
+@pytest.mark.parametrize("device", ["tensorrt", "tensorrt-rtx"])
+def test_tensorrt_that_is_absent_is_an_error(device: str) -> None:
+    with pytest.raises((DeviceError, BundleError), match=r"TensorRT|tensorrt|engine"):
+        Matcher(device=device)
+
+
+def test_a_runtime_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(DeviceError, match=r'not installed: pip install "qatm\[cpu\]"'):
+        OnnxSession(Bundle.load().file("match", "fp32"), "cpu")
+
+
+def test_a_provider_that_falls_back_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnxruntime
+
+    providers = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
+    real = onnxruntime.InferenceSession
+
+    asked: list[object] = []
+
+    def fallen(path: str, options: object, providers: object, **_: object) -> object:
+        asked.append(providers)
+        return real(path, options, providers=["CPUExecutionProvider"])
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", fallen)
+    with pytest.raises(DeviceError, match="fell back to CPUExecutionProvider"):
+        Matcher(device="cuda")
+    assert asked == [[("CUDAExecutionProvider", {"use_tf32": "0"})]], "FP32 must be FP32"
+    with Matcher(device="auto") as matcher:
+        assert matcher.info.device == "cpu"
+
+
+def test_auto_with_int8_passes_over_cuda_which_has_no_int8_graph(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import onnxruntime
+
+    providers = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
+    folder = tmp_path / "bundle"
+    shutil.copytree(default_bundle_path(), folder)
+    shutil.copyfile(folder / "features.onnx", folder / "features.int8-cpu.onnx")
+    spec = Bundle.load(folder).spec
+    entry = replace(spec.files["features.onnx"], precision="int8-cpu")
+    spec = replace(spec, files={**spec.files, "features.int8-cpu.onnx": entry})
+    (folder / "bundle.json").write_text(json.dumps(spec.to_json()), encoding="utf-8")
+    with Matcher(folder, precision="int8") as matcher:
+        assert (matcher.info.device, matcher.info.precision) == ("cpu", "int8-cpu")
+    with pytest.raises(DeviceError, match="'cuda' has no INT8 graph; use 'cpu', or TensorRT"):
+        Matcher(folder, "cuda", precision="int8")

@@ -1,0 +1,74 @@
+"""Windows and maxima of a quality map, against loops and known curves."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from qatm.runtime.patches.windows import OVERLAP, find_peaks, window_response
+
+SIZES = [(9, 11, 3, 4), (8, 8, 8, 8), (12, 7, 1, 1), (10, 10, 5, 1)]
+
+
+@pytest.mark.parametrize(("rows", "columns", "height", "width"), SIZES)
+@pytest.mark.parametrize("masked", [False, True])
+def test_response_is_the_mean_root_in_the_footprint(
+    rows: int, columns: int, height: int, width: int, masked: bool
+) -> None:
+    generator = np.random.default_rng(rows)
+    quality = generator.random((rows, columns)).astype(np.float32)
+    footprint = np.ones((height, width), np.float32)
+    if masked:
+        footprint[generator.random(footprint.shape) < 0.4] = 0
+        footprint[-1, -1] = 1
+    response = window_response(quality, footprint)
+    assert response.shape == (rows - height + 1, columns - width + 1)
+    for y, x in np.ndindex(*response.shape):
+        values = [
+            np.sqrt(quality[y + i, x + j]) for i, j in np.ndindex(height, width) if footprint[i, j]
+        ]
+        assert response[y, x] == pytest.approx(np.mean(values), abs=1e-6)
+
+
+@pytest.mark.parametrize(("x", "y"), [(6.3, 4.8), (2.5, 9.0), (7.0, 7.49)])
+def test_the_vertex_of_a_parabola_is_found(x: float, y: float) -> None:
+    j, i = np.meshgrid(np.arange(12), np.arange(13))
+    surface = (0.9 - 0.004 * (j - x) ** 2 - 0.003 * (i - y) ** 2).astype(np.float32)
+    for count in (1, 2):
+        best = find_peaks(surface, (3, 3), count)[0]
+        assert (best.x, best.y) == pytest.approx((x, y), abs=1e-2)
+        assert 0 <= best.response <= 1
+
+
+def test_a_maximum_at_the_border_stays_there() -> None:
+    slope = np.linspace(1, 0, 20, dtype=np.float32).reshape(4, 5)
+    best = find_peaks(slope, (2, 2), 1)[0]
+    assert (best.x, best.y, best.response) == (0, 0, 1)
+
+
+def test_peaks_are_sorted_and_apart() -> None:
+    response = np.random.default_rng(4).random((40, 50)).astype(np.float32)
+    window = (8, 6)
+    peaks = find_peaks(response, window, 30)
+    assert len(peaks) > 10
+    scores = [peak.response for peak in peaks]
+    assert scores == sorted(scores, reverse=True)
+    for a, b in itertools.combinations(peaks, 2):
+        # Whole cells: the parabola moves each by half a cell at most.
+        dx, dy = abs(round(a.x) - round(b.x)), abs(round(a.y) - round(b.y))
+        common = max(0, window[1] - dx - 1) * max(0, window[0] - dy - 1)
+        assert common / (2 * 48 - common) <= OVERLAP
+
+
+def test_the_second_copy_is_found_and_the_shoulder_is_not() -> None:
+    response = np.zeros((30, 30), np.float32)
+    response[5, 5], response[6, 7], response[20, 22] = 0.9, 0.8, 0.7
+    peaks = find_peaks(response, (6, 6), 2)
+    assert [(round(p.x), round(p.y)) for p in peaks] == [(5, 5), (22, 20)]
+
+
+def test_no_more_peaks_than_there_is_room_for() -> None:
+    assert len(find_peaks(np.ones((2, 2), np.float32), (9, 9), 5)) == 1
+    assert len(find_peaks(np.ones((1, 1), np.float32), (4, 4), 3)) == 1

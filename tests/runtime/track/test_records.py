@@ -1,0 +1,154 @@
+"""Tracks are written in three formats and read back."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qatm.runtime import Box, InputError, TrackRecord, TrackWriter, read_tracks
+from qatm.runtime.track.records import COLUMNS, KINDS
+
+RECORDS = [
+    TrackRecord(0, 0.0, Box(10, 20, 30, 40), 1.0, "tracking"),
+    TrackRecord(1, 0.04, Box(-3.25, 0, 30.5, 41.75), 0.4321, "uncertain"),
+    TrackRecord(2, 0.08, Box(-3.25, 0, 30.5, 41.75), 0.0, "lost"),
+    TrackRecord(5, 0.2, Box(11, 21, 30, 40), 0.81, "tracking"),
+]
+NAMED = [TrackRecord(r.frame, r.time, r.box, r.score, r.state, r.frame % 2) for r in RECORDS]
+
+
+def written(path, records):
+    with TrackWriter(path) as writer:
+        for record in records:
+            writer.write(record)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [s for s, kind in KINDS.items() if kind != "mot"])
+@pytest.mark.parametrize("records", [RECORDS, NAMED])
+def test_written_is_read(tmp_path, suffix, records):
+    assert read_tracks(written(tmp_path / f"tracks{suffix}", records)) == records
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".mot"])
+def test_mot_has_neither_time_nor_lost_frames(tmp_path, suffix):
+    found = [r for r in NAMED if r.state != "lost"]
+    expected = [TrackRecord(r.frame, None, r.box, r.score, "tracking", r.id) for r in found]
+    assert read_tracks(written(tmp_path / f"tracks{suffix}", NAMED)) == expected
+
+
+def test_lines_as_documented(tmp_path):
+    record = TrackRecord(12, 0.48, Box(9.004, 20, 30, 40), 0.81, "tracking")
+    lines = {
+        kind: written(tmp_path / f"tracks.{kind}", [record]).read_text().splitlines()[-1]
+        for kind in ("jsonl", "csv", "txt")
+    }
+    assert lines["jsonl"] == (
+        '{"frame": 12, "time": 0.48, "box": [9.0, 20.0, 30.0, 40.0], '
+        '"score": 0.81, "state": "tracking"}'
+    )
+    assert lines["csv"] == "12,0.48,,9.0,20.0,30.0,40.0,0.81,tracking"
+    assert lines["txt"] == "13,1,10.0,21.0,30.0,40.0,0.81,-1,-1,-1"
+    header = (tmp_path / "tracks.csv").read_text().splitlines()[0]
+    assert header == ",".join(COLUMNS)
+
+
+def test_id_is_named_among_several():
+    assert list(NAMED[0].as_dict()) == ["frame", "time", "id", "box", "score", "state"]
+    assert "id" not in RECORDS[0].as_dict()
+
+
+@given(
+    st.lists(
+        st.builds(
+            TrackRecord,
+            frame=st.integers(0, 10**9),
+            time=st.none() | st.floats(0, 1e6).map(lambda value: round(value, 4)),
+            box=st.builds(
+                Box,
+                *[st.floats(-1e4, 1e4).map(lambda value: round(value, 2))] * 2,
+                *[st.floats(0.01, 1e4).map(lambda value: round(value, 2))] * 2,
+            ),
+            score=st.floats(0, 1).map(lambda value: round(value, 4)),
+            state=st.sampled_from(["tracking", "uncertain", "lost"]),
+            id=st.none() | st.integers(0, 1000),
+        ),
+        max_size=5,
+    ),
+    st.sampled_from(["jsonl", "csv"]),
+)
+def test_any_records_come_back(tmp_path_factory, records, kind):
+    path = tmp_path_factory.mktemp("any") / f"tracks.{kind}"
+    assert read_tracks(written(path, records)) == records
+
+
+def test_each_line_is_there_at_once(tmp_path):
+    with TrackWriter(tmp_path / "tracks.jsonl") as writer:
+        for count, record in enumerate(RECORDS, 1):
+            writer.write(record)
+            assert len(read_tracks(writer.path)) == count
+
+
+def test_old_file_stays_until_there_is_a_record(tmp_path):
+    path = written(tmp_path / "tracks.csv", RECORDS)
+    TrackWriter(path).close()
+    assert read_tracks(path) == RECORDS
+    assert read_tracks(written(path, RECORDS[:1])) == RECORDS[:1]
+
+
+def test_kind_may_differ_from_the_ending(tmp_path):
+    path = tmp_path / "tracks.log"
+    with TrackWriter(path, "jsonl") as writer:
+        writer.write(RECORDS[0])
+    assert json.loads(path.read_text())["box"] == [10, 20, 30, 40]
+    assert read_tracks(path, "jsonl") == RECORDS[:1]
+    with pytest.raises(InputError, match=r"tracks\.log must end in"):
+        read_tracks(path)
+    with pytest.raises(InputError, match="kind 'xml'"):
+        TrackWriter(path, "xml")  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "txt"])
+def test_last_line_that_was_cut_off(tmp_path, caplog, kind):
+    path = written(tmp_path / f"tracks.{kind}", RECORDS)
+    whole = read_tracks(path)
+    path.write_bytes(path.read_bytes()[:-15])
+    with caplog.at_level(logging.WARNING):
+        assert read_tracks(path) == whole[:-1]
+    assert "cut off" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("a.jsonl", "[1, 2]"),
+        ("a.jsonl", "{}"),
+        ("a.jsonl", '{"frame": 1, "time": 0, "box": [1, 2, 3], "score": 1, "state": "lost"}'),
+        ("a.jsonl", '{"frame": 1, "time": 0, "box": [1, 2, 3, 4], "score": 1, "state": "gone"}'),
+        ("a.csv", "1,2,3"),
+        ("a.csv", "1,2,3,4,5,6,7,8,gone"),
+        ("a.txt", "1,1,2,3,x,5,1"),
+        ("a.txt", "1,1,2"),
+    ],
+)
+def test_bad_line_is_named(tmp_path, name, line):
+    path = written(tmp_path / name, RECORDS[:1])
+    number = len(path.read_text().splitlines()) + 1
+    path.write_text(path.read_text() + line + "\n")
+    with pytest.raises(InputError, match=rf"{name}, line {number}: "):
+        read_tracks(path)
+
+
+def test_files_that_cannot_be_used(tmp_path):
+    with pytest.raises(InputError, match=r"none\.csv cannot be read"):
+        read_tracks(tmp_path / "none.csv")
+    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="not a text file"):
+        read_tracks(tmp_path / "binary.csv")
+    with pytest.raises(OSError, match="cannot be written") as caught:
+        TrackWriter(tmp_path / "none" / "tracks.csv")
+    assert caught.value.filename == str(tmp_path / "none" / "tracks.csv")

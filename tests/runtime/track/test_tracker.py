@@ -1,0 +1,403 @@
+"""Following an object through videos whose truth is exact."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from moving_scene import PIECE, moving
+
+from qatm.runtime import (
+    Box,
+    BoxError,
+    DeviceError,
+    ImageError,
+    InputError,
+    MultiTracker,
+    Tracker,
+    TrackerOptions,
+    box_iou,
+)
+from qatm.runtime.patches.region import Region, cut_region
+from qatm.runtime.track.follower import MOST_ODDS
+from qatm.runtime.track.shared_regions import group_regions, part_of
+from qatm.runtime.track.target import encode_region, highest
+
+
+@pytest.fixture(scope="module")
+def tracker():
+    """One tracker for all tests; each begins with its own init."""
+    with Tracker(threads=1) as opened:
+        yield opened
+
+
+def warped(scene, matrix, piece_box):
+    """A frame through a 2x3 matrix, and the axis-aligned box around the moved box."""
+    height, width = scene.shape[:2]
+    frame = cv2.warpAffine(scene, matrix, (width, height), borderMode=cv2.BORDER_REFLECT)
+    x, y, w, h = piece_box
+    corners = np.array([[x, y, 1], [x + w, y, 1], [x, y + h, 1], [x + w, y + h, 1]]) @ matrix.T
+    low, high = corners.min(0), corners.max(0)
+    return frame, Box(*low, *(high - low))
+
+
+def test_an_object_is_followed_to_the_pixel(tracker, photographs):
+    shots = moving(photographs, 10)
+    tracker.init(*shots[0])
+    for frame, truth in shots[1:]:
+        track = tracker.track(frame)
+        assert track.state == "tracking"
+        assert track.score > 0.9
+        assert box_iou(track.box, truth) > 0.85
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("brighter", lambda frame, _: cv2.convertScaleAbs(frame, alpha=1.3, beta=15)),
+        ("darker", lambda frame, _: cv2.convertScaleAbs(frame, alpha=0.6)),
+        ("noisy", lambda frame, rng: cv2.add(frame, rng.integers(0, 25, frame.shape, np.uint8))),
+        ("blurred", lambda frame, _: cv2.GaussianBlur(frame, (5, 5), 0)),
+        ("grey", lambda frame, _: cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)),
+    ],
+)
+def test_a_change_of_light_or_noise_is_survived(tracker, photographs, name, change):
+    rng = np.random.default_rng(0)
+    shots = moving(photographs, 5)
+    tracker.init(*shots[0])
+    for frame, truth in shots[1:]:
+        track = tracker.track(change(frame, rng))
+        assert track.found, name
+        assert box_iou(track.box, truth) > 0.7, name
+
+
+@pytest.mark.parametrize("growth", [1.02, 0.98])
+def test_the_size_is_followed(tracker, photographs, growth):
+    scene, box = moving(photographs, 1)[0]
+    scene = cv2.resize(scene, None, fx=2, fy=2)
+    box = Box(*(2 * value for value in box))
+    tracker.init(scene, box)
+    centre = (box.x + box.w / 2, box.y + box.h / 2)
+    track, truth = None, box
+    for step in range(1, 16):
+        matrix = cv2.getRotationMatrix2D(centre, 0, growth**step)
+        frame, truth = warped(scene, matrix, box)
+        track = tracker.track(frame)
+    assert track is not None
+    assert box_iou(track.box, truth) > 0.8
+    assert track.box.w / box.w == pytest.approx(growth**15, rel=0.1)
+
+
+def test_a_slow_turn_is_followed(tracker, photographs):
+    scene, box = moving(photographs, 1)[0]
+    tracker.init(scene, box)
+    centre = (box.x + box.w / 2, box.y + box.h / 2)
+    for angle in range(2, 17, 2):
+        frame, truth = warped(scene, cv2.getRotationMatrix2D(centre, angle, 1.0), box)
+        track = tracker.track(frame)
+        assert track.found
+        assert box_iou(track.box, truth) > 0.5
+
+
+def test_the_recent_look_knows_what_the_first_does_not(photographs):
+    """An object that slowly turns into another one: the first look alone is far less sure."""
+    shots = moving(photographs, 2)
+    scene, box = shots[0]
+    x, y, w, h = (round(side) for side in box)
+    other = cv2.resize(photographs["coffee"][100:300, 150:400], (w, h)).astype(np.float32)
+    odds = {}
+    for after in (6, 0):
+        with Tracker(threads=1, options=TrackerOptions(recent_after=after)) as tracker:
+            tracker.init(scene, box)
+            track = tracker.track(scene)
+            for share in np.linspace(0, 1, 60):
+                frame = scene.astype(np.float32)
+                piece = frame[y : y + h, x : x + w]
+                frame[y : y + h, x : x + w] = (1 - share) * piece + share * other
+                track = tracker.track(frame.astype(np.uint8))
+            odds[after] = np.log(track.score / (1 - track.score))
+            if after:
+                assert box_iou(track.box, box) > 0.4
+    assert odds[6] > odds[0] + 1
+
+
+def test_what_hides_the_object_is_not_learned(tracker, photographs):
+    """Covered bit by bit from one side, the object is lost all the same, and known afterwards."""
+    shots = moving(photographs, 13)
+    cover = np.asarray(cv2.resize(photographs["coffee"], (320, 240)), np.uint8)
+    tracks = []
+    tracker.init(*shots[0])
+    for number in range(1, 60):
+        scene, box = shots[min(number, 12)]
+        frame = scene.copy()
+        part = min(max(number - 14, 0) / 12, 1) if number < 50 else 0
+        rows = slice(round(box.y) - 8, round(box.y) + PIECE[1] + 8)
+        columns = slice(round(box.x) - 8, round(box.x) - 8 + round(part * (PIECE[0] + 16)))
+        frame[rows, columns] = cover[rows, columns]
+        tracks.append(tracker.track(frame))
+    states = [track.state for track in tracks]
+    assert set(states[:12]) == {"tracking"}
+    assert set(states[35:49]) == {"lost"}
+    assert states[-1] == "tracking"
+    assert box_iou(tracks[-1].box, shots[12][1]) > 0.7
+
+
+def test_an_object_that_goes_is_lost_and_found_again(tracker, photographs):
+    gone = range(5, 17)
+    shots = moving(photographs, 22, gone)
+    tracker.init(*shots[0])
+    states = ["tracking"]
+    tracks = [tracker.track(frame) for frame, _ in shots[1:]]
+    states += [track.state for track in tracks]
+    assert set(states[:5]) == {"tracking"}
+    assert "lost" in states[5:15]
+    assert states[16] == "lost"
+    assert not tracks[15].found
+    assert tracks[15].box == tracks[14].box
+    assert "tracking" in states[17:20]
+    assert box_iou(tracks[-1].box, shots[-1][1]) > 0.7
+
+
+@pytest.mark.parametrize("probation", [40, 0])
+def test_a_look_alike_is_left_when_the_object_is_back(photographs, probation):
+    """While the object is hidden its double is found; without probation that is kept to."""
+    (hidden, box), _ = moving(photographs, 2, [0])
+    (scene, _), _ = moving(photographs, 2)
+    x, y, w, h = (round(side) for side in box)
+    double = cv2.GaussianBlur(scene[y : y + h, x : x + w], (0, 0), 1.5)
+    for frame in (hidden, scene):
+        frame[y : y + h, 220 : 220 + w] = double
+    with Tracker(threads=1, options=TrackerOptions(probation=probation)) as tracker:
+        tracker.init(scene, box)
+        away = [tracker.track(frame) for frame in [scene] * 3 + [hidden] * 15]
+        assert box_iou(away[-1].box, (220, y, w, h)) > 0.7
+        back = [tracker.track(scene) for _ in range(6)]
+        assert (box_iou(back[-1].box, box) > 0.7) == (probation > 0)
+
+
+def test_a_size_that_cannot_be_told_does_not_drift(photographs):
+    """What has come to look quite different fits all sizes about equally."""
+    scene, box = moving(photographs, 1)[0]
+    x, y, w, h = (round(side) for side in box)
+    other = cv2.resize(photographs["astronaut"][0:200, 150:370], (w, h)).astype(np.float32)
+    sizes = {}
+    for cost in (TrackerOptions().scale_cost, 0):
+        with Tracker(threads=1, options=TrackerOptions(scale_cost=cost)) as tracker:
+            tracker.init(scene, box)
+            for share in [*np.linspace(0, 1, 40), *[1] * 40]:
+                frame = scene.astype(np.float32)
+                piece = frame[y : y + h, x : x + w]
+                frame[y : y + h, x : x + w] = (1 - share) * piece + share * other
+                track = tracker.track(frame.astype(np.uint8))
+                sizes[cost > 0] = track.box.w / box.w
+    assert sizes[True] == pytest.approx(1, rel=0.05)
+    assert abs(sizes[False] - 1) > 0.1
+
+
+def test_another_scene_is_lost_and_the_way_back_is_found(tracker, photographs):
+    shots = moving(photographs, 6)
+    other = cv2.resize(photographs["coffee"], (320, 240))
+    tracker.init(*shots[0])
+    states = [tracker.track(other).state for _ in range(10)]
+    assert states[-1] == "lost"
+    assert states.index("lost") <= states.count("uncertain") + states.count("tracking")
+    track = [tracker.track(frame) for frame, _ in shots[1:4]][-1]
+    assert track.state == "tracking"
+    assert box_iou(track.box, shots[3][1]) > 0.7
+
+
+def test_update_is_what_opencv_users_expect(tracker, photographs):
+    shots = moving(photographs, 2)
+    x, y, w, h = (int(value) for value in shots[0][1])
+    assert tracker.init(shots[0][0], (x, y, w, h)) is None
+    found, box = tracker.update(shots[1][0])
+    assert found is True
+    assert [type(value) for value in box] == [float] * 4
+    assert box_iou(box, shots[1][1]) > 0.85
+
+
+def test_the_same_frames_give_the_same_boxes(tracker, photographs):
+    shots = moving(photographs, 5)
+    runs = []
+    for _ in range(2):
+        tracker.init(*shots[0])
+        runs.append([tracker.track(frame) for frame, _ in shots[1:]])
+    assert runs[0] == runs[1]
+
+
+def test_a_target_may_stick_out_of_the_frame_and_leave_it(tracker, photographs):
+    scene, box = moving(photographs, 1)[0]
+    tracker.init(scene, (box.x, -20, box.w, 60))
+    assert tracker.track(scene).found
+    tracker.init(scene, box)
+    track = tracker.track(scene)
+    for shift in range(0, 320, 20):
+        matrix = np.array([[1, 0, -shift], [0, 1, 0]], float)
+        track = tracker.track(cv2.warpAffine(scene, matrix, scene.shape[1::-1]))
+        assert np.isfinite(track.box).all()
+    assert track.state == "lost"
+
+
+def test_a_target_may_fill_the_frame(tracker, photographs):
+    frame = photographs["chelsea"]
+    height, width = frame.shape[:2]
+    tracker.init(frame, (0, 0, width, height))
+    track = tracker.track(frame)
+    assert track.found
+    assert box_iou(track.box, (0, 0, width, height)) > 0.8
+
+
+def test_frames_may_change_their_size(tracker, photographs):
+    shots = moving(photographs, 3)
+    tracker.init(*shots[0])
+    cropped = shots[1][0][:200, :280]
+    track = tracker.track(cropped)
+    assert box_iou(track.box, shots[1][1]) > 0.85
+    assert tracker.track(shots[2][0][:20, :20]).box.w > 0
+
+
+def test_a_target_of_one_colour_is_never_seen(tracker):
+    frame = np.full((120, 160, 3), 90, np.uint8)
+    tracker.init(frame, (40, 40, 30, 30))
+    tracks = [tracker.track(frame) for _ in range(12)]
+    assert {track.score for track in tracks} == {0.0}
+    assert tracks[-1].state == "lost"
+
+
+def test_use_before_init_and_bad_input_are_named(photographs):
+    frame, box = moving(photographs, 1)[0]
+    with Tracker(threads=1) as fresh:
+        with pytest.raises(InputError, match="call init"):
+            fresh.track(frame)
+        with pytest.raises(BoxError, match="outside"):
+            fresh.init(frame, (400, 10, 20, 20))
+        with pytest.raises(BoxError, match="positive"):
+            fresh.init(frame, (10, 10, 0, 20))
+        with pytest.raises(ImageError, match="frame"):
+            fresh.init(np.zeros((4, 4)), box)
+        fresh.init(frame, box)
+        fresh.reset()
+        with pytest.raises(InputError, match="call init"):
+            fresh.update(frame)
+    with pytest.raises(DeviceError, match="closed"):
+        fresh.init(frame, box)
+
+
+def test_a_device_that_is_missing_is_an_error():
+    with pytest.raises(DeviceError):
+        Tracker(device="abacus")
+
+
+def test_info_says_what_runs(tracker):
+    assert tracker.info.device == "cpu"
+    assert tracker.info.precision == "fp32"
+
+
+def test_options_survive_json():
+    options = TrackerOptions(side=48, search_sizes=(0.8, 1.0))
+    assert TrackerOptions.from_dict(json.loads(json.dumps(options.as_dict()))) == options
+    assert TrackerOptions.from_dict({}) == TrackerOptions()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"side": 2}, {"inertia": 1.0}, {"scale_step": "x"}, {"search_sizes": ()}, {"colour": 1}],
+)
+def test_options_out_of_range_are_refused(wrong):
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        TrackerOptions.from_dict(wrong)
+
+
+def test_one_frame_neither_loses_nor_finds(tracker, photographs):
+    shots = moving(photographs, 4)
+    tracker.init(*shots[0])
+    blank = np.zeros_like(shots[0][0])
+    assert tracker.track(blank).state != "lost"
+    assert tracker.track(shots[1][0]).found
+    options = tracker.options
+    belief = options.inertia * MOST_ODDS - (1 - options.inertia) * MOST_ODDS
+    assert belief > 0
+
+
+def test_several_objects_are_followed_as_each_alone(photographs):
+    shots = moving(photographs, 5)
+    second = Box(200, 60, 60, 60)
+    with MultiTracker(threads=1) as many, Tracker(threads=1) as one:
+        with pytest.raises(InputError, match="add"):
+            many.track(shots[0][0])
+        first = many.add(*shots[0])
+        other = many.add(shots[0][0], second)
+        assert many.ids == [first, other]
+        one.init(*shots[0])
+        for frame, truth in shots[1:]:
+            tracks = many.track(frame)
+            assert box_iou(tracks[first].box, truth) > 0.8
+            assert box_iou(tracks[first].box, one.track(frame).box) > 0.9
+            assert box_iou(tracks[other].box, second) > 0.8
+        many.remove(first)
+        assert list(many.track(shots[-1][0])) == [other]
+        assert many.add(*shots[0]) not in (first, other)
+        with pytest.raises(InputError, match=f"{first}"):
+            many.remove(first)
+
+
+def test_regions_are_joined_only_where_that_is_cheaper():
+    near = {0: Region(0, 0, 1.0, 160, 160), 1: Region(40, 20, 1.0, 160, 160)}
+    (whole, members), *rest = group_regions(near, 16)
+    assert not rest
+    assert sorted(members) == [0, 1]
+    assert (whole.left, whole.top, whole.width % 16, whole.height % 16) == (0, 0, 0, 0)
+    assert whole.width * whole.height <= 2 * 160 * 160
+    far = {0: near[0], 1: Region(400, 20, 1.0, 160, 160), 2: Region(0, 0, 1.5, 160, 160)}
+    assert group_regions(far, 16) == [(region, [number]) for number, region in far.items()]
+
+
+def test_a_part_of_a_joined_region_lies_where_it_says(tracker, photographs):
+    frame = photographs["coffee"]
+    whole = Region(50, 40, 1.0, 320, 240)
+    wanted = Region(98.0, 70.0, 1.0, 160, 160)
+    part = part_of(encode_region(tracker._encoder, frame, whole), wanted, 8)
+    assert part.coarse.shape[1:] == (20, 20)
+    assert part.fine.shape[1:] == (40, 40)
+    assert abs(part.region.left - wanted.left) <= 4
+    assert abs(part.region.top - wanted.top) <= 4
+    np.testing.assert_array_equal(part.image, cut_region(frame, part.region))
+
+
+@pytest.mark.parametrize("scale", [0.25, 0.5, 1.0, 1.7])
+def test_a_region_shows_the_pixels_it_names(photographs, scale):
+    frame = cv2.GaussianBlur(photographs["coffee"], (0, 0), 3 / scale)
+    region = Region(60.5, 33.25, scale, 64, 48)
+    pixels = cut_region(frame, region)
+    assert pixels.shape == (48, 64, 3)
+    for column, row in ((0, 0), (20, 30), (63, 47)):
+        x, y = region.to_frame(column + 0.5, row + 0.5)
+        patch = cv2.getRectSubPix(frame, (1, 1), (x - 0.5, y - 0.5))
+        assert np.abs(pixels[row, column].astype(int) - patch[0, 0]).max() <= 6
+        assert region.to_working(x, y) == pytest.approx((column + 0.5, row + 0.5))
+
+
+def test_a_region_outside_the_frame_repeats_its_edge(photographs):
+    frame = photographs["coffee"]
+    pixels = cut_region(frame, Region(-500, -500, 1.0, 32, 32))
+    assert (pixels == frame[0, 0]).all()
+
+
+def test_the_height_of_a_sampled_parabola_is_exact():
+    y, x = np.mgrid[0:5, 0:5].astype(float)
+    surface = 1 - 0.1 * (x - 2.3) ** 2 - 0.2 * (y - 1.6) ** 2
+    assert highest(surface) == pytest.approx(1.0)
+
+
+def test_work_does_not_depend_on_the_frame(tracker, photographs):
+    regions = []
+    for factor in (1, 3):
+        frame, box = moving(photographs, 1)[0]
+        frame = cv2.resize(frame, None, fx=factor, fy=factor)
+        tracker.init(frame, Box(*(factor * value for value in box)))
+        tracker.track(frame)
+        regions.append(tracker._follower.region())
+    assert (regions[0].width, regions[0].height) == (regions[1].width, regions[1].height)
+    assert regions[0].width <= 2 * 0.75 * 64 + 64 * np.sqrt(PIECE[0] / PIECE[1]) + 16

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from qatm.tools.evaluation import metrics
+
+sklearn_metrics = pytest.importorskip("sklearn.metrics")
+
+
+def random_case(seed, count=60, levels=None):
+    rng = np.random.default_rng(seed)
+    present = rng.random(count) < 0.5
+    present[:2] = True, False
+    scores = rng.random(count) + 0.5 * present
+    return present, scores if levels is None else np.round(scores * levels)
+
+
+def test_success_is_strictly_above_the_threshold():
+    curve = metrics.success_curve([0.0, 0.05, 0.5, 1.0])
+    assert curve[0] == 0.75
+    assert curve[1] == 0.5
+    assert curve[9] == 0.5
+    assert curve[10] == 0.25
+    assert curve[19] == 0.25
+    assert len(curve) == 20
+
+
+def test_auc_is_the_mean_of_the_curve():
+    assert metrics.success_auc([1.0]) == 1.0
+    assert metrics.success_auc([0.0]) == 0.0
+    # Above 0, .05 ... .45 and at .5 no more: 10 of 20 thresholds.
+    assert metrics.success_auc([0.5]) == 0.5
+    assert metrics.success_auc([0.5, 1.0]) == 0.75
+    assert metrics.success_at_half([0.5, 0.51, 0.2, 0.9]) == 0.5
+
+
+@pytest.mark.parametrize("levels", [None, 4])
+@pytest.mark.parametrize("seed", range(5))
+def test_roc_auc_is_that_of_scikit_learn(seed, levels):
+    present, scores = random_case(seed, levels=levels)
+    wanted = sklearn_metrics.roc_auc_score(present, scores)
+    assert metrics.roc_auc(present, scores) == pytest.approx(wanted)
+    false, true = metrics.roc_curve(present, scores)
+    assert sklearn_metrics.auc(false, true) == pytest.approx(wanted)
+    assert (false[0], true[0], false[-1], true[-1]) == (0, 0, 1, 1)
+    sk_false, sk_true, _ = sklearn_metrics.roc_curve(present, scores, drop_intermediate=False)
+    np.testing.assert_allclose(false, sk_false)
+    np.testing.assert_allclose(true, sk_true)
+
+
+def test_roc_auc_by_hand():
+    assert metrics.roc_auc([True, False], [2, 1]) == 1
+    assert metrics.roc_auc([True, False], [1, 2]) == 0
+    assert metrics.roc_auc([True, False], [1, 1]) == 0.5
+    assert metrics.roc_auc([True, True, False], [3, 1, 2]) == 0.5
+    assert math.isnan(metrics.roc_auc([True, True], [1, 2]))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_decisions_are_those_of_scikit_learn(seed):
+    present, scores = random_case(seed)
+    found = scores > 0.8
+    got = metrics.decision(present, found)
+    assert got.precision == pytest.approx(sklearn_metrics.precision_score(present, found))
+    assert got.recall == pytest.approx(sklearn_metrics.recall_score(present, found))
+    assert got.false_alarm_rate == pytest.approx(found[~present].mean())
+
+
+def test_decisions_without_positives():
+    assert metrics.decision([True, False], [False, False]) == (1.0, 0.0, 0.0)
+    assert metrics.decision([False], [True]) == (0.0, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("levels", [None, 4])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_threshold_has_the_best_f1(seed, levels):
+    present, scores = random_case(seed, levels=levels)
+    threshold = metrics.best_f1_threshold(present, scores)
+    f1 = [sklearn_metrics.f1_score(present, scores >= level) for level in np.unique(scores)]
+    assert threshold in scores
+    got = sklearn_metrics.f1_score(present, scores >= threshold)
+    assert got == pytest.approx(max(f1))
+
+
+def test_the_interval_draws_whole_videos():
+    values = np.array([0.0] * 10 + [1.0] * 10)
+    two = ["a"] * 10 + ["b"] * 10
+    assert metrics.interval(two, lambda i: values[i].mean()) == (0.0, 1.0)
+    low, high = metrics.interval([str(i) for i in range(20)], lambda i: values[i].mean())
+    assert 0.2 <= low < 0.5 < high <= 0.8
+    assert metrics.interval(two, lambda i: 0.7) == (0.7, 0.7)
+
+
+def test_the_interval_is_seeded():
+    values = np.random.default_rng(0).random(30)
+    groups = [str(i % 7) for i in range(30)]
+    first = metrics.interval(groups, lambda i: values[i].mean(), seed=3)
+    assert first == metrics.interval(groups, lambda i: values[i].mean(), seed=3)
+    assert first != metrics.interval(groups, lambda i: values[i].mean(), seed=4)
+
+
+def test_the_interval_of_nothing_is_unknown():
+    assert all(math.isnan(end) for end in metrics.interval([], lambda i: 0.0))
+    assert all(math.isnan(end) for end in metrics.interval(["a"], lambda i: math.nan))

@@ -1,0 +1,156 @@
+"""The training loop: it learns, resumes exactly, refuses other trainings, logs each step once."""
+
+from __future__ import annotations
+
+import csv
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from qatm.runtime import InputError  # noqa: E402
+from qatm.tools.train.checkpoints import find_checkpoints, open_checkpoint  # noqa: E402
+from qatm.tools.train.loop import TrainOptions, learning_rate, train  # noqa: E402
+from qatm.tools.train.training_log import CSV_NAME, crc32c, masked_crc  # noqa: E402
+
+
+class KilledError(Exception):
+    """Stands for a kill."""
+
+
+class Line:
+    """Learns the numbers of a line from noisy points."""
+
+    name = "line"
+
+    def __init__(self, slope: float = 3.0, dies_at: int | None = None) -> None:
+        torch.manual_seed(0)
+        self.network = torch.nn.Sequential(torch.nn.Linear(1, 1), torch.nn.Dropout(0.1))
+        self.config = {"slope": slope}
+        self.dies_at = dies_at
+        self.asked = 0
+
+    def batch(self, rng: np.random.Generator, size: int) -> Any:
+        self.asked += 1
+        if self.asked == self.dies_at:
+            raise KilledError
+        x = rng.uniform(-1, 1, (size, 1))
+        y = self.config["slope"] * x + 1 + rng.normal(0, 0.01, x.shape)
+        return torch.from_numpy(x).float(), torch.from_numpy(y).float()
+
+    def loss(self, batch: Any) -> Any:
+        loss = (self.network(batch[0]) - batch[1]).square().mean()
+        return loss, {"slope": float(self.network[0].weight.detach())}
+
+
+def options(out: Path, **changes: Any) -> TrainOptions:
+    usual = {"steps": 60, "batch": 32, "learning_rate": 0.1, "checkpoint_every": 10, "threads": 1}
+    return TrainOptions(out, **{**usual, **changes})
+
+
+def rows(folder: Path) -> list[list[str]]:
+    return list(csv.reader((folder / CSV_NAME).read_text(encoding="utf-8").splitlines()))
+
+
+def test_the_loss_falls_and_every_step_is_logged(tmp_path):
+    before = torch.get_num_threads()
+    done = train(Line(), options(tmp_path))
+    assert np.mean(done.losses[-5:]) < 0.3 * np.mean(done.losses[:5])
+    assert torch.get_num_threads() == before
+    names, *numbers = rows(tmp_path)
+    assert names == ["step", "loss", "slope", "rate", "seconds"]
+    assert [int(row[0]) for row in numbers] == list(range(1, 61))
+    assert [path.name for path in find_checkpoints(tmp_path)] == [
+        "step-0000050.pt",
+        "step-0000060.pt",
+    ]
+
+
+def test_a_killed_training_resumes_bit_for_bit(tmp_path):
+    whole = train(Line(), options(tmp_path / "whole"))
+    with pytest.raises(KilledError):
+        train(Line(dies_at=37), options(tmp_path / "parts"))
+    assert len(rows(tmp_path / "parts")) == 37
+    done = train(Line(), options(tmp_path / "parts", resume=True))
+    assert done.started_at == 30
+    assert done.losses == whole.losses[30:]
+    states = [torch.load(part.checkpoint, weights_only=True) for part in (whole, done)]
+    for name, value in states[0]["weights"].items():
+        assert torch.equal(value, states[1]["weights"][name])
+    logged = rows(tmp_path / "parts")
+    assert [row[:4] for row in logged] == [row[:4] for row in rows(tmp_path / "whole")]
+    again = train(Line(), options(tmp_path / "parts", resume=True))
+    assert again.losses == ()
+    assert again.checkpoint == done.checkpoint
+
+
+def test_another_training_is_not_continued(tmp_path):
+    train(Line(), options(tmp_path, steps=2))
+    with pytest.raises(InputError, match="--resume"):
+        train(Line(), options(tmp_path, steps=2))
+    with pytest.raises(InputError, match=r"its slope is 3.0, now it is 4.0"):
+        train(Line(4.0), options(tmp_path, steps=2, resume=True))
+    with pytest.raises(InputError, match=r"its steps is 2, now it is 3"):
+        train(Line(), options(tmp_path, steps=3, resume=True))
+    with pytest.raises(InputError, match="of 'line', not of 'align'"):
+        open_checkpoint(tmp_path, "align")
+    newest = find_checkpoints(tmp_path)[-1]
+    newest.write_bytes(newest.read_bytes()[:100])
+    with pytest.raises(InputError, match="damaged"):
+        train(Line(), options(tmp_path, steps=2, resume=True))
+    assert not list(tmp_path.glob(".step-*"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"steps": 0}, "steps is 0"),
+        ({"learning_rate": -1.0}, "learning_rate is -1.0"),
+        ({"schedule": "steps"}, "schedule is 'steps'"),
+        ({"threads": 0}, "threads is 0"),
+        ({"learning_rate": 1e25}, "loss is (inf|nan) at step"),
+    ],
+)
+def test_refused(tmp_path, changes, words):
+    with pytest.raises(InputError, match=words):
+        train(Line(), options(tmp_path, **changes))
+
+
+def test_the_rate_falls_to_zero_or_stays():
+    usual = options(Path(), steps=10)
+    rates = [learning_rate(usual, step) for step in range(10)]
+    assert rates[0] == 0.1
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < 0.01
+    assert learning_rate(options(Path(), schedule="constant"), 7) == 0.1
+
+
+def records(data: bytes) -> list[bytes]:
+    """The records of an event file, checksums verified."""
+    found = []
+    while data:
+        (length,) = struct.unpack("<Q", data[:8])
+        checks = struct.unpack("<I", data[8:12])[0], struct.unpack("<I", data[12 + length :][:4])[0]
+        content = data[12 : 12 + length]
+        assert checks == (masked_crc(data[:8]), masked_crc(content))
+        found.append(content)
+        data = data[16 + length :]
+    return found
+
+
+def test_event_files_hold_every_number(tmp_path):
+    assert crc32c(b"123456789") == 0xE3069283
+    train(Line(), options(tmp_path, steps=3))
+    (file,) = tmp_path.glob("events.out.tfevents.*")
+    first, *steps = records(file.read_bytes())
+    assert b"brain.Event:2" in first
+    assert len(steps) == 3
+    for name in (b"loss", b"slope", b"rate"):
+        assert all(name in step for step in steps)
+    loss = float(rows(tmp_path)[1][1])
+    at = steps[0].index(b"loss") + 4
+    assert struct.unpack("<f", steps[0][at + 1 : at + 5])[0] == pytest.approx(loss, rel=1e-4)

@@ -1,0 +1,84 @@
+"""``qatm align``: bend one picture of an object onto a picture of another of its kind."""
+
+from __future__ import annotations
+
+import time
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...runtime.images import read_image
+from ..console import FOUND, NOT_FOUND, json_line, print_line
+from ..drawing.saving import plan_pictures, save_picture
+from ..model_options import Device, DeviceOption, Precision, PrecisionOption
+
+
+class AlignMethod(str, Enum):
+    """How the transform is found."""
+
+    fit = "fit"
+    network = "network"
+
+
+def align(
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="Picture to bend.", show_default=False)
+    ],
+    target: Annotated[
+        Path, typer.Argument(metavar="TARGET", help="Picture to bend it onto.", show_default=False)
+    ],
+    *,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="BUNDLE",
+            help="Folder written by qatm-export. Default: the model for alignment inside qatm.",
+        ),
+    ] = None,
+    device: DeviceOption = Device.auto,
+    precision: PrecisionOption = Precision.auto,
+    method: Annotated[
+        AlignMethod,
+        typer.Option(
+            help="fit, the robust fit, aligns better; network is the trained one of the model."
+        ),
+    ] = AlignMethod.fit,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Save the source bent onto the target: .png or .jpg."),
+    ] = None,
+) -> None:
+    """Align two pictures of the same kind of object, seen from a similar side.
+
+    Prints the affine part of the transform, from source pixels to target pixels; --json adds the
+    control points of the spline on top of it.
+
+    Exit status: 0 aligned, 1 no reliable transform, 2 wrong usage or unreadable input.
+    """
+    from ...runtime import Aligner
+
+    pictures = [read_image(path) for path in (source, target)]
+    (path,) = plan_pictures(save, [source], [source, target])
+    how = method.value
+    with Aligner(model, device.value, precision=precision.value, method=how) as aligner:
+        start = time.perf_counter()
+        alignment = aligner.align(*pictures)
+        milliseconds = (time.perf_counter() - start) * 1000.0
+    if path is not None:
+        save_picture(path, alignment.warp(pictures[0]))
+    if as_json:
+        names = {"source": str(source), "target": str(target)}
+        print_line(json_line({**names, **alignment.as_dict(), "ms": round(milliseconds, 1)}))
+    else:
+        verdict = "aligned" if alignment.found else "no reliable transform"
+        rows = "; ".join(
+            ",".join(f"{value:.4g}" for value in row) for row in alignment.parameters.affine
+        )
+        print_line(
+            f"{source} onto {target}: {verdict}, score {alignment.score:.4f}, affine {rows} "
+            f"({milliseconds:.1f} ms)"
+        )
+    raise typer.Exit(FOUND if alignment.found else NOT_FOUND)

@@ -1,0 +1,267 @@
+"""``qatm match``: find a template in images, one result per image."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from ...runtime.boxes import Box, as_box
+from ...runtime.errors import BoxError, ImageError, InputError
+from ...runtime.images import Image, expand_sources, read_image
+from ..console import FOUND, NOT_FOUND, WRONG_INPUT, complain, finite, json_line, progress
+from ..drawing.draw import cut, shown_size, side_by_side
+from ..drawing.saving import plan_pictures, save_picture
+from ..model_options import Device, DeviceOption, ModelOption, Precision, PrecisionOption
+
+if TYPE_CHECKING:
+    from ...runtime import Match, Matcher
+
+MASK_LEVEL = 127
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to look for: a picture of it, or a frame with a box; and an optional mask."""
+
+    image: Image
+    box: Box | None
+    mask: NDArray[np.bool_] | None
+    files: tuple[Path, ...]
+
+    def picture(self) -> Image:
+        """The template alone, with what the mask leaves out darkened."""
+        crop = self.image.copy()
+        if self.mask is not None and self.mask.shape == crop.shape[:2]:
+            crop[~self.mask] //= 4
+        return crop if self.box is None else cut(crop, self.box)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The matches in one image, best first, and the time that finding them took."""
+
+    name: str
+    matches: list[Match]
+    milliseconds: float
+
+    @property
+    def found(self) -> bool:
+        """Whether the template is in the image."""
+        return any(match.found for match in self.matches)
+
+    def record(self) -> dict[str, Any]:
+        """The result as ``--json`` prints it."""
+        return {
+            "image": self.name,
+            "found": self.found,
+            "matches": [
+                {
+                    "box": [round(float(value), 2) for value in match.box],
+                    "score": round(float(match.score), 4),
+                    "found": bool(match.found),
+                }
+                for match in self.matches
+            ],
+            "ms": round(self.milliseconds, 1),
+        }
+
+    def lines(self) -> list[str]:
+        """The result for people: one line per match."""
+        lines = []
+        for match in self.matches:
+            box = ",".join(f"{value:.2f}" for value in match.box)
+            verdict = "found" if match.found else "not found, best candidate"
+            lines.append(f"{self.name}: {verdict}, score {match.score:.4f}, box {box}")
+        lines[0] += f" ({self.milliseconds:.1f} ms)"
+        return lines
+
+
+def match(
+    images: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IMAGE",
+            help="Images to search: files, folders, or quoted patterns such as 'shots/*.jpg'.",
+            show_default=False,
+        ),
+    ],
+    *,
+    template: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Picture of the object alone, cut out tightly."),
+    ] = None,
+    frame: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Picture that shows the object in its surroundings; mark it with --box. "
+            "More accurate than --template.",
+        ),
+    ] = None,
+    box: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X,Y,W,H",
+            help="Where the object is in --frame: left, top, width and height in pixels.",
+        ),
+    ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Picture of the size of --template or --frame, white where the object is; "
+            "for objects that are not rectangular.",
+        ),
+    ] = None,
+    model: ModelOption = None,
+    device: DeviceOption = Device.auto,
+    precision: PrecisionOption = Precision.auto,
+    top: Annotated[
+        int, typer.Option(metavar="N", min=1, help="List up to N matches per image.")
+    ] = 1,
+    min_score: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S",
+            min=0.0,
+            max=1.0,
+            callback=finite,
+            help="Score from which a match counts as found, 0 to 1. Default: the model's own.",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object per image and line.")
+    ] = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Save a picture of the result with the quality map beside it: a .png or .jpg "
+            "file for one image, a folder for several.",
+        ),
+    ] = None,
+) -> None:
+    """Find an object in images.
+
+    Show the object with --template, or with --frame and --box. Each image gives its best match;
+    when the object is not there, the best candidate is listed as not found.
+
+    Exit status: 0 found in at least one image, 1 found in none, 2 wrong usage or unreadable input.
+    """
+    from ...runtime import Matcher
+
+    wanted = read_wanted(template, frame, box, mask)
+    files, missing = list_images(images)
+    with Matcher(model, device=device.value, precision=precision.value) as matcher:
+        matcher.set_template(wanted.image, box=wanted.box, mask=wanted.mask)
+        pictures = plan_pictures(save, files, wanted.files)
+        results, unreadable = [], missing
+        with progress(list(zip(files, pictures, strict=True)), "matching") as (items, emit):
+            for file, picture in items:
+                try:
+                    image = read_image(file)
+                    result = search(matcher, str(file), image, top, min_score)
+                except InputError as error:
+                    unreadable += 1
+                    emit(_naming(file, error), complain)
+                    continue
+                results.append(result.found)
+                for line in [json_line(result.record())] if as_json else result.lines():
+                    emit(line)
+                if picture is not None:
+                    save_result(picture, matcher, image, wanted, result)
+    if unreadable:
+        raise typer.Exit(WRONG_INPUT)
+    raise typer.Exit(FOUND if any(results) else NOT_FOUND)
+
+
+def read_wanted(
+    template: Path | None, frame: Path | None, box: str | None, mask: Path | None
+) -> Wanted:
+    """Read the object to look for from the options.
+
+    Raises:
+        InputError: the options do not go together, or one of them cannot be used.
+    """
+    source = template or frame
+    if source is None or (template is not None and frame is not None):
+        raise InputError(
+            "show the object either with --template FILE, or with --frame FILE and --box X,Y,W,H"
+        )
+    if template is not None and box is not None:
+        raise InputError("--box marks the object in a --frame; --template is the object alone")
+    if frame is not None and box is None:
+        raise InputError("--frame needs --box X,Y,W,H: where the object is in it")
+    return Wanted(
+        image=read_image(source),
+        box=None if box is None else parse_box(box),
+        mask=None if mask is None else read_image(mask).max(axis=2) > MASK_LEVEL,
+        files=tuple(path for path in (source, mask) if path is not None),
+    )
+
+
+def parse_box(text: str, option: str = "--box") -> Box:
+    """Read ``X,Y,W,H``.
+
+    Raises:
+        BoxError: not four numbers, or an empty box.
+    """
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != 4:
+        raise BoxError(
+            f"{option} {text!r} is not X,Y,W,H: left, top, width and height in pixels, "
+            f"for example {option} 120,80,64,64"
+        )
+    return as_box(values, option)
+
+
+def list_images(sources: Iterable[str]) -> tuple[list[Path], int]:
+    """Image files in the order given, and how many sources held none; says which on stderr."""
+    expanded = [_expand(source) for source in sources]
+    return [file for files in expanded for file in files], expanded.count([])
+
+
+def search(matcher: Matcher, name: str, image: Image, top: int, min_score: float | None) -> Result:
+    """Match one image and take the time, reading the file not included."""
+    start = time.perf_counter()
+    matches = matcher.match(image, top_k=top, min_score=min_score)
+    return Result(name, matches, (time.perf_counter() - start) * 1000.0)
+
+
+def save_result(path: Path, matcher: Matcher, image: Image, wanted: Wanted, result: Result) -> None:
+    """Save the template, the image with its matches and the quality map as one picture."""
+    quality = matcher.quality_map(image)
+    crop = wanted.picture()
+    height, width = image.shape[:2]
+    verdict = "found" if result.found else "not found"
+    captions = (
+        f"template {crop.shape[1]}x{crop.shape[0]}",
+        f"{Path(result.name).name} {width}x{height}: {verdict}",
+        f"quality map, peak {float(quality.values.max()):.2f}",
+    )
+    heat = quality.resized(shown_size(image))
+    save_picture(path, side_by_side(image, crop, heat, result.matches, captions=captions))
+
+
+def _expand(source: str) -> list[Path]:
+    """The image files of one source; says on stderr if there are none."""
+    try:
+        return expand_sources([source])
+    except ImageError as error:
+        complain(str(error))
+        return []
+
+
+def _naming(file: Path, error: Exception) -> str:
+    """An error message that names the image it belongs to."""
+    return str(error) if str(file) in str(error) else f"{file}: {error}"

@@ -1,0 +1,161 @@
+"""``qatm track``: follow objects through a video, one result per frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...runtime.boxes import Box
+from ...runtime.errors import InputError
+from ...runtime.images import Image
+from ...runtime.track.records import Kind
+from ...runtime.video.video import Video
+from ..console import FOUND, NOT_FOUND, finite, print_line
+from ..drawing.window import Window
+from ..model_options import Device, DeviceOption, ModelOption, Precision, PrecisionOption
+from ..process import quiet_video, stop_on_terminate, warnings_last
+from .match import parse_box
+from .track_follow import Setup, Summary, follow_video
+from .track_outputs import Outputs, Wishes
+
+
+def track(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="Video file, folder of frames, quoted pattern such as 'shots/*.png', camera index "
+            "such as 0, URL (rtsp, http), GStreamer pipeline, or - for standard input.",
+            show_default=False,
+        ),
+    ],
+    *,
+    box: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X,Y,W,H",
+            help="Where the object is in the first frame: left, top, width and height in pixels.",
+        ),
+    ] = None,
+    multi: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="X,Y,W,H", help="A further object; may be given often. Objects get numbers."
+        ),
+    ] = None,
+    select: Annotated[
+        bool, typer.Option("--select", help="Draw the box with the mouse in a window.")
+    ] = False,
+    model: ModelOption = None,
+    device: DeviceOption = Device.auto,
+    precision: PrecisionOption = Precision.auto,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="VIDEO",
+            help="Save the video with the boxes drawn: .mp4, .mov, .mkv or .avi. Only .avi and "
+            ".mkv survive a kill or power cut.",
+        ),
+    ] = None,
+    as_json: Annotated[
+        Path | None,
+        typer.Option(
+            "--json", metavar="FILE", help="Write one JSON object per frame and line; - for stdout."
+        ),
+    ] = None,
+    as_csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write a table, one row per frame.")
+    ] = None,
+    as_mot: Annotated[
+        Path | None,
+        typer.Option(
+            "--mot", metavar="FILE", help="Write MOTChallenge lines, lost frames left out."
+        ),
+    ] = None,
+    show: Annotated[
+        bool, typer.Option("--show", help="Show the frames in a window; q or Esc ends.")
+    ] = False,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live", help="Always take the newest frame; drop those that came meanwhile."
+        ),
+    ] = False,
+    start: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Begin with frame N, counted from 0.")
+    ] = 0,
+    frames: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Stop after N frames.")
+    ] = None,
+    fps: Annotated[
+        float | None,
+        typer.Option(
+            metavar="F",
+            callback=finite,
+            help="Frames per second of sources without a rate of their own, such as pictures.",
+            show_default="25",
+        ),
+    ] = None,
+) -> None:
+    """Follow an object through a video.
+
+    Mark it in the first frame with --box, or with --select and the mouse. Every frame gives its
+    box, a score and whether it is tracking, uncertain or lost; a lost object is searched for until
+    it is back. Ctrl-C ends and completes the files.
+
+    Exit status: 0 an object was found again in at least one later frame, 1 in none, 2 wrong usage,
+    unreadable input or a source that broke off, 130 interrupted.
+    """
+    boxes = read_boxes(box, multi or [], select)
+    setup = Setup(model, device.value, precision.value, several=bool(multi))
+    files: dict[Kind, Path | None] = {"jsonl": as_json, "csv": as_csv, "mot": as_mot}
+    wishes = Wishes(save, {kind: file for kind, file in files.items() if file is not None})
+    summary = Summary()
+    with quiet_video(), warnings_last(), stop_on_terminate(), ExitStack() as stack:
+        video = stack.enter_context(Video(source, live=live, start=start, fps=fps))
+        name = f"qatm track {video.name}"
+        window = stack.enter_context(Window(name, "--show")) if show else None
+        outputs = stack.enter_context(Outputs(wishes, source, video, window))
+        following = stack.enter_context(setup.open())
+        try:
+            mark = marking(boxes, name if select else None)
+            follow_video(video, following, mark, outputs, summary, frames)
+        finally:
+            for line in () if wishes.prints else summary.lines(video.name, video.dropped):
+                print_line(line)
+    raise typer.Exit(FOUND if summary.found else NOT_FOUND)
+
+
+def read_boxes(box: str | None, multi: Sequence[str], select: bool) -> list[Box]:
+    """The boxes that were given as text.
+
+    Raises:
+        InputError: no object is marked, or one is marked twice.
+        BoxError: a box is malformed.
+    """
+    if select and box is not None:
+        raise InputError("give either --box X,Y,W,H or --select, not both")
+    given = [] if box is None else [parse_box(box)]
+    further = [parse_box(text, "--multi") for text in multi]
+    if not given and not further and not select:
+        raise InputError(
+            "mark the object in the first frame: --box X,Y,W,H, or --select to draw the box"
+        )
+    return given + further
+
+
+def marking(boxes: list[Box], title: str | None) -> Callable[[Image], list[Box]]:
+    """What gives the boxes in the first frame; with a title, the first one is drawn in a window."""
+
+    def mark(image: Image) -> list[Box]:
+        if title is None:
+            return boxes
+        with Window(title, "--select") as window:
+            typer.echo("draw a box around the object, then press Enter (c: cancel)", err=True)
+            return [window.select(image), *boxes]
+
+    return mark

@@ -1,0 +1,184 @@
+"""Following one object or several through an opened video, with a progress bar and a summary."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from ...runtime import MultiTracker, Tracker
+from ...runtime.boxes import Box
+from ...runtime.images import Image
+from ...runtime.match.matches import LOST, TRACKING, UNCERTAIN, Track
+from ...runtime.video.video import Frame, Video
+from .track_outputs import Outputs
+
+Tracks = Mapping[int | None, Track]
+Report = Callable[[Tracks], None]
+
+STATES = (TRACKING, UNCERTAIN, LOST)
+RATE_FRAMES = 30
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Which model to follow with, and whether one object or several."""
+
+    model: Path | None
+    device: str
+    precision: str
+    several: bool
+
+    def open(self) -> Following:
+        """Load the model."""
+        kind = MultiTracker if self.several else Tracker
+        return Following(kind(self.model, self.device, precision=self.precision))
+
+
+class Following:
+    """One object or several behind one face."""
+
+    def __init__(self, tracker: Tracker | MultiTracker) -> None:
+        self._tracker = tracker
+
+    def start(self, image: Image, boxes: Sequence[Box]) -> Tracks:
+        """Mark the objects in the first frame."""
+        if isinstance(self._tracker, MultiTracker):
+            return {self._tracker.add(image, box): Track(box, 1.0, TRACKING) for box in boxes}
+        (box,) = boxes
+        self._tracker.init(image, box)
+        return {None: Track(box, 1.0, TRACKING)}
+
+    def step(self, image: Image) -> Tracks:
+        """Find the objects in the next frame."""
+        found = self._tracker.track(image)
+        return {**found} if isinstance(found, dict) else {None: found}
+
+    def __enter__(self) -> Following:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._tracker.close()
+
+
+@dataclass
+class Summary:
+    """What became of the objects.
+
+    Attributes:
+        frames: how many frames were looked at.
+        states: per object, in how many frames after the first it was in which state.
+        seconds: spent in the tracker, the first frame left out.
+    """
+
+    frames: int = 0
+    states: dict[int | None, Counter[str]] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def found(self) -> bool:
+        """Whether any object was seen again after the first frame."""
+        return any(sum(count.values()) > count[LOST] for count in self.states.values())
+
+    def add(self, tracks: Tracks, seconds: float) -> None:
+        """Count a frame; the first one only starts the counting."""
+        for number, track in tracks.items():
+            count = self.states.setdefault(number, Counter())
+            if self.frames:
+                count[track.state] += 1
+        self.seconds += seconds if self.frames else 0.0
+        self.frames += 1
+
+    def lines(self, name: str, dropped: int) -> Iterator[str]:
+        """The summary for people: a line per object."""
+        later = max(0, self.frames - 1)
+        gone = f", {dropped} dropped" if dropped else ""
+        rate = f", tracker {later / self.seconds:.1f} fps" if self.seconds > 0 else ""
+        size = f"{self.frames} frame{'' if self.frames == 1 else 's'}{gone}"
+        for number, count in self.states.items():
+            which = "" if number is None else f" object {number}:"
+            states = ", ".join(f"{state} {count[state]}" for state in STATES if count[state])
+            yield f"{name}:{which} {size}; after the first: {states or 'nothing'}{rate}"
+
+
+def follow_video(
+    video: Video,
+    following: Following,
+    mark: Callable[[Image], Sequence[Box]],
+    outputs: Outputs,
+    summary: Summary,
+    limit: int | None = None,
+) -> None:
+    """Follow objects to the end of a video, or until the viewer or the limit ends it.
+
+    Args:
+        video: opened, at its first frame.
+        following: the tracker.
+        mark: gives the boxes of the objects in the first frame.
+        outputs: take every frame.
+        summary: counted up frame by frame, so that it holds whatever happens.
+        limit: end after so many frames.
+    """
+    total = limit
+    if video.count is not None:
+        left = max(0, video.count - video.start)
+        total = left if limit is None else min(left, limit)
+    frames: Iterable[Frame] = video if limit is None else islice(video, limit)
+    with progress_bar(video.name, total) as report:
+        for frame in frames:
+            boxes = mark(frame.image) if summary.frames == 0 else ()
+            start = time.perf_counter()
+            tracks = following.start(frame.image, boxes) if boxes else following.step(frame.image)
+            summary.add(tracks, time.perf_counter() - start)
+            report(tracks)
+            if not outputs.take(frame, tracks):
+                break
+
+
+def _no_report(_: Tracks) -> None:
+    """Report nothing."""
+
+
+@contextmanager
+def progress_bar(name: str, total: int | None) -> Iterator[Report]:
+    """A bar on stderr with frames per second and states, if stderr is a terminal."""
+    if not sys.stderr.isatty():
+        yield _no_report
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    task = bar.add_task(escape(Path(name).name or name), total=total, note="")
+    moments: deque[float] = deque([time.perf_counter()], maxlen=RATE_FRAMES)
+
+    def report(tracks: Tracks) -> None:
+        moments.append(time.perf_counter())
+        rate = (len(moments) - 1) / max(moments[-1] - moments[0], 1e-9)
+        bar.update(task, advance=1, note=f"{rate:.1f} fps  {states_in_short(tracks)}")
+
+    with bar:
+        yield report
+
+
+def states_in_short(tracks: Tracks) -> str:
+    """The state of one object; of several, how many are in which state."""
+    if len(tracks) == 1:
+        return next(iter(tracks.values())).state
+    count = Counter(track.state for track in tracks.values())
+    return ", ".join(f"{count[state]} {state}" for state in STATES if count[state])

@@ -1,0 +1,106 @@
+"""Where ``qatm track`` puts its results: record files, stdout, an annotated video, a window."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...runtime.errors import InputError
+from ...runtime.match.matches import Track
+from ...runtime.track.records import Kind, TrackRecord, TrackWriter, json_text
+from ...runtime.video.video import Frame, Video
+from ...runtime.video.writer import VideoWriter
+from ..console import print_line
+from ..drawing.draw_tracks import draw_tracks
+from ..drawing.window import Window
+
+STDOUT = Path("-")
+OPTIONS: dict[Kind, str] = {"jsonl": "--json", "csv": "--csv", "mot": "--mot"}
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the options ask for.
+
+    Attributes:
+        save: annotated video.
+        records: files of records and their kinds; ``-`` is standard output.
+    """
+
+    save: Path | None
+    records: Mapping[Kind, Path]
+
+    @property
+    def prints(self) -> bool:
+        """Whether standard output carries records."""
+        return self.records.get("jsonl") == STDOUT
+
+    def files(self) -> dict[str, Path]:
+        """The files to be written, by their option."""
+        files = {} if self.save is None else {"--save": self.save}
+        for kind, file in self.records.items():
+            if kind != "jsonl" or file != STDOUT:
+                files[OPTIONS[kind]] = file
+        return files
+
+
+class Outputs:
+    """Everything that takes results, opened together and completed together.
+
+    Raises:
+        InputError: a file cannot be written there, is named twice, or is the source itself.
+        OSError: a file cannot be written to.
+    """
+
+    def __init__(self, wishes: Wishes, source: str, video: Video, window: Window | None) -> None:
+        check_names(wishes.files(), source)
+        self._window = window
+        self._timed = video.live or video.endless
+        self._printing = wishes.prints
+        with ExitStack() as stack:
+            self._video = (
+                None
+                if wishes.save is None
+                else stack.enter_context(VideoWriter(wishes.save, video.fps))
+            )
+            self._records = [
+                stack.enter_context(TrackWriter(file, kind))
+                for kind, file in wishes.records.items()
+                if kind != "jsonl" or file != STDOUT
+            ]
+            self._stack = stack.pop_all()
+
+    def take(self, frame: Frame, tracks: Mapping[int | None, Track]) -> bool:
+        """Write one frame everywhere; False if the viewer wants to end."""
+        for number, track in tracks.items():
+            record = TrackRecord(
+                frame.index, frame.time, track.box, track.score, track.state, number
+            )
+            for writer in self._records:
+                writer.write(record)
+            if self._printing:
+                print_line(json_text(record))
+        if self._video is None and self._window is None:
+            return True
+        picture = draw_tracks(frame.image, tracks)
+        if self._video is not None:
+            self._video.write(picture, frame.time if self._timed else None)
+        return self._window is None or self._window.show(picture)
+
+    def __enter__(self) -> Outputs:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+
+def check_names(files: Mapping[str, Path], source: str) -> None:
+    """Make sure that no output overwrites the source or another output."""
+    taken = {Path(source).resolve(): "the source"} if source != "-" else {}
+    for option, file in files.items():
+        place = file.resolve()
+        if place in taken:
+            raise InputError(f"{option} {file} would overwrite {taken[place]}; choose another name")
+        taken[place] = f"the file of {option}"

@@ -1,0 +1,198 @@
+"""``qatm verify``: was a photo taken at the place of a reference picture or panorama?"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import cv2
+import numpy as np
+import typer
+
+from ...runtime.boxes import Box
+from ...runtime.errors import InputError
+from ...runtime.images import Image, read_image
+from ...runtime.match.matches import Match
+from ..console import FOUND, NOT_FOUND, WRONG_INPUT, complain, finite, json_line, progress
+from ..drawing.draw import FOUND_COLOUR, MISSED_COLOUR, shown_size, side_by_side
+from ..drawing.saving import plan_pictures, save_picture
+from ..model_options import Device, DeviceOption, ModelOption, Precision, PrecisionOption
+from .match import list_images
+
+if TYPE_CHECKING:
+    from ...runtime import Verification, Verifier
+
+
+class Decide(str, Enum):
+    """What decides: the robust fit, or the network of the model."""
+
+    fit = "fit"
+    network = "network"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found out about one query, and the time that took."""
+
+    query: str
+    reference: str
+    verification: Verification
+    milliseconds: float
+
+    @property
+    def box(self) -> Box | None:
+        """Around the region; ``None`` where there is none."""
+        region = self.verification.region
+        return region.box if region.mask.any() else None
+
+    def record(self) -> dict[str, Any]:
+        """The answer as ``--json`` prints it."""
+        box = self.box
+        return {
+            "query": self.query,
+            "reference": self.reference,
+            "same_place": bool(self.verification.same_place),
+            "score": round(float(self.verification.score), 4),
+            "box": None if box is None else [round(float(value), 2) for value in box],
+            "ms": round(self.milliseconds, 1),
+        }
+
+    def line(self) -> str:
+        """The answer for people."""
+        verdict = "same place" if self.verification.same_place else "not the same place"
+        box = self.box
+        where = "" if box is None else ", box " + ",".join(f"{value:.0f}" for value in box)
+        text = f"{self.query}: {verdict}, score {self.verification.score:.4f}{where}"
+        return f"{text} ({self.milliseconds:.1f} ms)"
+
+
+def verify(
+    query: Annotated[
+        str,
+        typer.Argument(
+            metavar="QUERY",
+            help="Photo to verify: a file, a folder, or a quoted pattern such as 'shots/*.jpg'.",
+            show_default=False,
+        ),
+    ],
+    reference: Annotated[
+        Path,
+        typer.Argument(
+            metavar="REFERENCE", help="Photo or panorama of the place.", show_default=False
+        ),
+    ],
+    *,
+    panorama: Annotated[
+        bool | None,
+        typer.Option(
+            "--panorama/--no-panorama",
+            help="The reference is (or is not) a full turn whose right edge continues at its left. "
+            "Default: wide pictures' edges are looked at.",
+            show_default=False,
+        ),
+    ] = None,
+    model: ModelOption = None,
+    device: DeviceOption = Device.auto,
+    precision: PrecisionOption = Precision.auto,
+    decide: Annotated[
+        Decide,
+        typer.Option(
+            help="fit: how many patches agree on one transform; network: the trained network of "
+            "the model. The fit decides better."
+        ),
+    ] = Decide.fit,
+    min_score: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S",
+            min=0.0,
+            max=1.0,
+            callback=finite,
+            help="Score from which it is the same place, 0 to 1. Default: 0.5.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object per query and line.")
+    ] = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Save a picture of query, reference with region, and quality map: a .png or .jpg "
+            "file for one query, a folder for several.",
+        ),
+    ] = None,
+) -> None:
+    """Tell whether a photo was taken at the place of a reference photo or panorama.
+
+    The region is the part of the reference that the photo shows. In a full panorama a box across
+    the seam reaches beyond the picture's width: it continues at the left edge.
+
+    Exit status: 0 at least one query shows the place, 1 none does, 2 wrong usage or unreadable
+    input.
+    """
+    from ...runtime import Verifier
+
+    picture = read_image(reference)
+    files, missing = list_images([query])
+    drawings = plan_pictures(save, files, [reference])
+    wraps = "auto" if panorama is None else panorama
+    options = {"precision": precision.value, "panorama": wraps, "decide": decide.value}
+    with Verifier(picture, model, device.value, **options) as verifier:
+        answers, unreadable = [], missing
+        with progress(list(zip(files, drawings, strict=True)), "verifying") as (items, emit):
+            for file, drawing in items:
+                try:
+                    image = read_image(file)
+                    answer = _ask(verifier, str(file), str(reference), image, min_score)
+                except InputError as error:
+                    unreadable += 1
+                    text = str(error)
+                    emit(text if str(file) in text else f"{file}: {text}", complain)
+                    continue
+                answers.append(answer.verification.same_place)
+                emit(json_line(answer.record()) if as_json else answer.line())
+                if drawing is not None:
+                    save_picture(drawing, draw(image, picture, answer))
+    if unreadable:
+        raise typer.Exit(WRONG_INPUT)
+    raise typer.Exit(FOUND if any(answers) else NOT_FOUND)
+
+
+def draw(query: Image, reference: Image, answer: Answer) -> Image:
+    """Query, reference with the region's border and box, and quality map, side by side."""
+    result = answer.verification
+    scene = reference.copy()
+    colour = FOUND_COLOUR if result.same_place else MISSED_COLOUR
+    mask = np.asarray(result.region.mask, np.uint8)
+    border = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
+    cv2.drawContours(scene, border, -1, colour, max(1, round(max(scene.shape) / 400)))
+    height, width = scene.shape[:2]
+    matches = []
+    if answer.box is not None:
+        box = answer.box
+        turns = [0, -width] if box.x + box.w > width else [0]
+        matches = [
+            Match(Box(box.x + turn, *box[1:]), result.score, result.same_place) for turn in turns
+        ]
+    verdict = "same place" if result.same_place else "not the same place"
+    captions = (
+        f"query {query.shape[1]}x{query.shape[0]}",
+        f"{Path(answer.reference).name} {width}x{height}: {verdict}, {result.score:.2f}",
+        f"quality map, peak {float(result.quality.values.max()):.2f}",
+    )
+    heat = result.quality.resized(shown_size(reference))
+    return side_by_side(scene, query, heat, matches, captions=captions)
+
+
+def _ask(
+    verifier: Verifier, name: str, reference: str, image: Image, min_score: float | None
+) -> Answer:
+    """Verify one query and take the time, reading the file not included."""
+    start = time.perf_counter()
+    result = verifier.verify(image, min_score)
+    return Answer(name, reference, result, (time.perf_counter() - start) * 1000.0)

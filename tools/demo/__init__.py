@@ -1,0 +1,1 @@
+"""The demo: find objects in real photographs and follow one in a video."""

@@ -1,0 +1,1 @@
+"""Pictures of results, and where they go."""

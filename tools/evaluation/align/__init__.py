@@ -1,0 +1,1 @@
+"""Pictures with marked points, and the networks to compare on them."""

@@ -1,0 +1,1 @@
+"""What is installed, and what a device makes of a bundle."""

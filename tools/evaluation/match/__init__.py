@@ -1,0 +1,1 @@
+"""Pairs of frames with known boxes, and what methods make of them."""

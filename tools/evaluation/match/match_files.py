@@ -1,0 +1,130 @@
+"""Files of an evaluation: every pair as CSV, success curves and ROC curves as plots."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..metrics import THRESHOLDS, roc_auc, roc_curve, success_auc, success_curve
+from .match_figures import scores_of
+from .match_runs import Outcome
+
+Results = Mapping[str, Sequence[Outcome]]
+"""Method -> its outcomes."""
+
+COLUMNS = (
+    *("method", "protocol", "pair", "video", "template", "search", "present"),
+    *("iou", "score", "found", "x", "y", "w", "h", "true_x", "true_y", "true_w", "true_h"),
+    *("ms", "error"),
+)
+
+
+def write_csv(path: Path, results: Results, protocols: Sequence[str]) -> None:
+    """Write one row for each method, protocol and pair.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for outcomes in results.values():
+        for protocol in protocols:
+            writer.writerows(_row(outcome, protocol) for outcome in outcomes)
+    replace_file(path, text.getvalue().encode())
+
+
+def plot_success(path: Path, results: Results, protocols: Sequence[str]) -> None:
+    """Draw the success curve of each method, one plot a protocol, best method first.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+
+    def draw(axes: Any, protocol: str) -> None:
+        curves = []
+        for method, outcomes in results.items():
+            overlaps = [outcome.overlap(protocol) for outcome in outcomes]
+            curves.append((success_auc(overlaps), method, success_curve(overlaps)))
+        for auc, method, curve in sorted(curves, key=lambda entry: -entry[0]):
+            axes.plot(THRESHOLDS, curve, label=f"{method} {auc:.3f}")
+        axes.set(title=protocol, xlabel="IoU threshold", ylabel="success rate")
+
+    _plot(path, protocols, draw)
+
+
+def plot_roc(path: Path, results: Results, protocols: Sequence[str]) -> None:
+    """Draw the ROC curve of each method, one plot a protocol, best method first.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+
+    def draw(axes: Any, protocol: str) -> None:
+        curves = []
+        for method, outcomes in results.items():
+            present = np.array([outcome.task.present for outcome in outcomes])
+            scores = scores_of(outcomes, protocol)
+            curves.append((roc_auc(present, scores), method, roc_curve(present, scores)))
+        for auc, method, (false, true) in sorted(curves, key=lambda entry: -entry[0]):
+            axes.plot(false, true, label=f"{method} {auc:.3f}")
+        axes.set(title=protocol, xlabel="false positive rate", ylabel="true positive rate")
+
+    _plot(path, protocols, draw)
+
+
+def _plot(path: Path, protocols: Sequence[str], draw: Callable[[Any, str], None]) -> None:
+    """Draw one square plot a protocol, from 0 to 1 on both axes, with a legend."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.0 * len(protocols), 5.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, protocol in zip(figure.subplots(1, len(protocols), squeeze=False)[0], protocols):  # noqa: B905
+        draw(axes, protocol)
+        axes.set(xlim=(0, 1), ylim=(0, 1.02))
+        axes.grid(visible=True, alpha=0.3)
+        axes.legend(fontsize=8)
+    data = io.BytesIO()
+    figure.savefig(data, dpi=110, format="png")
+    replace_file(path, data.getvalue())
+
+
+def _row(outcome: Outcome, protocol: str) -> dict[str, Any]:
+    """One line of the CSV."""
+    task, answer = outcome.task, outcome.answers.get(protocol)
+    row: dict[str, Any] = {
+        "method": outcome.method,
+        "protocol": protocol,
+        "pair": task.name,
+        "video": task.video,
+        "template": task.template.path.name,
+        "search": task.search.path.name,
+        "present": int(task.present),
+        "ms": round(outcome.milliseconds, 2),
+        "error": outcome.error or "",
+    }
+    if task.present:
+        row |= {f"true_{side}": value for side, value in zip("xywh", task.search.box, strict=True)}
+        row["iou"] = round(outcome.overlap(protocol), 4)
+    if answer:
+        row |= {side: round(value, 2) for side, value in zip("xywh", answer.box, strict=True)}
+        row["score"] = round(answer.score, 6)
+        row["found"] = "" if answer.found is None else int(answer.found)
+    return row
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file completely or not at all."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

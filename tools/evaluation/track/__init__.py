@@ -1,0 +1,1 @@
+"""Sequences with known boxes, and what trackers make of them."""

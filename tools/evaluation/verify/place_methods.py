@@ -1,0 +1,219 @@
+"""The ways to verify a place that ``qatm eval verify`` compares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ....runtime.backends.devices import open_backend
+from ....runtime.bundle.folder import Bundle
+from ....runtime.images import Image
+from ....runtime.patches.encoder import Encoder
+from ....runtime.verify.homography import transform
+from ....runtime.verify.place_network import (
+    FEW_CELLS,
+    Compare,
+    look,
+    open_place_network,
+    region_of_sight,
+)
+from ....runtime.verify.reference import encode_levels
+from ....runtime.verify.verification import region_of
+from ....runtime.verify.verifier import Verifier
+from ....runtime.verify.views import outline, plausible
+
+Array = NDArray[Any]
+
+WORKING = 640.0
+"""Long side to which pictures are brought before key points are looked for; panoramas: short."""
+
+KEY_POINTS = 2000
+RATIO = 0.8
+ERROR = 3.0
+ENOUGH = 15
+"""Inliers from which classic methods call it the same place."""
+
+
+class Outcome(NamedTuple):
+    """What a method says: a score, a decision and the region as a mask."""
+
+    score: float
+    same_place: bool
+    mask: Array
+
+
+class Setup(NamedTuple):
+    """What methods are opened with."""
+
+    bundle: Path | None = None
+    device: str = "auto"
+    threads: int | None = None
+
+
+class Method(Protocol):
+    """Looks at a reference once, then at many queries."""
+
+    def __call__(self, query: Image) -> Outcome:
+        """Verify one query."""
+        ...
+
+
+class QatmMethod:
+    """``runtime.Verifier`` with one of its ways of matching."""
+
+    def __init__(
+        self, reference: Image, bundle: Path | None, device: str, matching: str, threads: int | None
+    ) -> None:
+        self._verifier = Verifier(
+            reference, bundle, device, threads=threads, panorama=False, matching=matching
+        )
+
+    def __call__(self, query: Image) -> Outcome:
+        """Verify one query."""
+        result = self._verifier.verify(query)
+        return Outcome(result.support, result.same_place, result.region.mask)
+
+
+class NetworkMethod:
+    """A trained network: that of a checkpoint, on PyTorch, or else the bundle's own."""
+
+    def __init__(self, reference: Image, setup: Setup, checkpoint: Path | None) -> None:
+        self._bundle = Bundle.load(setup.bundle)
+        self._backend = open_backend(self._bundle, setup.device, "auto", setup.threads)
+        self._encoder = Encoder(self._backend, self._bundle.spec.backbone)
+        self._levels = encode_levels(reference, self._encoder, wraps=False, most=FEW_CELLS)
+        self._size = reference.shape[1], reference.shape[0]
+        if checkpoint is None:
+            device = self._backend.device
+            self._compare, _ = open_place_network(self._bundle, device, setup.threads)
+        else:
+            self._compare = _trained(checkpoint, setup.threads)
+
+    def __call__(self, query: Image) -> Outcome:
+        """Verify one query."""
+        sight = look(query, self._levels, self._encoder, self._compare)
+        stride = self._encoder.coarse_stride
+        region = region_of_sight(sight, *self._size, stride, wraps=False)
+        return Outcome(sight.decision, sight.decision >= 0, region.mask)
+
+
+class KeyPointMethod:
+    """Key points, ratio test and the inliers of a homography: the classic way."""
+
+    def __init__(self, reference: Image, detector: Any, norm: int) -> None:
+        self._detector = detector
+        self._norm = norm
+        self._shape = reference.shape[:2]
+        self._points, self._rows = self._describe(reference)
+
+    def __call__(self, query: Image) -> Outcome:
+        """Verify one query."""
+        nothing = Outcome(0.0, False, np.zeros(self._shape, bool))
+        points, rows = self._describe(query)
+        if len(points) < 4 or len(self._points) < 4:
+            return nothing
+        matches = cv2.BFMatcher(self._norm).knnMatch(rows, self._rows, k=2)
+        kept = [m[0] for m in matches if len(m) == 2 and m[0].distance < RATIO * m[1].distance]
+        if len(kept) < 4:
+            return nothing
+        first = points[[match.queryIdx for match in kept]]
+        second = self._points[[match.trainIdx for match in kept]]
+        settings = cv2.UsacParams()
+        settings.threshold = ERROR
+        matrix, inliers = cv2.findHomography(first, second, settings)
+        if matrix is None:
+            return nothing
+        count = int(inliers.sum())
+        height, width = query.shape[:2]
+        scale = 256.0 / np.sqrt(height * width)
+        shrink = np.diag([scale, scale, 1.0])
+        if not plausible(shrink @ matrix, width, height):
+            return Outcome(float(count), False, nothing.mask)
+        placed = transform(matrix, outline(width, height))
+        region = region_of(placed, *self._shape, wraps=False)
+        return Outcome(float(count), count >= ENOUGH, region.mask)
+
+    def _describe(self, image: Image) -> tuple[Array, Any]:
+        """Key points in pixels of the image, and their descriptors."""
+        short, long = sorted(image.shape[:2])
+        factor = max(1.0, WORKING / min(long, 1.5 * short))
+        large = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+        found, rows = self._detector.detectAndCompute(large, None)
+        points = np.array([point.pt for point in found], float).reshape(-1, 2)
+        return (points + 0.5) / factor - 0.5, rows
+
+
+def network_name(checkpoint: Path) -> str:
+    """``network-qatm`` for the folder or file of a network with that matching layer.
+
+    Raises:
+        InputError: it is no checkpoint of ``qatm train verify``.
+    """
+    from ...train.checkpoints import open_checkpoint
+
+    return f"network-{open_checkpoint(checkpoint, 'verify').config['matching']}"
+
+
+def _trained(checkpoint: Path, threads: int | None) -> Compare:
+    """The network of a checkpoint."""
+    import torch
+
+    from ....export.networks import load_network
+
+    network = load_network(checkpoint, "verify").module
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+    def compare(query: Array, reference: Array) -> tuple[float, Array]:
+        with torch.inference_mode():
+            pair = (torch.from_numpy(features)[None] for features in (query, reference))
+            decision, region = network(*pair)
+        return float(decision[0]), region[0].numpy()
+
+    return compare
+
+
+def open_method(name: str, reference: Image, setup: Setup, checkpoint: Path | None) -> Method:
+    """A method for a reference, by its name or by the checkpoint of a network."""
+    if checkpoint is not None:
+        return NetworkMethod(reference, setup, checkpoint)
+    return METHODS[name](reference, setup)
+
+
+def _network(reference: Image, setup: Setup) -> Method:
+    return NetworkMethod(reference, setup, None)
+
+
+def _ours(matching: str) -> Callable[[Image, Setup], Method]:
+    def open_it(reference: Image, setup: Setup) -> Method:
+        return QatmMethod(reference, setup.bundle, setup.device, matching, setup.threads)
+
+    return open_it
+
+
+def _sift(reference: Image, setup: Setup) -> Method:
+    del setup
+    return KeyPointMethod(reference, cv2.SIFT.create(KEY_POINTS), cv2.NORM_L2)
+
+
+def _orb(reference: Image, setup: Setup) -> Method:
+    del setup
+    return KeyPointMethod(reference, cv2.ORB.create(KEY_POINTS), cv2.NORM_HAMMING)
+
+
+METHODS: Mapping[str, Callable[[Image, Setup], Method]] = MappingProxyType(
+    {
+        "qatm": _ours("qatm"),
+        "correlation": _ours("correlation"),
+        "cosine": _ours("cosine"),
+        "network": _network,
+        "sift": _sift,
+        "orb": _orb,
+    }
+)

@@ -1,0 +1,152 @@
+"""Does a tracker's memory stay constant?
+
+``python -m qatm.tools.lab.track_soak --frames 100000``
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...runtime.boxes import box_iou
+from ...runtime.errors import QatmError
+from ..baselines.trackers import LOST, OURS, Tracker, TrackerSetup, open_tracker
+from ..console import FOUND, NOT_FOUND, Command, print_line
+from ..evaluation.speed.measuring import memory_mb
+from ..evaluation.track.track_metrics import FOUND_IOU
+from ..evaluation.track.track_runs import default_threads
+from ..model_options import ModelOption
+from .track_scene import MovingScene
+
+WIDTH, HEIGHT, SIDE = 320, 240, 48
+PERIOD = 500
+"""Frames from one absence of the object to the next."""
+
+AWAY = 30
+"""Frames for which it is absent."""
+
+REPORTS = 10
+MOST_GROWTH = 8.0
+"""Growth in MiB, from the first report after a whole period on, that passes for constant: the first
+search of a whole frame takes memory that is kept for the next."""
+
+app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was seen up to a frame.
+
+    Attributes:
+        frames: that were updated.
+        memory: resident memory of the process, in MiB.
+        fps: updates a second since the last report.
+        on_object: share of the frames with the object, since the last report, in which the box
+            was on it.
+        lost: share of the frames without the object in which the tracker said "lost".
+    """
+
+    frames: int
+    memory: float
+    fps: float
+    on_object: float
+    lost: float
+
+    def line(self) -> str:
+        """For people."""
+        return (
+            f"{self.frames:>9} frames  {self.memory:>8.1f} MiB  {self.fps:>7.1f} fps  on the "
+            f"object {100 * self.on_object:5.1f} %  lost while away {100 * self.lost:5.1f} %"
+        )
+
+
+@app.command(cls=Command)
+def track_soak(
+    frames: Annotated[int, typer.Option(metavar="N", min=2 * PERIOD, help="Updates.")] = 100_000,
+    tracker: Annotated[str, typer.Option(metavar="NAME", help="As for qatm eval track.")] = OURS,
+    model: ModelOption = None,
+    nanotrack: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="NanoTrack's files.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="CPU threads. Default: every core.")
+    ] = None,
+) -> None:
+    """Follow an object through a generated video and print the memory of the process.
+
+    The object goes away for 30 of every 500 frames.
+
+    Exit status: 0 if the memory grew by at most 8 MiB after the first absence, 1 if by more.
+    """
+    setup = TrackerSetup(model, threads=threads or default_threads(1), nanotrack=nanotrack)
+    opened = open_tracker(tracker, setup)
+    try:
+        reports = []
+        for report in soak(opened, frames):
+            reports.append(report)
+            print_line(report.line())
+    finally:
+        opened.close()
+    growth, since = memory_growth(reports)
+    constant = growth <= MOST_GROWTH
+    verdict = "constant" if constant else "GROWING"
+    print_line(f"{verdict}: {growth:+.1f} MiB after the first {since} frames")
+    raise typer.Exit(FOUND if constant else NOT_FOUND)
+
+
+def soak(tracker: Tracker, frames: int) -> Iterator[Report]:
+    """Update a tracker so many times, and report ten times.
+
+    Raises:
+        QatmError: there is no ``/proc`` to read the memory from.
+    """
+    scene = MovingScene(WIDTH, HEIGHT, SIDE)
+    tracker.init(scene.frame(0), scene.box(0))
+    right: list[bool] = []
+    lost: list[bool] = []
+    spent = 0.0
+    done = 0
+    for index in range(1, frames + 1):
+        present = index % PERIOD < PERIOD - AWAY
+        frame = scene.frame(index, present=present)
+        start = time.perf_counter()
+        step = tracker.update(frame)
+        spent += time.perf_counter() - start
+        if present:
+            right.append(step.box is not None and box_iou(step.box, scene.box(index)) >= FOUND_IOU)
+        else:
+            lost.append(step.state == LOST)
+        if index * REPORTS // frames > done * REPORTS // frames:
+            yield Report(index, _memory(), (index - done) / spent, _share(right), _share(lost))
+            right, lost, spent, done = [], [], 0.0, index
+
+
+def memory_growth(reports: Sequence[Report]) -> tuple[float, int]:
+    """Most that the memory grew by, in MiB, after the first whole period, and when that was.
+
+    Args:
+        reports: of two periods or more.
+    """
+    settled = [report for report in reports if report.frames >= PERIOD]
+    return max(report.memory for report in settled) - settled[0].memory, settled[0].frames
+
+
+def _memory() -> float:
+    """Resident memory of this process, in MiB."""
+    memory = memory_mb("VmRSS")
+    if memory is None:
+        raise QatmError("the memory of a process is read from /proc, which this system lacks")
+    return memory
+
+
+def _share(answers: list[bool]) -> float:
+    return sum(answers) / len(answers) if answers else float("nan")
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,100 @@
+"""Trains the networks of the bundles inside the package and puts them there.
+
+``python -m qatm.tools.train.default_networks``
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated
+
+import typer
+
+from ...runtime.bundle.folder import Bundle, default_align_path, default_bundle_path
+from ..console import Command
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+class Task(str, Enum):
+    """What a network is for."""
+
+    align = "align"
+    verify = "verify"
+
+
+HOMES: Mapping[Task, Path] = MappingProxyType(
+    {Task.align: default_align_path(), Task.verify: default_bundle_path()}
+)
+"""The bundle with the features of each; verification uses those of matching."""
+
+
+@app.command(cls=Command)
+def make_networks(
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder for the checkpoints.")
+    ] = Path("default-networks"),
+    bundles: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write the bundles into this folder and leave those inside the package alone.",
+        ),
+    ] = None,
+    task: Annotated[
+        list[Task] | None, typer.Option(help="Only this one; may be repeated. Default: both.")
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Optimiser steps. Default: as qatm train."),
+    ] = None,
+) -> None:
+    """Train as ``qatm train`` does by default, and put the networks into the default bundles.
+
+    The pictures are photographs that scikit-image carries, all CC0 or public domain, and generated
+    textures. One thread, so that a repetition on the same machine is exact; an interrupted training
+    goes on. The other files of the bundles stay as they are.
+
+    Exit status: 0 done, 2 something is missing or cannot be written.
+    """
+    for name in task or list(Task):
+        run = out / name.value
+        _train(name, run, steps)
+        home = HOMES[name] if bundles is None else bundles / HOMES[name].name
+        written = add_default_network(name, run, home)
+        for file, info in written.spec.files.items():
+            typer.echo(f"{written.path / file}: {info.bytes} bytes, SHA-256 {info.sha256}")
+
+
+def add_default_network(task: Task, checkpoint: Path, home: Path) -> Bundle:
+    """Write the default bundle of a task with another network.
+
+    Args:
+        task: what the network is for.
+        checkpoint: file, or folder of a training.
+        home: folder to write; it may be the bundle's own.
+
+    Raises:
+        QatmError: the checkpoint does not fit, or the graph failed its check.
+    """
+    from ...export.add_network import add_network
+    from ...export.networks import load_network
+
+    return add_network(Bundle.load(HOMES[task]), load_network(checkpoint, task.value), home)
+
+
+def _train(task: Task, run: Path, steps: int | None) -> None:
+    """Train with the defaults of the command."""
+    from ..commands.train_align import align
+    from ..commands.train_verify import verify
+
+    train = {Task.align: align, Task.verify: verify}[task]
+    given = {} if steps is None else {"steps": steps}
+    train(out=run, threads=1, resume=True, **given)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,218 @@
+"""A small training loop: steps that can be repeated exactly, checkpoints, logs, a progress bar."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ...runtime.bundle.folder import Bundle
+from ...runtime.errors import InputError
+from ..progress import progress_bar
+from .checkpoints import Checkpoint, check_same, find_checkpoints, read_checkpoint, write_checkpoint
+from .pictures import TrainingImages
+from .training_log import TrainLog
+from .training_options import TrainOptions
+
+Network = TypeVar("Network", bound=nn.Module)
+
+SCALAR_RATE = 30.0
+"""How much faster single numbers learn: temperatures are tens, weights are hundredths."""
+
+
+class Task(Protocol):
+    """What is trained."""
+
+    @property
+    def name(self) -> str:
+        """Of the task, stored in checkpoints."""
+        ...
+
+    @property
+    def network(self) -> nn.Module:
+        """What learns; its whole state is stored."""
+        ...
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """Plain JSON values that network and data follow from; a checkpoint must have the same."""
+        ...
+
+    def batch(self, rng: np.random.Generator, size: int) -> Any:
+        """Make a batch; everything random in it comes from ``rng``."""
+        ...
+
+    def loss(self, batch: Any) -> tuple[Tensor, dict[str, float]]:
+        """The scalar to minimise, and further numbers for the log."""
+        ...
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training left behind.
+
+    Attributes:
+        checkpoint: the last one.
+        started_at: steps that an earlier run had done.
+        losses: of the steps of this run.
+    """
+
+    checkpoint: Path
+    started_at: int
+    losses: tuple[float, ...]
+
+
+def train(task: Task, options: TrainOptions) -> Trained:
+    """Train a network with Adam.
+
+    The numbers of each step follow from the seed and the step alone, so that an interrupted and
+    resumed training is bit for bit the uninterrupted one (on the same machine and threads).
+
+    Args:
+        task: network and data.
+        options: how.
+
+    Returns:
+        The last checkpoint and the losses.
+
+    Raises:
+        InputError: unusable options, a folder that holds another training, or a loss that is not
+            finite.
+    """
+    options.check()
+    config = {**task.config, **options.config()}
+    start = _start(task, options, config)
+    network = task.network.to(options.device).train()
+    optimiser = torch.optim.Adam(_groups(network, _scalar_rate(task)), lr=options.learning_rate)
+    done = 0
+    if start is not None:
+        network.load_state_dict(start.weights)
+        optimiser.load_state_dict(start.optimiser)
+        done = start.step
+    options.out.mkdir(parents=True, exist_ok=True)
+    losses: list[float] = []
+    last = start.path if start is not None else options.out
+    log = TrainLog(options.out, done)
+    with log, _threads(options.threads), progress_bar() as progress:
+        for step in range(done, options.steps):
+            began = time.perf_counter()
+            rate = learning_rate(options, step)
+            loss, values = _step(task, optimiser, options, step, rate)
+            losses.append(loss)
+            seconds = round(time.perf_counter() - began, 4)
+            log.write(step + 1, {"loss": loss, **values, "rate": rate, "seconds": seconds})
+            progress(f"{task.name}: loss {loss:.4f}", step + 1, options.steps)
+            if (step + 1) % options.checkpoint_every == 0 or step + 1 == options.steps:
+                log.flush()
+                state = network.state_dict(), optimiser.state_dict()
+                last = write_checkpoint(options.out, task.name, step + 1, config, *state)
+    network.eval()
+    return Trained(last, done, tuple(losses))
+
+
+def seeded(make: Callable[[], Network], seed: int) -> Network:
+    """A network whose first weights follow from a seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make()
+
+
+def shared_config(matching: str, bundle: Bundle, images: TrainingImages) -> dict[str, Any]:
+    """What decides every training: the matching layer, the features and the pictures."""
+    backbone = bundle.spec.backbone
+    return {
+        "matching": matching,
+        "backbone": backbone.name,
+        "taps": list(backbone.taps),
+        "features": bundle.file_hash("features", "fp32"),
+        "images": images.digest,
+        "pictures": images.content,
+    }
+
+
+def learning_rate(options: TrainOptions, step: int) -> float:
+    """Of a step, counted from 0."""
+    if options.schedule == "constant":
+        return options.learning_rate
+    return options.learning_rate * 0.5 * (1 + math.cos(math.pi * step / options.steps))
+
+
+def step_generator(seed: int, step: int) -> np.random.Generator:
+    """The source of everything random in a step."""
+    return np.random.default_rng([seed, step])
+
+
+def _scalar_rate(task: Task) -> float:
+    """The task's own factor, which its configuration then holds, or the usual one."""
+    return float(task.config.get("scalar_rate", SCALAR_RATE))
+
+
+def _groups(network: nn.Module, scalar_rate: float) -> list[dict[str, Any]]:
+    """Weights and single numbers, with the factor on the learning rate of each."""
+    learned = [value for value in network.parameters() if value.requires_grad]
+    scalars = [value for value in learned if value.ndim == 0]
+    weights = [value for value in learned if value.ndim > 0]
+    groups = [{"params": weights, "scale": 1.0}, {"params": scalars, "scale": scalar_rate}]
+    return [group for group in groups if group["params"]]
+
+
+def _start(task: Task, options: TrainOptions, config: Mapping[str, Any]) -> Checkpoint | None:
+    """The checkpoint to go on from, if any.
+
+    Raises:
+        InputError: checkpoints that nobody asked to go on with, or of another training.
+    """
+    found = find_checkpoints(options.out)
+    if not found:
+        return None
+    if not options.resume:
+        raise InputError(
+            f"{options.out} holds the checkpoints of a training ({found[-1].name}); add --resume "
+            "to go on with it, or give another folder"
+        )
+    checkpoint = read_checkpoint(found[-1], options.device)
+    check_same(checkpoint, task.name, config)
+    return checkpoint
+
+
+def _step(
+    task: Task, optimiser: torch.optim.Optimizer, options: TrainOptions, step: int, rate: float
+) -> tuple[float, dict[str, float]]:
+    """One step of the optimiser: the loss before it, and what else the task tells."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group["scale"]
+    devices = [torch.cuda.current_device()] if options.device == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(int(np.random.SeedSequence([options.seed, step]).generate_state(1)[0]))
+        loss, values = task.loss(task.batch(step_generator(options.seed, step), options.batch))
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        raise InputError(
+            f"the loss is {value} at step {step + 1}; resume with, or start again with, a lower "
+            f"--learning-rate than {options.learning_rate:g}"
+        )
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    optimiser.step()
+    return value, values
+
+
+@contextlib.contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """Limit PyTorch's threads for a while."""
+    before = torch.get_num_threads()
+    if count is not None:
+        torch.set_num_threads(min(count, os.cpu_count() or count))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
