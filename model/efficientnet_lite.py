@@ -15,7 +15,7 @@ BATCH_NORM_EPSILON = 1e-3
 STEM_CHANNELS = 32
 
 
-class Stage(NamedTuple):
+class MBConvStage(NamedTuple):
     """A run of inverted residual blocks; only the first of them changes stride and width."""
 
     repeats: int
@@ -26,13 +26,13 @@ class Stage(NamedTuple):
 
 
 LITE0_STAGES = (
-    Stage(1, 3, 1, 1, 16),
-    Stage(2, 3, 2, 6, 24),
-    Stage(2, 5, 2, 6, 40),
-    Stage(3, 3, 2, 6, 80),
-    Stage(3, 5, 1, 6, 112),
-    Stage(4, 5, 2, 6, 192),
-    Stage(1, 3, 1, 6, 320),
+    MBConvStage(1, 3, 1, 1, 16),
+    MBConvStage(2, 3, 2, 6, 24),
+    MBConvStage(2, 5, 2, 6, 40),
+    MBConvStage(3, 3, 2, 6, 80),
+    MBConvStage(3, 5, 1, 6, 112),
+    MBConvStage(4, 5, 2, 6, 192),
+    MBConvStage(1, 3, 1, 6, 320),
 )
 
 
@@ -64,7 +64,7 @@ class SameConv(nn.Sequential):
         super().__init__(pad, conv, norm)
 
 
-class InvertedResidual(nn.Module):
+class MBConv(nn.Module):
     """Expand (1x1), filter each channel (k x k), project (1x1); identity shortcut where it fits."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expand: int) -> None:
@@ -104,7 +104,7 @@ class EfficientNetLite0(nn.Module):
                     break
                 stride = stage.stride if repeat == 0 else 1
                 self.blocks.append(
-                    InvertedResidual(channels, stage.channels, stage.kernel, stride, stage.expand)
+                    MBConv(channels, stage.channels, stage.kernel, stride, stage.expand)
                 )
                 channels = stage.channels
 

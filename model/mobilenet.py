@@ -13,7 +13,7 @@ STEM_CHANNELS = 32
 HEAD_CHANNELS = 1280
 
 
-class Stage(NamedTuple):
+class BottleneckStage(NamedTuple):
     """A run of inverted residual blocks; only the first of them changes stride and width."""
 
     repeats: int
@@ -23,13 +23,13 @@ class Stage(NamedTuple):
 
 
 STAGES = (
-    Stage(1, 1, 1, 16),
-    Stage(2, 2, 6, 24),
-    Stage(3, 2, 6, 32),
-    Stage(4, 2, 6, 64),
-    Stage(3, 1, 6, 96),
-    Stage(3, 2, 6, 160),
-    Stage(1, 1, 6, 320),
+    BottleneckStage(1, 1, 1, 16),
+    BottleneckStage(2, 2, 6, 24),
+    BottleneckStage(3, 2, 6, 32),
+    BottleneckStage(4, 2, 6, 64),
+    BottleneckStage(3, 1, 6, 96),
+    BottleneckStage(3, 2, 6, 160),
+    BottleneckStage(1, 1, 6, 320),
 )
 
 

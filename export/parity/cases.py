@@ -27,7 +27,7 @@ GAIN = 0.9
 
 
 @dataclass(frozen=True)
-class Case:
+class ParityCase:
     """One size of everything; none is a size that the graphs were traced at.
 
     Attributes:
@@ -46,16 +46,16 @@ class Case:
 
 
 CASES = (
-    Case(64, 80, (16, 16)),
-    Case(176, 240, (40, 24), batch=2),
-    Case(320, 240, (64, 64), competitors=200),
-    Case(480, 640, (48, 96)),
+    ParityCase(64, 80, (16, 16)),
+    ParityCase(176, 240, (40, 24), batch=2),
+    ParityCase(320, 240, (64, 64), competitors=200),
+    ParityCase(480, 640, (48, 96)),
 )
 """Small to large, upright and lying, with and without competitors."""
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ParityPictures:
     """The pictures of one case.
 
     Attributes:
@@ -66,7 +66,7 @@ class Pictures:
         crop: the template for the joint graph, ``(1, h, w, 3)``, sides as the bundle needs them.
     """
 
-    case: Case
+    case: ParityCase
     source: str
     both: Image
     cells: tuple[int, int, int, int]
@@ -79,7 +79,7 @@ class Pictures:
         return f"{height}x{width}, template {self.case.template[0]}x{self.case.template[1]}"
 
 
-def make_pictures(case: Case, index: int, backbone: BackboneInfo) -> Pictures:
+def make_pictures(case: ParityCase, index: int, backbone: BackboneInfo) -> ParityPictures:
     """The pictures of a case, from the photograph with that index or else a texture."""
     align, stride = backbone.align, backbone.stride
     height, width = (max(align, side // align * align) for side in (case.height, case.width))
@@ -94,10 +94,10 @@ def make_pictures(case: Case, index: int, backbone: BackboneInfo) -> Pictures:
     h, w = (-(-side // align) * align for side in case.template)
     y, x = min(y, height - h), min(x, width - w)
     crop = np.ascontiguousarray(frame[None, y : y + h, x : x + w])
-    return Pictures(case, source, both, (top, left, top + rows, left + columns), crop)
+    return ParityPictures(case, source, both, (top, left, top + rows, left + columns), crop)
 
 
-def match_inputs(pictures: Pictures, features: Array) -> dict[str, Array]:
+def match_inputs(pictures: ParityPictures, features: Array) -> dict[str, Array]:
     """Inputs of the matching graph from the features ``(2, C, h, w)`` of both pictures."""
     top, left, bottom, right = pictures.cells
     channels, height, width = features.shape[1:]

@@ -70,7 +70,7 @@ EQUAL = 1e-4
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Deviation:
     """One quantity of one file, computed twice.
 
     Attributes:
@@ -143,7 +143,7 @@ class Judge:
     size: str
     reference: str
 
-    def array(self, what: str, candidate: str, found: Arrays | str, expected: Arrays) -> Comparison:
+    def array(self, what: str, candidate: str, found: Arrays | str, expected: Arrays) -> Deviation:
         """Compare one array, value by value."""
         truth = expected[what]
         if isinstance(found, str):
@@ -162,7 +162,7 @@ class Judge:
 
     def windows(
         self, runner: Runner, found: Arrays | str, expected: Arrays, cell: int
-    ) -> Iterator[Comparison]:
+    ) -> Iterator[Deviation]:
         """Compare the quality map, and the best window where the candidate looks for one.
 
         Args:
@@ -192,9 +192,9 @@ class Judge:
             row for row in TOLERANCES if row.what == what and row.precision == self.precision
         )
 
-    def _verdict(self, what: str, candidate: str, error: float, where: str) -> Comparison:
+    def _verdict(self, what: str, candidate: str, error: float, where: str) -> Deviation:
         limit = self._tolerance(what)
-        return Comparison(
+        return Deviation(
             artefact=self.artefact,
             precision=self.precision,
             what=what,

@@ -19,7 +19,7 @@ from ...runtime.errors import ExportError
 from ...runtime.images import resize_to
 from ..graphs import GraphExport
 from ..networks import KINDS, WEIGHTS_ROLE
-from .judge import RELATIVE, Comparison, attempt
+from .judge import RELATIVE, Deviation, attempt
 from .pair_proof import PAIR_KINDS, make_pairs
 from .runners import FEATURE_OUTPUTS, onnx_runner
 
@@ -34,7 +34,7 @@ SHOWN = MappingProxyType(
 """Which picture of a pair an input gets the features of; other inputs keep their example."""
 
 
-def compare_network(bundle: Bundle) -> Iterator[Comparison]:
+def compare_network(bundle: Bundle) -> Iterator[Deviation]:
     """Run a bundle's network on made-up features of several sizes and on pictures, in both ways.
 
     Made-up features that match exactly hide most of what a network has learned.
@@ -68,7 +68,7 @@ def compare_network(bundle: Bundle) -> Iterator[Comparison]:
         shapes = ", ".join(f"{k} {'x'.join(map(str, v.shape))}" for k, v in arrays.items())
         for name in graph.outputs:
             error, where = _difference(name, found, truth)
-            yield Comparison(
+            yield Deviation(
                 artefact=file.name,
                 precision="fp32",
                 what=name,

@@ -28,7 +28,7 @@ from ...runtime.bundle.folder import MANIFEST, Bundle
 from ...runtime.errors import QatmError
 from ...runtime.images import Image
 from .cases import GAIN, photograph
-from .judge import ABSOLUTE, Comparison, Tolerance
+from .judge import ABSOLUTE, Deviation, Tolerance
 
 Array = NDArray[Any]
 
@@ -53,7 +53,7 @@ as right, and change a tenth of a region; that is about ten times the largest er
 of a pair that does not belong together counts chance matches, which any rounding changes."""
 
 
-class View(NamedTuple):
+class PairView(NamedTuple):
     """A photograph and a view of it, or of another one.
 
     Attributes:
@@ -74,7 +74,7 @@ class View(NamedTuple):
     view: tuple[int, int]
 
 
-class Pair(NamedTuple):
+class PicturePair(NamedTuple):
     """The picture and the view, ``(H, W, 3)`` uint8 BGR."""
 
     name: str
@@ -97,20 +97,20 @@ class PairKind:
         compare: two answers to what differs by how much, and words.
     """
 
-    views: tuple[View, ...]
-    ask: Callable[[Path, str, str, str, Sequence[Pair]], list[Any]]
+    views: tuple[PairView, ...]
+    ask: Callable[[Path, str, str, str, Sequence[PicturePair]], list[Any]]
     compare: Callable[[Any, Any], list[tuple[str, float, str]]]
 
 
 def _align(
-    folder: Path, device: str, precision: str, method: str, pairs: Sequence[Pair]
+    folder: Path, device: str, precision: str, method: str, pairs: Sequence[PicturePair]
 ) -> list[Alignment]:
     with Aligner(folder, device, precision=precision, method=method) as aligner:
         return [aligner.align(pair.picture, pair.view) for pair in pairs]
 
 
 def _verify(
-    folder: Path, device: str, precision: str, method: str, pairs: Sequence[Pair]
+    folder: Path, device: str, precision: str, method: str, pairs: Sequence[PicturePair]
 ) -> list[Verification]:
     answers: list[Verification] = []
     for pair in pairs:
@@ -156,17 +156,17 @@ PAIR_KINDS: Mapping[str, PairKind] = MappingProxyType(
     {
         "align": PairKind(
             (
-                View("slanted cat", 0, (300, 400), 0, SLANTED, (320, 300)),
-                View("nearer astronaut", 2, (400, 360), 2, NEARER, (300, 340)),
-                View("cat onto cup", 0, (300, 400), 1, NEARER, (300, 300)),
+                PairView("slanted cat", 0, (300, 400), 0, SLANTED, (320, 300)),
+                PairView("nearer astronaut", 2, (400, 360), 2, NEARER, (300, 340)),
+                PairView("cat onto cup", 0, (300, 400), 1, NEARER, (300, 300)),
             ),
             _align,
             _alignments,
         ),
         "verify": PairKind(
             (
-                View("part of astronaut", 2, (288, 320), 2, PART, (160, 192)),
-                View("cup, not motorcycle", 3, (256, 320), 1, PART, (160, 192)),
+                PairView("part of astronaut", 2, (288, 320), 2, PART, (160, 192)),
+                PairView("cup, not motorcycle", 3, (256, 320), 1, PART, (160, 192)),
             ),
             _verify,
             _verifications,
@@ -176,7 +176,7 @@ PAIR_KINDS: Mapping[str, PairKind] = MappingProxyType(
 """By the task of a bundle. For other tasks windows are compared."""
 
 
-def compare_pairs(bundle: Bundle, engines: Sequence[tuple[str, str]] = ()) -> Iterator[Comparison]:
+def compare_pairs(bundle: Bundle, engines: Sequence[tuple[str, str]] = ()) -> Iterator[Deviation]:
     """Compare what a bundle's users get in each precision with what FP32 on ONNX Runtime gives.
 
     Nothing is compared where the bundle is for another task, or has nothing but FP32.
@@ -210,9 +210,9 @@ def compare_pairs(bundle: Bundle, engines: Sequence[tuple[str, str]] = ()) -> It
             yield from _judge(kind, row, pairs, found, expected)
 
 
-def make_pairs(views: Sequence[View]) -> list[Pair]:
+def make_pairs(views: Sequence[PairView]) -> list[PicturePair]:
     """The pictures of views."""
-    pairs: list[Pair] = []
+    pairs: list[PicturePair] = []
     for view in views:
         _, picture = photograph(view.shown, *view.size)
         _, other = photograph(view.seen, *view.size)
@@ -221,7 +221,7 @@ def make_pairs(views: Sequence[View]) -> list[Pair]:
         starts = np.array(view.corners, np.float32) * np.array(view.size[::-1], np.float32)
         matrix = cv2.getPerspectiveTransform(starts, ends)
         seen = cv2.warpPerspective(other, matrix, (width, height), borderMode=cv2.BORDER_REFLECT)
-        pairs.append(Pair(view.name, picture, np.asarray(seen * GAIN, np.uint8)))
+        pairs.append(PicturePair(view.name, picture, np.asarray(seen * GAIN, np.uint8)))
     return pairs
 
 
@@ -245,7 +245,12 @@ def _only(bundle: Bundle, name: str) -> Iterator[Path]:
 
 
 def _attempt(
-    kind: PairKind, folder: Path, device: str, precision: str, method: str, pairs: Sequence[Pair]
+    kind: PairKind,
+    folder: Path,
+    device: str,
+    precision: str,
+    method: str,
+    pairs: Sequence[PicturePair],
 ) -> list[Any] | str:
     """The answers, or why there are none."""
     try:
@@ -257,10 +262,10 @@ def _attempt(
 def _judge(
     kind: PairKind,
     row: tuple[str, str, str],
-    pairs: Sequence[Pair],
+    pairs: Sequence[PicturePair],
     found: list[Any] | str,
     expected: list[Any],
-) -> Iterator[Comparison]:
+) -> Iterator[Deviation]:
     """Each quantity of each pair."""
     name, precision, method = row
     for index, (pair, truth) in enumerate(zip(pairs, expected, strict=True)):
@@ -270,7 +275,7 @@ def _judge(
             results = kind.compare(found[index], truth)
         for what, error, where in results:
             limit = _tolerance(what, precision)
-            yield Comparison(
+            yield Deviation(
                 artefact=f"{name}, pairs",
                 precision=precision,
                 what=what,

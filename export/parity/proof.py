@@ -23,9 +23,9 @@ from ...runtime.bundle.manifest import BundleSpec, FileInfo
 from ...runtime.errors import ExportError
 from ..engines.engines import SOURCES
 from ..networks import WEIGHTS_ROLE
-from .cases import CASES, Case, Pictures, make_pictures, match_inputs
+from .cases import CASES, ParityCase, ParityPictures, make_pictures, match_inputs
 from .comparator import compare_with_polygraphy, engine_runners, polygraphy_installed
-from .judge import Comparison, Judge, attempt, has_tolerances
+from .judge import Deviation, Judge, attempt, has_tolerances
 from .network_proof import compare_network
 from .pair_proof import PAIR_KINDS, compare_pairs
 from .runners import (
@@ -53,7 +53,7 @@ OUTPUTS = {"features": FEATURE_OUTPUTS, "match": MATCH_OUTPUTS, "joint": MATCH_O
 
 
 @dataclass(frozen=True)
-class Reference:
+class TorchReference:
     """The PyTorch side of a bundle.
 
     Attributes:
@@ -78,13 +78,13 @@ class Artefact:
 class Truth:
     """One case with the believed results: features from PyTorch, matching from numpy."""
 
-    pictures: Pictures
+    pictures: ParityPictures
     features: dict[str, Array]
     match_inputs: dict[str, Array]
     match: dict[str, Array]
 
 
-def load_reference(bundle: Bundle, weights: Path | None = None) -> Reference:
+def load_reference(bundle: Bundle, weights: Path | None = None) -> TorchReference:
     """Build the PyTorch model that a bundle was exported from.
 
     Args:
@@ -109,8 +109,8 @@ def load_reference(bundle: Bundle, weights: Path | None = None) -> Reference:
         raise ExportError(str(error)) from error
     recorded = info.weights.get("sha256")
     if source is None or source == RANDOM_WEIGHTS or recorded in (None, sha256_of(Path(source))):
-        return Reference(backbone)
-    return Reference(
+        return TorchReference(backbone)
+    return TorchReference(
         backbone,
         f"{source} is not the weight file that the bundle was exported from "
         f"({info.weights.get('source')}, SHA-256 {recorded}); give that one with --weights",
@@ -118,8 +118,8 @@ def load_reference(bundle: Bundle, weights: Path | None = None) -> Reference:
 
 
 def compare_bundle(
-    bundle: Bundle, backbone: Backbone, cases: Sequence[Case] = CASES
-) -> Iterator[Comparison]:
+    bundle: Bundle, backbone: Backbone, cases: Sequence[ParityCase] = CASES
+) -> Iterator[Deviation]:
     """Compare every file of a bundle with the model, case by case.
 
     Raises:
@@ -180,7 +180,7 @@ class _Comparer:
         """The features in PyTorch half, made when the first FP16 file is compared."""
         return torch_features(deepcopy(self._backbone).half_network())
 
-    def compare(self, pictures: Pictures) -> Iterator[Comparison]:
+    def compare(self, pictures: ParityPictures) -> Iterator[Deviation]:
         """All comparisons of one case."""
         checks = {"features": self._features, "match": self._match, "joint": self._joint}
         maps = _encode(self.features, pictures)
@@ -189,7 +189,7 @@ class _Comparer:
         for artefact in self.artefacts:
             yield from checks[artefact.info.role](artefact, truth)
 
-    def _features(self, artefact: Artefact, truth: Truth) -> Iterator[Comparison]:
+    def _features(self, artefact: Artefact, truth: Truth) -> Iterator[Deviation]:
         """Both outputs, then what the matching graph makes of them.
 
         What the other precisions of a bundle for pairs are worth, its pairs of pictures tell.
@@ -218,8 +218,8 @@ class _Comparer:
         yield from judge.windows(self.matcher.runner, matched, truth.match, stride)
 
     def _by_polygraphy(
-        self, believed: Runner, runner: Runner, truth: Truth, results: list[Comparison]
-    ) -> Iterator[Comparison]:
+        self, believed: Runner, runner: Runner, truth: Truth, results: list[Deviation]
+    ) -> Iterator[Deviation]:
         """The same comparison made by polygraphy, whose verdict has to be the same."""
         inputs = [{"image": part} for part in _batches(truth.pictures)]
         judged = compare_with_polygraphy(believed, runner, inputs, results[0].tolerance)
@@ -228,14 +228,14 @@ class _Comparer:
             candidate = f"{result.candidate}, by polygraphy"
             yield replace(result, candidate=candidate, error=error)
 
-    def _match(self, artefact: Artefact, truth: Truth) -> Iterator[Comparison]:
+    def _match(self, artefact: Artefact, truth: Truth) -> Iterator[Deviation]:
         """Every way of matching against the literal one, on the same features."""
         judge = self._judge(artefact.name, artefact, truth, self.match.name)
         for runner in (*self.others, artefact.runner):
             found = attempt(lambda runner=runner: runner.run(truth.match_inputs))
             yield from judge.windows(runner, found, truth.match, self.spec.backbone.stride)
 
-    def _joint(self, artefact: Artefact, truth: Truth) -> Iterator[Comparison]:
+    def _joint(self, artefact: Artefact, truth: Truth) -> Iterator[Deviation]:
         """A crop and a picture through features and matching in one graph."""
         inputs = {"template": truth.pictures.crop, "image": truth.pictures.both[1:]}
         found = attempt(lambda: artefact.runner.run(inputs))
@@ -247,13 +247,13 @@ class _Comparer:
         return Judge(what, artefact.info.precision, size, reference)
 
 
-def _encode(runner: Runner, pictures: Pictures) -> dict[str, Array]:
+def _encode(runner: Runner, pictures: ParityPictures) -> dict[str, Array]:
     """Features of both pictures, as many at once as the case says."""
     parts = [runner.run({"image": part}) for part in _batches(pictures)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _batches(pictures: Pictures) -> list[Array]:
+def _batches(pictures: ParityPictures) -> list[Array]:
     """Both pictures, as many at once as the case says."""
     step = pictures.case.batch
     return [pictures.both[i : i + step] for i in range(0, 2, step)]

@@ -11,7 +11,7 @@ from .reference import ReferenceLevel
 Array = NDArray[Any]
 
 
-class Query(NamedTuple):
+class EncodedQuery(NamedTuple):
     """A query at one working resolution; ``scale`` is a matrix from its pixels to working ones."""
 
     cells: Array

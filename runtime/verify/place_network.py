@@ -16,7 +16,7 @@ from ..bundle.folder import Bundle
 from ..images import Image, resize_to
 from ..patches.encoder import Encoder
 from .reference import ReferenceLevel, encode_padded, working_size
-from .verification import Region, empty_region
+from .verification import SeenRegion, empty_region
 
 Array = NDArray[Any]
 
@@ -103,7 +103,9 @@ def look(
     return best._replace(decision=best.decision - math.log(len(sights)))
 
 
-def region_of_sight(sight: Sight, width: int, height: int, stride: int, *, wraps: bool) -> Region:
+def region_of_sight(
+    sight: Sight, width: int, height: int, stride: int, *, wraps: bool
+) -> SeenRegion:
     """The largest piece of a reference that more likely than not shows what the query shows.
 
     Args:
@@ -123,7 +125,7 @@ def region_of_sight(sight: Sight, width: int, height: int, stride: int, *, wraps
     return largest_piece(np.asarray(full) > 0, wraps=wraps)
 
 
-def largest_piece(mask: Array, *, wraps: bool) -> Region:
+def largest_piece(mask: Array, *, wraps: bool) -> SeenRegion:
     """The largest connected piece of a mask ``(H, W)`` bool, and the box around it."""
     height, width = mask.shape
     unrolled = np.concatenate([mask, mask], 1) if wraps else mask
@@ -136,4 +138,4 @@ def largest_piece(mask: Array, *, wraps: bool) -> Region:
     if wraps:
         piece = piece[:, :width] | piece[:, width:]
         x, w = (0.0, float(width)) if w >= width else (x % width, w)
-    return Region(Box(x, y, w, h), piece)
+    return SeenRegion(Box(x, y, w, h), piece)

@@ -25,7 +25,7 @@ THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
-class Region:
+class SeenRegion:
     """The part of a reference that a query shows.
 
     Attributes:
@@ -55,7 +55,7 @@ class Verification:
 
     score: float
     same_place: bool
-    region: Region
+    region: SeenRegion
     quality: QualityMap
     support: float = 0.0
     matches: int = 0
@@ -68,12 +68,12 @@ def score_of(support: float) -> float:
     return 1.0 / (1.0 + math.exp(min(STEEPNESS * math.log(HALF_SUPPORT / support), 700.0)))
 
 
-def empty_region(height: int, width: int) -> Region:
+def empty_region(height: int, width: int) -> SeenRegion:
     """The region of a query that was not found."""
-    return Region(Box(0.0, 0.0, 0.0, 0.0), np.zeros((height, width), bool))
+    return SeenRegion(Box(0.0, 0.0, 0.0, 0.0), np.zeros((height, width), bool))
 
 
-def region_of(points: Array, height: int, width: int, *, wraps: bool) -> Region:
+def region_of(points: Array, height: int, width: int, *, wraps: bool) -> SeenRegion:
     """The region inside an outline.
 
     Args:
@@ -87,7 +87,7 @@ def region_of(points: Array, height: int, width: int, *, wraps: bool) -> Region:
         columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
         if not len(rows):
             return empty_region(height, width)
-        return Region(_span(columns, rows), mask)
+        return SeenRegion(_span(columns, rows), mask)
     # Drawn on as many turns as it covers, then laid on top of each other.
     turns = math.floor(float(points[:, 0].min() + 0.5) / width)
     moved = points - (turns * width, 0)
@@ -100,7 +100,7 @@ def region_of(points: Array, height: int, width: int, *, wraps: bool) -> Region:
     box = _span(columns, rows)
     if box.w >= width:
         box = Box(0.0, box.y, float(width), box.h)
-    return Region(box, mask)
+    return SeenRegion(box, mask)
 
 
 def _fill(points: Array, height: int, width: int) -> Array:

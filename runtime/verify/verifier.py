@@ -20,7 +20,7 @@ from ..images import Image, as_bgr, resize_to
 from ..match.matches import MatcherInfo, QualityMap, describe
 from ..match.template import is_flat
 from ..patches.encoder import Encoder
-from .candidates import Candidate, Query
+from .candidates import Candidate, EncodedQuery
 from .homography import fit_robustly, transform
 from .pair_matches import MATCHING, match_pairs
 from .place_network import FEW_CELLS, Compare, look, open_place_network, region_of_sight
@@ -35,7 +35,7 @@ from .reference import (
     working_size,
     wraps_around,
 )
-from .verification import THRESHOLD, Region, Verification, empty_region, region_of, score_of
+from .verification import THRESHOLD, SeenRegion, Verification, empty_region, region_of, score_of
 from .views import bend, outline, plausible, quarter_turns, scaling
 
 Array = NDArray[Any]
@@ -240,7 +240,7 @@ class Verifier:
         return best
 
     def _ranked(
-        self, views: Sequence[tuple[Query, Sequence[ReferenceLevel]]], picture: Image
+        self, views: Sequence[tuple[EncodedQuery, Sequence[ReferenceLevel]]], picture: Image
     ) -> list[Candidate]:
         """Candidates of each view in each of its levels, the most support first."""
         size = (picture.shape[1], picture.shape[0])
@@ -252,7 +252,7 @@ class Verifier:
         ]
         return sorted(candidates, key=lambda candidate: -candidate.support)
 
-    def _encode(self, picture: Image, size: float, turns: int = 0) -> Query:
+    def _encode(self, picture: Image, size: float, turns: int = 0) -> EncodedQuery:
         """Encode a query at one working size, turned left by quarter turns."""
         scale = size / working_size(picture)
         turned = np.ascontiguousarray(np.rot90(picture, turns))
@@ -261,10 +261,14 @@ class Verifier:
         coarse = encode_padded(resize_to(turned, columns, rows), self._encoder)
         centres = centres_of(coarse.shape[1:], self._encoder.coarse_stride)
         whole = scaling(columns / width, rows / height) @ quarter_turns(turns, picture.shape)
-        return Query(as_rows(coarse), centres, whole)
+        return EncodedQuery(as_rows(coarse), centres, whole)
 
     def _candidate(
-        self, query: Query, level: ReferenceLevel, size: tuple[int, int], middle: float | None
+        self,
+        query: EncodedQuery,
+        level: ReferenceLevel,
+        size: tuple[int, int],
+        middle: float | None,
     ) -> Candidate:
         """Match a query with one level and fit a transform to the matches.
 
@@ -318,13 +322,13 @@ class Verifier:
         if not shown.any():
             return best
         placed = centres[shown] + bent.offset
-        query = Query(as_rows(coarse)[shown], placed, best.matrix)
+        query = EncodedQuery(as_rows(coarse)[shown], placed, best.matrix)
         middle = float(bent.offset[0]) + 0.5 * bent.image.shape[1]
         size = (picture.shape[1], picture.shape[0])
         again = self._candidate(query, best.level, size, middle)
         return again if again.support > best.support else best
 
-    def _region(self, best: Candidate, picture: Image) -> Region:
+    def _region(self, best: Candidate, picture: Image) -> SeenRegion:
         """Where the query's outline falls in the reference; empty where nothing fits."""
         width, height = self.size
         if best.matrix is None:

@@ -16,8 +16,14 @@ from qatm.runtime import Bundle, BundleError, Matcher
 from qatm.runtime.boxes import Box
 from qatm.runtime.bundle.folder import default_bundle_path
 from qatm.tools.cli import app
-from qatm.tools.evaluation.match.frame_pairs import View
-from qatm.tools.evaluation.match.match_runs import GT_SIZE, TEMPLATE_SIZE, Answer, Outcome, Task
+from qatm.tools.evaluation.match.frame_pairs import FrameView
+from qatm.tools.evaluation.match.match_runs import (
+    GT_SIZE,
+    TEMPLATE_SIZE,
+    Answer,
+    MatchTask,
+    Outcome,
+)
 from qatm.tools.evaluation.match.precisions import compare_outcomes
 
 pytestmark = pytest.mark.slow
@@ -114,8 +120,8 @@ def test_pairs_of_frames_compare_every_precision_with_fp32(bundle, frames):
 
 
 def test_a_pair_that_only_one_precision_can_search_is_disagreement():
-    view = View(Path(), Box(0, 0, 20, 20), (40, 40))
-    task = Task("pair0001", "video", view, view)
+    view = FrameView(Path(), Box(0, 0, 20, 20), (40, 40))
+    task = MatchTask("pair0001", "video", view, view)
 
     def answers(x):
         answer = Answer(Box(x, 0, 20, 20), 0.9, True, 0.7)

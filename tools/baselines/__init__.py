@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Found, Method, Setup
+from .base import Found, Method, MethodOptions
 from .registry import METHODS, MethodInfo, open_method
 
-__all__ = ["METHODS", "Found", "Method", "MethodInfo", "Setup", "open_method"]
+__all__ = ["METHODS", "Found", "Method", "MethodInfo", "MethodOptions", "open_method"]

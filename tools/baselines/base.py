@@ -22,7 +22,7 @@ Size = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Setup:
+class MethodOptions:
     """What a method may need to know before it starts.
 
     Attributes:

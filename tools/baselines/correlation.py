@@ -8,7 +8,16 @@ import cv2
 import numpy as np
 
 from ...runtime.images import Image
-from .base import Array, Crop, Setup, WindowMethod, Windows, check_fits, cut_out, pixel_windows
+from .base import (
+    Array,
+    Crop,
+    MethodOptions,
+    WindowMethod,
+    Windows,
+    check_fits,
+    cut_out,
+    pixel_windows,
+)
 from .colour import cielab
 
 EPSILON = 1e-6
@@ -47,7 +56,7 @@ class ColourMethod(WindowMethod):
 
     mode: int
 
-    def __init__(self, setup: Setup | None = None) -> None:
+    def __init__(self, setup: MethodOptions | None = None) -> None:
         del setup
 
     def encode(self, frame: Image, box: Sequence[float]) -> Crop:

@@ -13,7 +13,7 @@ from ...runtime.boxes import box_in_frame
 from ...runtime.errors import TemplateError
 from ...runtime.images import Image
 from ...runtime.patches.encoder import Encoder
-from .base import Array, Setup, Size, WindowMethod, Windows
+from .base import Array, MethodOptions, Size, WindowMethod, Windows
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class DeepFeatures:
         setup: names the bundle and the device.
     """
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: MethodOptions) -> None:
         self.bundle = setup.open_bundle()
         self.backend = open_backend(self.bundle, setup.device, "auto", setup.threads)
         self._encoder = Encoder(self.backend, self.bundle.spec.backbone)
@@ -100,7 +100,7 @@ class DeepFeatures:
 class DeepWindowMethod(WindowMethod):
     """Compares the features of the template with those of each window."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: MethodOptions) -> None:
         self._features = DeepFeatures(setup)
 
     def encode(self, frame: Image, box: Sequence[float]) -> DeepTemplate:

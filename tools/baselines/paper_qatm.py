@@ -20,7 +20,7 @@ import numpy as np
 from ...runtime.boxes import as_box
 from ...runtime.errors import InputError
 from ...runtime.images import Image
-from .base import Array, Found, Method, Setup, Size, check_fits, cut_out, mean_window
+from .base import Array, Found, Method, MethodOptions, Size, check_fits, cut_out, mean_window
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,7 +56,7 @@ class PaperMethod(Method):
     """The published method, with the published settings.
 
     Args:
-        setup: :attr:`Setup.weights` names the ImageNet weights of VGG19.
+        setup: :attr:`MethodOptions.weights` names the ImageNet weights of VGG19.
         network: what computes the taps, instead of VGG19.
 
     Raises:
@@ -66,7 +66,7 @@ class PaperMethod(Method):
 
     name = "paper-qatm"
 
-    def __init__(self, setup: Setup, network: Network | None = None) -> None:
+    def __init__(self, setup: MethodOptions, network: Network | None = None) -> None:
         if network is None and setup.weights is None:
             raise InputError(
                 "method paper-qatm needs the ImageNet weights of VGG19; give --weights FILE "

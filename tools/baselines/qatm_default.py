@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ...runtime import Match, Matcher, Template
 from ...runtime.images import Image
-from .base import Array, Found, Method, Setup, Size, centred
+from .base import Array, Found, Method, MethodOptions, Size, centred
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class QatmDefault(Method):
 
     name = "qatm"
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: MethodOptions) -> None:
         self._matcher = Matcher(setup.open_bundle(), setup.device, threads=setup.threads)
 
     def encode(self, frame: Image, box: Sequence[float]) -> Template:

@@ -14,7 +14,7 @@ import numpy as np
 from ...runtime.images import Image
 from ...runtime.match.matches import QualityMap
 from ...runtime.patches.similarity import quality_map
-from .base import Array, Found, Method, Setup, Size, mean_window
+from .base import Array, Found, Method, MethodOptions, Size, mean_window
 from .deep import DeepFeatures, DeepTemplate
 
 
@@ -31,7 +31,7 @@ class QatmPlain(Method):
 
     name = "qatm-plain"
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: MethodOptions) -> None:
         self._features = DeepFeatures(setup)
         self._alpha = self._features.bundle.spec.recipe.alpha
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from ...runtime.errors import InputError
-from .base import Method, Setup
+from .base import Method, MethodOptions
 
 
 class MethodInfo(NamedTuple):
@@ -16,7 +16,7 @@ class MethodInfo(NamedTuple):
 
     Attributes:
         module: file in this folder.
-        factory: class in it, called with a :class:`Setup`.
+        factory: class in it, called with a :class:`MethodOptions`.
         description: one line.
         paper: where it comes from.
     """
@@ -61,7 +61,7 @@ METHODS: Mapping[str, MethodInfo] = MappingProxyType(
 """Name of a method -> what it is, in the order of the table."""
 
 
-def open_method(name: str, setup: Setup) -> Method:
+def open_method(name: str, setup: MethodOptions) -> Method:
     """Make a method ready.
 
     Raises:

@@ -61,7 +61,7 @@ class Step(NamedTuple):
     state: str
 
 
-class Tracker(Protocol):
+class ComparedTracker(Protocol):
     """One tracker, for one video."""
 
     def init(self, frame: Image, box: Box) -> None:
@@ -167,7 +167,7 @@ class OpenCVTracker:
         self.tracker = None
 
 
-def open_tracker(name: str, setup: TrackerSetup) -> Tracker:
+def open_tracker(name: str, setup: TrackerSetup) -> ComparedTracker:
     """Make a tracker ready.
 
     Raises:
@@ -241,7 +241,7 @@ def _nanotrack_parameters(folder: Path | None) -> Any:
     return parameters
 
 
-def _opened(name: str, create: Callable[[], Any], whole: bool) -> Tracker:
+def _opened(name: str, create: Callable[[], Any], whole: bool) -> ComparedTracker:
     """Make one of OpenCV's.
 
     Raises:

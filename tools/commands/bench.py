@@ -16,7 +16,7 @@ import typer
 
 from ...runtime.errors import QatmError
 from ..console import json_line, progress
-from ..evaluation.speed.jobs import Job, prepare
+from ..evaluation.speed.jobs import BenchJob, prepare
 from ..evaluation.speed.measuring import (
     PAUSE_SECONDS,
     Measurement,
@@ -87,8 +87,8 @@ class Benchmark:
         self, model: str | None = None, device: str = "auto", effort: Effort = FULL
     ) -> None:
         self.effort = effort
-        self.job = Job("matcher", pictures=effort.pictures, model=model, device=device)
-        self._alone: dict[Job, Measurement] = {}
+        self.job = BenchJob("matcher", pictures=effort.pictures, model=model, device=device)
+        self._alone: dict[BenchJob, Measurement] = {}
 
     def steps(self) -> list[Callable[[], Record]]:
         """What is to be measured; each step returns its record.
@@ -113,7 +113,7 @@ class Benchmark:
             *(lambda point=point: self.scaling(point) for point in curve),
         ]
 
-    def compare(self, name: str, ours: Job, other: Job) -> Record:
+    def compare(self, name: str, ours: BenchJob, other: BenchJob) -> Record:
         """Time two jobs in turn, and measure the memory of each on its own."""
         times = interleave(prepare(ours), prepare(other), self.effort.repeats)
         return comparison(name, times, (self.alone(ours), self.alone(other)))
@@ -138,7 +138,7 @@ class Benchmark:
         record = comparison("match_vs_session", (total, inside), (alone, alone))
         return record | {"outside_percent": round(100 * statistics.median(shares), 2)}
 
-    def scaling(self, job: Job) -> Record:
+    def scaling(self, job: BenchJob) -> Record:
         """Measure one point of the curve, in a process of its own."""
         alone = self.alone(job)
         return {
@@ -152,7 +152,7 @@ class Benchmark:
             "growth_mb": alone.growth_mb,
         }
 
-    def alone(self, job: Job) -> Measurement:
+    def alone(self, job: BenchJob) -> Measurement:
         """What a job costs in a process of its own, on one picture; measured once."""
         job = replace(job, pictures=1)
         if job not in self._alone:

@@ -14,8 +14,8 @@ from ...runtime.errors import QatmError
 from ..console import FOUND, NOT_FOUND, json_line, print_line
 
 if TYPE_CHECKING:
-    from ...export.parity.judge import Comparison
-    from ...export.parity.proof import Reference
+    from ...export.parity.judge import Deviation
+    from ...export.parity.proof import TorchReference
 
 NEEDS = 'qatm check compares with PyTorch, and {} is not installed: pip install "qatm[export]"'
 
@@ -58,7 +58,7 @@ def check(
     raise typer.Exit(FOUND if worst.passed and not problems else NOT_FOUND)
 
 
-def _compare(bundle: Bundle, weights: Path | None) -> tuple[Reference, Iterable[Comparison]]:
+def _compare(bundle: Bundle, weights: Path | None) -> tuple[TorchReference, Iterable[Deviation]]:
     """The model and the comparisons, which are made as they are asked for.
 
     Raises:
@@ -72,14 +72,14 @@ def _compare(bundle: Bundle, weights: Path | None) -> tuple[Reference, Iterable[
     return reference, compare_bundle(bundle, reference.backbone)
 
 
-def _printed(results: Iterable[Comparison]) -> Iterator[Comparison]:
+def _printed(results: Iterable[Deviation]) -> Iterator[Deviation]:
     """Print each comparison as it comes."""
     for result in results:
         print_line(json_line(result.as_dict()))
         yield result
 
 
-def describe(result: Comparison) -> str:
+def describe(result: Deviation) -> str:
     """One line: what differs from what, by how much, and where."""
     return (
         f"{result.artefact} ({result.precision}): {result.what} of {result.candidate} differs "
@@ -88,9 +88,9 @@ def describe(result: Comparison) -> str:
     )
 
 
-def worst_of_each(results: Sequence[Comparison]) -> list[Comparison]:
+def worst_of_each(results: Sequence[Deviation]) -> list[Deviation]:
     """The worst case of every quantity of every file and implementation, in order."""
-    worst: dict[tuple[str, ...], Comparison] = {}
+    worst: dict[tuple[str, ...], Deviation] = {}
     for result in results:
         key = (result.artefact, result.what, result.reference, result.candidate)
         if key not in worst or result.badness > worst[key].badness:
@@ -98,7 +98,7 @@ def worst_of_each(results: Sequence[Comparison]) -> list[Comparison]:
     return list(worst.values())
 
 
-def _print_table(bundle: Bundle, results: Sequence[Comparison]) -> None:
+def _print_table(bundle: Bundle, results: Sequence[Deviation]) -> None:
     """Print the largest errors and where they are."""
     from rich.console import Console
 
@@ -109,7 +109,7 @@ def _print_table(bundle: Bundle, results: Sequence[Comparison]) -> None:
     console.print(f"{verdict}: {passed} of {len(results)} comparisons within tolerance")
 
 
-def _table(bundle: Bundle, results: Sequence[Comparison]) -> Any:
+def _table(bundle: Bundle, results: Sequence[Deviation]) -> Any:
     """A rich table, one row for the worst case of each quantity."""
     from rich.table import Table
     from rich.text import Text

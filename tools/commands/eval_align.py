@@ -31,7 +31,7 @@ ALL = "all"
 
 
 @dataclass(frozen=True)
-class Result:
+class AlignOutcome:
     """One pair under one method: share of points that are right, and the method's score."""
 
     method: str
@@ -88,7 +88,7 @@ def align(
 
     Exit status: 0 evaluated, 2 wrong usage or no usable pair.
     """
-    results: list[Result] = []
+    results: list[AlignOutcome] = []
     with network_bundles(network or (), model) as networks:
         wanted = _methods(method, list(networks))
         found = read_groups(folder)
@@ -110,7 +110,7 @@ def pck(placed: Array, true: Array) -> float:
     return float((np.hypot(*(placed - true).T) <= limit).mean())
 
 
-def records(method: str, results: Sequence[Result]) -> list[dict[str, Any]]:
+def records(method: str, results: Sequence[AlignOutcome]) -> list[dict[str, Any]]:
     """One record for each group and one for all pairs."""
     groups = {result.group: [r for r in results if r.group == result.group] for result in results}
     return [
@@ -140,11 +140,11 @@ def _methods(chosen: Sequence[str] | None, networks: Sequence[str]) -> list[str]
     return every if ALL in names else list(dict.fromkeys(names))
 
 
-def _run(name: str, found: GroupFolder, model: Path | None, device: Device) -> list[Result]:
+def _run(name: str, found: GroupFolder, model: Path | None, device: Device) -> list[AlignOutcome]:
     """One method on all pairs."""
     from ...runtime import Aligner
 
-    results: list[Result] = []
+    results: list[AlignOutcome] = []
     pairs = list(found.pairs())
     if not pairs:
         raise InputError("there is no pair to evaluate")
@@ -169,18 +169,18 @@ def stretched(source: Marked, target: Marked) -> tuple[Array, float]:
     return (source.points + 0.5) / sizes[0] * sizes[1] - 0.5, 0.0
 
 
-def _result(name: str, pair: tuple[str, Marked, Marked], transfer: Transfer) -> Result:
+def _result(name: str, pair: tuple[str, Marked, Marked], transfer: Transfer) -> AlignOutcome:
     group, source, target = pair
     points, score = transfer(source, target)
-    return Result(name, group, source.name, target.name, pck(points, target.points), score)
+    return AlignOutcome(name, group, source.name, target.name, pck(points, target.points), score)
 
 
-def _write_csv(path: Path, results: Sequence[Result]) -> None:
+def _write_csv(path: Path, results: Sequence[AlignOutcome]) -> None:
     """Every pair of every method."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(list(Result.__dataclass_fields__))
+        writer.writerow(list(AlignOutcome.__dataclass_fields__))
         for r in results:
             row = [r.method, r.group, r.source, r.target, f"{r.pck:.4f}", f"{r.score:.4f}"]
             writer.writerow(row)

@@ -10,8 +10,8 @@ import typer
 
 from ...runtime.errors import InputError
 from ..console import Group, complain
-from ..evaluation.match.frame_pairs import Pair, PairFolder, read_pairs, strangers
-from ..evaluation.match.match_runs import Outcome, Task
+from ..evaluation.match.frame_pairs import FramePair, PairFolder, read_pairs, strangers
+from ..evaluation.match.match_runs import MatchTask, Outcome
 from ..evaluation.match.match_table import evaluate, print_halves
 from ..model_options import Device, ModelOption
 from .eval_align import align
@@ -84,7 +84,7 @@ def otb(
     where = (model, device, weights)
     options = read_options(method, protocol, where, processes, as_json, save, settings, ablation)
     found = usable_pairs(folder)
-    tasks = [Task(pair.name, pair.video, pair.template, pair.search) for pair in found.pairs]
+    tasks = [MatchTask(pair.name, pair.video, pair.template, pair.search) for pair in found.pairs]
 
     def records(name: str, protocol: str, outcomes: list[Outcome]) -> list[dict[str, Any]]:
         return [otb_record(name, protocol, outcomes, len(found.problems))]
@@ -138,23 +138,23 @@ def motb(
     evaluate("motb", _with_absent(found.pairs, chosen), options, records, plot_roc)
 
 
-def _with_absent(pairs: Sequence[Pair], seeds: Sequence[int]) -> list[Task]:
+def _with_absent(pairs: Sequence[FramePair], seeds: Sequence[int]) -> list[MatchTask]:
     """Each pair as it is and, for each seed, with the template of another video.
 
     Raises:
         InputError: all pairs are of one video.
     """
     absent = [strangers(pairs, seed) for seed in seeds]
-    tasks: list[Task] = []
+    tasks: list[MatchTask] = []
     for pair, *others in zip(pairs, *absent, strict=True):
-        tasks.append(Task(pair.name, pair.video, pair.template, pair.search))
+        tasks.append(MatchTask(pair.name, pair.video, pair.template, pair.search))
         for seed, other in zip(seeds, others, strict=True):
             if other is None:
                 raise InputError(
                     f"all pairs are of video {pair.video!r}; absent objects need pairs of another "
                     "one"
                 )
-            tasks.append(Task(pair.name, pair.video, other.template, pair.search, False, seed))
+            tasks.append(MatchTask(pair.name, pair.video, other.template, pair.search, False, seed))
     return tasks
 
 

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from ...runtime.errors import InputError, QatmError
-from ..baselines import METHODS, Setup, open_method
+from ..baselines import METHODS, MethodOptions, open_method
 from ..console import complain
 from ..evaluation.match.match_runs import PROTOCOLS
 from ..evaluation.match.variants import OURS, Variant, ablation, plain_variants, read_changes
@@ -31,7 +31,7 @@ class Protocol(str, Enum):
 
 
 @dataclass(frozen=True)
-class Options:
+class EvaluationOptions:
     """What both evaluations share.
 
     Attributes:
@@ -130,9 +130,9 @@ def read_options(
     save: Path | None,
     settings: Sequence[str] | None = None,
     ablate: bool = False,
-) -> Options:
+) -> EvaluationOptions:
     """Check the options that both commands share, before any work is done."""
-    setup = Setup(model[0], model[1].value, model[2], recipe=read_changes(settings or ()))
+    setup = MethodOptions(model[0], model[1].value, model[2], recipe=read_changes(settings or ()))
     chosen = {protocol.value for protocol in protocols or ()} or set(PROTOCOLS)
     if ablate:
         if methods:
@@ -148,10 +148,10 @@ def read_options(
         make_folder(save)
     count = processes or min(MOST_PROCESSES, os.cpu_count() or 1)
     ordered = tuple(protocol for protocol in PROTOCOLS if protocol in chosen)
-    return Options(variants, ordered, count, as_json, save, ablate)
+    return EvaluationOptions(variants, ordered, count, as_json, save, ablate)
 
 
-def usable_methods(wanted: Sequence[str], setup: Setup) -> tuple[str, ...]:
+def usable_methods(wanted: Sequence[str], setup: MethodOptions) -> tuple[str, ...]:
     """The methods asked for, each opened once to see that it works.
 
     Of ``all``, those that cannot run here are named on stderr and left out.

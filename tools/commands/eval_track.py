@@ -21,9 +21,9 @@ from ..baselines.trackers import (
 )
 from ..console import Emit, complain, json_line, print_line, progress
 from ..evaluation.match.match_runs import runner
-from ..evaluation.track.footage import AS_IT_IS, Video, plain_video
+from ..evaluation.track.footage import AS_IT_IS, TestVideo, plain_video
 from ..evaluation.track.sequences import TrackSequence, read_sequences
-from ..evaluation.track.track_runs import Job, Trace, default_threads, run_job
+from ..evaluation.track.track_runs import Trace, TrackJob, default_threads, run_job
 from ..model_options import Device, ModelOption, Precision
 from .eval_options import ALL, DeviceOption, make_folder
 
@@ -190,7 +190,7 @@ def _usable_sequences(folder: Path) -> tuple[list[TrackSequence], int]:
     return found.sequences, len(found.problems)
 
 
-def _videos(sequences: Sequence[TrackSequence], presence: bool, seed: int) -> list[Video]:
+def _videos(sequences: Sequence[TrackSequence], presence: bool, seed: int) -> list[TestVideo]:
     """What is to be followed: the sequences, and those in which the object goes away."""
     videos = [plain_video(sequence) for sequence in sequences]
     if presence:
@@ -203,11 +203,11 @@ def _videos(sequences: Sequence[TrackSequence], presence: bool, seed: int) -> li
     return videos
 
 
-def _evaluate(videos: Sequence[Video], options: _Options, skipped: int) -> None:
+def _evaluate(videos: Sequence[TestVideo], options: _Options, skipped: int) -> None:
     """Run the trackers, print a record for each with each sequence and the means, save."""
     start = time.perf_counter()
     # Video by video, so that a noisy machine disturbs the speed of all trackers alike.
-    jobs = [Job(name, options.setup, video) for video in videos for name in options.trackers]
+    jobs = [TrackJob(name, options.setup, video) for video in videos for name in options.trackers]
     width = max(len(video.name) for video in videos)
     traces: list[Trace] = []
     if not options.as_json:

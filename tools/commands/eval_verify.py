@@ -21,8 +21,8 @@ from ..model_options import Device, ModelOption
 from .eval_options import MOST_PROCESSES, DeviceOption, ProcessesOption
 
 if TYPE_CHECKING:
-    from ..evaluation.verify.place_methods import Setup
-    from ..evaluation.verify.place_pairs import Case
+    from ..evaluation.verify.place_methods import PlaceMethodOptions
+    from ..evaluation.verify.place_pairs import PlaceQuery
 
 ALL = "all"
 OURS = "qatm"
@@ -44,12 +44,12 @@ class Piece:
     """What one process does: the queries of one reference with one method."""
 
     contestant: Contestant
-    cases: tuple[Case, ...]
-    setup: Setup
+    cases: tuple[PlaceQuery, ...]
+    setup: PlaceMethodOptions
 
 
 @dataclass(frozen=True)
-class Result:
+class PlaceOutcome:
     """One case under one method; ``iou`` of the region is NaN for another place."""
 
     method: str
@@ -126,15 +126,15 @@ def verify(
     """
     contestants = read_contestants(method or [], network or [])
     _check_save(save)
-    from ..evaluation.verify.place_methods import Setup
+    from ..evaluation.verify.place_methods import PlaceMethodOptions
     from ..evaluation.verify.place_pairs import read_cases
 
     start = time.perf_counter()
     found = read_cases(folder, others, seed)
     for problem in found.problems:
         complain(f"skipped {problem}")
-    setup = Setup(model, device.value, threads)
-    results: list[Result] = []
+    setup = PlaceMethodOptions(model, device.value, threads)
+    results: list[PlaceOutcome] = []
     groups = _by_reference(found.cases)
     work = [Piece(one, tuple(cases), setup) for one in contestants for cases in groups]
     count = processes or min(MOST_PROCESSES, os.cpu_count() or 1)
@@ -182,7 +182,7 @@ def read_names(wanted: Sequence[str]) -> tuple[str, ...]:
     return KNOWN if ALL in names else tuple(dict.fromkeys(names))
 
 
-def record(results: Sequence[Result]) -> dict[str, Any]:
+def record(results: Sequence[PlaceOutcome]) -> dict[str, Any]:
     """Figures of one method over its results, and of each kind of reference if there are both."""
     line: dict[str, Any] = {"method": results[0].method, **_figures(results)}
     kinds = sorted({result.kind for result in results})
@@ -193,7 +193,7 @@ def record(results: Sequence[Result]) -> dict[str, Any]:
     return line
 
 
-def _figures(results: Sequence[Result]) -> dict[str, Any]:
+def _figures(results: Sequence[PlaceOutcome]) -> dict[str, Any]:
     same = [result.same for result in results]
     called = decision(same, [result.called_same for result in results])
     overlaps = [result.iou for result in results if result.same]
@@ -207,15 +207,15 @@ def _figures(results: Sequence[Result]) -> dict[str, Any]:
     }
 
 
-def _by_reference(cases: Sequence[Case]) -> list[list[Case]]:
+def _by_reference(cases: Sequence[PlaceQuery]) -> list[list[PlaceQuery]]:
     """Cases of one reference together, because it is encoded once for all of them."""
-    groups: dict[str, list[Case]] = {}
+    groups: dict[str, list[PlaceQuery]] = {}
     for case in cases:
         groups.setdefault(case.reference.name, []).append(case)
     return list(groups.values())
 
 
-def evaluate(piece: Piece) -> list[Result]:
+def evaluate(piece: Piece) -> list[PlaceOutcome]:
     """Verify all queries of one reference with one method."""
     from ..evaluation.verify.place_methods import open_method
 
@@ -230,7 +230,7 @@ def evaluate(piece: Piece) -> list[Result]:
             iou = float((outcome.mask & case.truth).sum() / max(1, union))
         reference = case.reference
         answer = (case.same, outcome.score, outcome.same_place, iou)
-        results.append(Result(name, reference.kind, case.name, reference.name, *answer))
+        results.append(PlaceOutcome(name, reference.kind, case.name, reference.name, *answer))
     return results
 
 
@@ -253,12 +253,12 @@ def _check_save(save: Path | None) -> None:
         raise InputError(f"--save {save}: folder {save.parent} does not exist; make it first")
 
 
-def _write(save: Path, results: Sequence[Result]) -> None:
+def _write(save: Path, results: Sequence[PlaceOutcome]) -> None:
     """Write every case, whole or not at all."""
     part = save.with_name(f".{save.name}.part")
     with part.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow(Result.__dataclass_fields__)
+        table.writerow(PlaceOutcome.__dataclass_fields__)
         for result in results:
             row = vars(result) | {"score": round(result.score, 3)}
             row["iou"] = "" if np.isnan(result.iou) else round(result.iou, 4)

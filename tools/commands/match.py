@@ -44,7 +44,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Result:
+class MatchLine:
     """The matches in one image, best first, and the time that finding them took."""
 
     name: str
@@ -231,14 +231,18 @@ def list_images(sources: Iterable[str]) -> tuple[list[Path], int]:
     return [file for files in expanded for file in files], expanded.count([])
 
 
-def search(matcher: Matcher, name: str, image: Image, top: int, min_score: float | None) -> Result:
+def search(
+    matcher: Matcher, name: str, image: Image, top: int, min_score: float | None
+) -> MatchLine:
     """Match one image and take the time, reading the file not included."""
     start = time.perf_counter()
     matches = matcher.match(image, top_k=top, min_score=min_score)
-    return Result(name, matches, (time.perf_counter() - start) * 1000.0)
+    return MatchLine(name, matches, (time.perf_counter() - start) * 1000.0)
 
 
-def save_result(path: Path, matcher: Matcher, image: Image, wanted: Wanted, result: Result) -> None:
+def save_result(
+    path: Path, matcher: Matcher, image: Image, wanted: Wanted, result: MatchLine
+) -> None:
     """Save the template, the image with its matches and the quality map as one picture."""
     quality = matcher.quality_map(image)
     crop = wanted.picture()

@@ -19,7 +19,7 @@ from ..drawing.window import Window
 from ..model_options import Device, DeviceOption, ModelOption, Precision, PrecisionOption
 from ..process import quiet_video, stop_on_terminate, warnings_last
 from .match import parse_box
-from .track_follow import Setup, Summary, follow_video
+from .track_follow import FollowOptions, Summary, follow_video
 from .track_outputs import Outputs, Wishes
 
 
@@ -111,7 +111,7 @@ def track(
     unreadable input or a source that broke off, 130 interrupted.
     """
     boxes = read_boxes(box, multi or [], select)
-    setup = Setup(model, device.value, precision.value, several=bool(multi))
+    setup = FollowOptions(model, device.value, precision.value, several=bool(multi))
     files: dict[Kind, Path | None] = {"jsonl": as_json, "csv": as_csv, "mot": as_mot}
     wishes = Wishes(save, {kind: file for kind, file in files.items() if file is not None})
     summary = Summary()

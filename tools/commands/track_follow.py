@@ -26,7 +26,7 @@ RATE_FRAMES = 30
 
 
 @dataclass(frozen=True)
-class Setup:
+class FollowOptions:
     """Which model to follow with, and whether one object or several."""
 
     model: Path | None

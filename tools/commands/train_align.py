@@ -13,7 +13,7 @@ from ..train.training_options import TrainOptions, torch_needed, training_comman
 
 if TYPE_CHECKING:
     from ..train.alignment_training import AlignTask
-    from ..train.loop import Task
+    from ..train.loop import TrainingTask
     from ..train.pictures import TrainingImages
     from ..train.place_training import PlacesTask
 
@@ -52,7 +52,7 @@ def tell_pictures(task: str, images: TrainingImages) -> None:
     typer.echo(f"{task}: training on {len(images)} pictures ({images.source})", err=True)
 
 
-def run_training(task: Task, options: TrainOptions) -> None:
+def run_training(task: TrainingTask, options: TrainOptions) -> None:
     """Train, and say what came out.
 
     Raises:

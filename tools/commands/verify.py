@@ -34,7 +34,7 @@ class Decide(str, Enum):
 
 
 @dataclass(frozen=True)
-class Answer:
+class VerifyLine:
     """What was found out about one query, and the time that took."""
 
     query: str
@@ -163,7 +163,7 @@ def verify(
     raise typer.Exit(FOUND if any(answers) else NOT_FOUND)
 
 
-def draw(query: Image, reference: Image, answer: Answer) -> Image:
+def draw(query: Image, reference: Image, answer: VerifyLine) -> Image:
     """Query, reference with the region's border and box, and quality map, side by side."""
     result = answer.verification
     scene = reference.copy()
@@ -191,8 +191,8 @@ def draw(query: Image, reference: Image, answer: Answer) -> Image:
 
 def _ask(
     verifier: Verifier, name: str, reference: str, image: Image, min_score: float | None
-) -> Answer:
+) -> VerifyLine:
     """Verify one query and take the time, reading the file not included."""
     start = time.perf_counter()
     result = verifier.verify(image, min_score)
-    return Answer(name, reference, result, (time.perf_counter() - start) * 1000.0)
+    return VerifyLine(name, reference, result, (time.perf_counter() - start) * 1000.0)

@@ -40,7 +40,7 @@ app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
 
 @dataclass(frozen=True)
-class Case:
+class DemoScene:
     """One search: an object marked in a frame, a scene, and where the object is in the scene.
 
     Attributes:
@@ -61,10 +61,10 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DemoOutcome:
     """What came out of a case."""
 
-    case: Case
+    case: DemoScene
     match: Match
     quality: NDArray[np.float32]
     milliseconds: float
@@ -134,12 +134,12 @@ def load_photographs() -> dict[str, Image]:
     return {Path(name).stem: read_image(folder / name) for name in PHOTOGRAPHS}
 
 
-def all_cases(photographs: Mapping[str, Image]) -> list[Case]:
+def all_cases(photographs: Mapping[str, Image]) -> list[DemoScene]:
     """The searches of the demo: a second viewpoint, changed pictures, and absent objects."""
     return [*stereo_cases(photographs), *changed_cases(photographs), *absent_cases(photographs)]
 
 
-def stereo_cases(photographs: Mapping[str, Image]) -> list[Case]:
+def stereo_cases(photographs: Mapping[str, Image]) -> list[DemoScene]:
     """Parts of a motorcycle in a second photograph, taken from 19 cm further right.
 
     The truth comes from the measured disparity that accompanies the two photographs.
@@ -153,7 +153,7 @@ def stereo_cases(photographs: Mapping[str, Image]) -> list[Case]:
         "bottle": Box(398, 50, 24, 44),
     }
     return [
-        Case(
+        DemoScene(
             name,
             "second viewpoint, 19 cm aside",
             left,
@@ -177,16 +177,16 @@ def cut_values(values: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
     return values[y : y + h, x : x + w]
 
 
-def changed_cases(photographs: Mapping[str, Image]) -> list[Case]:
+def changed_cases(photographs: Mapping[str, Image]) -> list[DemoScene]:
     """Objects searched in the same photograph after it was changed in a known way."""
     cat, coffee, astronaut = (photographs[name] for name in ("chelsea", "coffee", "astronaut"))
     eye, spoon, badge = Box(132, 80, 78, 68), Box(322, 228, 88, 102), Box(132, 344, 80, 82)
     turned, eye_truth = turn_and_scale(cat, eye, 8, 1.1)
     small, badge_truth = turn_and_scale(astronaut, badge, -5, 0.85)
     return [
-        Case("eye of the cat", "turned 8 degrees, 10 % larger", cat, eye, turned, eye_truth),
-        Case("spoon", "half as bright, noisy", coffee, spoon, darken_and_noise(coffee), spoon),
-        Case(
+        DemoScene("eye of the cat", "turned 8 degrees, 10 % larger", cat, eye, turned, eye_truth),
+        DemoScene("spoon", "half as bright, noisy", coffee, spoon, darken_and_noise(coffee), spoon),
+        DemoScene(
             "mission badge",
             "turned, 15 % smaller, blurred, JPEG 20",
             astronaut,
@@ -197,13 +197,13 @@ def changed_cases(photographs: Mapping[str, Image]) -> list[Case]:
     ]
 
 
-def absent_cases(photographs: Mapping[str, Image]) -> list[Case]:
+def absent_cases(photographs: Mapping[str, Image]) -> list[DemoScene]:
     """Objects searched where they are not."""
     cat, coffee = photographs["chelsea"], photographs["coffee"]
     bike, rocket = photographs["motorcycle_right"], photographs["rocket"]
     return [
-        Case("eye of the cat", "a picture without it", cat, Box(132, 80, 78, 68), bike, None),
-        Case("spoon", "a picture without it", coffee, Box(322, 228, 88, 102), rocket, None),
+        DemoScene("eye of the cat", "a picture without it", cat, Box(132, 80, 78, 68), bike, None),
+        DemoScene("spoon", "a picture without it", coffee, Box(322, 228, 88, 102), rocket, None),
     ]
 
 
@@ -238,7 +238,7 @@ def as_picture(array: object) -> Image:
     return np.asarray(array, dtype=np.uint8)
 
 
-def run_case(matcher: Matcher, case: Case) -> Outcome:
+def run_case(matcher: Matcher, case: DemoScene) -> DemoOutcome:
     """Encode the template, match once to warm up, and match again for the time."""
     template = matcher.encode_template(case.frame, box=case.box)
     matcher.match(case.scene, templates=[template])
@@ -246,10 +246,10 @@ def run_case(matcher: Matcher, case: Case) -> Outcome:
     match = matcher.match(case.scene, templates=[template])[0]
     elapsed = (time.perf_counter() - start) * 1000.0
     quality = matcher.quality_map(case.scene, template).resized(shown_size(case.scene, PANEL))
-    return Outcome(case, match, quality, elapsed)
+    return DemoOutcome(case, match, quality, elapsed)
 
 
-def print_outcomes(outcomes: Sequence[Outcome], where: str) -> None:
+def print_outcomes(outcomes: Sequence[DemoOutcome], where: str) -> None:
     """Print a table on stdout."""
     from rich.console import Console
     from rich.table import Table
@@ -274,7 +274,7 @@ def print_outcomes(outcomes: Sequence[Outcome], where: str) -> None:
     console.print("overlap: intersection over union with the true place, 0 to 1")
 
 
-def contact_sheet(outcomes: Sequence[Outcome]) -> Image:
+def contact_sheet(outcomes: Sequence[DemoOutcome]) -> Image:
     """A strip per case, in columns: template, scene with the match, quality map."""
     strips = [contact_strip(outcome) for outcome in outcomes]
     strips += [np.full_like(strips[0], PAPER)] * (-len(strips) % COLUMNS)
@@ -283,7 +283,7 @@ def contact_sheet(outcomes: Sequence[Outcome]) -> Image:
     )
 
 
-def contact_strip(outcome: Outcome) -> Image:
+def contact_strip(outcome: DemoOutcome) -> Image:
     """The picture of one case."""
     case, match = outcome.case, outcome.match
     verdict = "found" if match.found else "not found"

@@ -35,7 +35,7 @@ Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Shot:
+class DemoShot:
     """One frame with the truth.
 
     Attributes:
@@ -73,7 +73,7 @@ class Verdict:
         return self.overlap >= GOOD_OVERLAP and self.noticed > 0 and self.back is not None
 
 
-def shoot(photographs: Mapping[str, Image]) -> Iterator[Shot]:
+def shoot(photographs: Mapping[str, Image]) -> Iterator[DemoShot]:
     """The frames: the camera pans and zooms, the object moves, turns, grows and is hidden once."""
     world = resize_to(photographs["motorcycle_left"], *WORLD)
     thing = cut(photographs["chelsea"], OBJECT)
@@ -86,7 +86,7 @@ def shoot(photographs: Mapping[str, Image]) -> Iterator[Shot]:
         hidden = paste(image, pillar, camera @ shift(PILLAR.x, PILLAR.y))
         whole = OBJECT.area * float(np.linalg.det(place[:2, :2]))
         seen = float(np.count_nonzero(there & ~hidden)) / whole
-        yield Shot(image, upright(place), min(1.0, seen))
+        yield DemoShot(image, upright(place), min(1.0, seen))
 
 
 def camera_at(number: int) -> Matrix:
@@ -159,7 +159,7 @@ def follow_object(photographs: Mapping[str, Image], out: Path) -> bool:
     return verdict.right
 
 
-def judge(shots: list[Shot], tracks: list[Track], seconds: float) -> Verdict:
+def judge(shots: list[DemoShot], tracks: list[Track], seconds: float) -> Verdict:
     """Compare tracks with the truth; the first frame, which is given, is left out."""
     pairs = list(zip(shots, tracks, strict=True))[1:]
     overlaps = [box_iou(shot.box, track.box) for shot, track in pairs if shot.visible >= IN_VIEW]

@@ -15,7 +15,7 @@ import cv2
 import typer
 
 from ...runtime.boxes import box_iou
-from ..baselines.trackers import OURS, Tracker, TrackerSetup, open_tracker
+from ..baselines.trackers import OURS, ComparedTracker, TrackerSetup, open_tracker
 from ..console import Command, json_line, print_line
 from ..evaluation.track.track_metrics import FOUND_IOU
 from ..evaluation.track.track_runs import default_threads
@@ -85,7 +85,7 @@ def track_sizes(
 
 
 def measure(
-    create: Callable[[], Tracker],
+    create: Callable[[], ComparedTracker],
     sides: Sequence[int],
     frames: int,
     sizes: Sequence[tuple[int, int]] = SIZES,
@@ -99,7 +99,7 @@ def measure(
         sizes: widths and heights of the frames, in pixels.
     """
     scenes = [MovingScene(*size, side) for size, side in zip(sizes, sides, strict=True)]
-    trackers: list[Tracker] = []
+    trackers: list[ComparedTracker] = []
     try:
         for scene in scenes:
             trackers.append(create())
@@ -123,7 +123,7 @@ def measure(
     ]
 
 
-def _update(tracker: Tracker, scene: MovingScene, index: int) -> tuple[float, bool]:
+def _update(tracker: ComparedTracker, scene: MovingScene, index: int) -> tuple[float, bool]:
     """Milliseconds of an update, and whether the box was on the object."""
     frame = scene.frame(index)
     start = time.perf_counter()

@@ -15,7 +15,7 @@ import typer
 
 from ...runtime.boxes import box_iou
 from ...runtime.errors import QatmError
-from ..baselines.trackers import LOST, OURS, Tracker, TrackerSetup, open_tracker
+from ..baselines.trackers import LOST, OURS, ComparedTracker, TrackerSetup, open_tracker
 from ..console import FOUND, NOT_FOUND, Command, print_line
 from ..evaluation.speed.measuring import memory_mb
 from ..evaluation.track.track_metrics import FOUND_IOU
@@ -39,7 +39,7 @@ app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
 
 @dataclass(frozen=True)
-class Report:
+class SoakReport:
     """What was seen up to a frame.
 
     Attributes:
@@ -99,7 +99,7 @@ def track_soak(
     raise typer.Exit(FOUND if constant else NOT_FOUND)
 
 
-def soak(tracker: Tracker, frames: int) -> Iterator[Report]:
+def soak(tracker: ComparedTracker, frames: int) -> Iterator[SoakReport]:
     """Update a tracker so many times, and report ten times.
 
     Raises:
@@ -122,11 +122,11 @@ def soak(tracker: Tracker, frames: int) -> Iterator[Report]:
         else:
             lost.append(step.state == LOST)
         if index * REPORTS // frames > done * REPORTS // frames:
-            yield Report(index, _memory(), (index - done) / spent, _share(right), _share(lost))
+            yield SoakReport(index, _memory(), (index - done) / spent, _share(right), _share(lost))
             right, lost, spent, done = [], [], 0.0, index
 
 
-def memory_growth(reports: Sequence[Report]) -> tuple[float, int]:
+def memory_growth(reports: Sequence[SoakReport]) -> tuple[float, int]:
     """Most that the memory grew by, in MiB, after the first whole period, and when that was.
 
     Args:

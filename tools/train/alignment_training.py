@@ -35,7 +35,7 @@ NOISE = 1.0
 by more than views of one thing."""
 
 
-class Batch(NamedTuple):
+class AlignmentBatch(NamedTuple):
     """Pairs of views.
 
     Attributes:
@@ -82,7 +82,7 @@ class AlignTask:
         self.config = shared_config(matching, bundle, images)
         self._spline = spline_matrix(device)
 
-    def batch(self, rng: np.random.Generator, size: int) -> Batch:
+    def batch(self, rng: np.random.Generator, size: int) -> AlignmentBatch:
         """Every ordered pair of the views of ``size`` scenes that shares enough."""
         rows: list[tuple[Any, Any, Any, Any]] = []
         cells = grid_points_of_cells()
@@ -96,9 +96,9 @@ class AlignTask:
         if not rows:
             return self.batch(rng, size)
         parts = [np.stack(part).astype(np.float32) for part in zip(*rows, strict=True)]
-        return Batch(*(torch.from_numpy(part).to(self._device) for part in parts))
+        return AlignmentBatch(*(torch.from_numpy(part).to(self._device) for part in parts))
 
-    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, batch: AlignmentBatch) -> tuple[Tensor, dict[str, float]]:
         """How much trust lies off the true matches, and how far points are from their places."""
         network = self.network
         usable = torch.ones(len(batch.true), CELLS, CELLS, device=batch.true.device)
@@ -136,7 +136,7 @@ def spline_matrix(device: str = "cpu") -> Tensor:
     return torch.from_numpy(matrix.astype(np.float32)).to(device)
 
 
-def _astray(weights: Tensor, batch: Batch, centres: Tensor) -> Tensor:
+def _astray(weights: Tensor, batch: AlignmentBatch, centres: Tensor) -> Tensor:
     """Minus the log of the share of the trust that lies on true matches."""
     distance = (batch.true[:, :, None] - centres).square().sum(3)
     right = torch.exp(distance / (-2 * TRUE_WIDTH**2)) * batch.known[..., None]
@@ -144,7 +144,7 @@ def _astray(weights: Tensor, batch: Batch, centres: Tensor) -> Tensor:
     return -torch.log(share + 1e-3).mean()
 
 
-def _error(placed: Tensor, batch: Batch) -> Tensor:
+def _error(placed: Tensor, batch: AlignmentBatch) -> Tensor:
     """Mean distance of points ``(B, 256, 2)`` from their true places, large ones damped."""
     distance = torch.sqrt((placed - batch.true).square().sum(2) + 1e-6)
     damped = distance / (distance + SOFT) * batch.known

@@ -19,15 +19,15 @@ from ..console import Command
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-class Task(str, Enum):
+class NetworkTask(str, Enum):
     """What a network is for."""
 
     align = "align"
     verify = "verify"
 
 
-HOMES: Mapping[Task, Path] = MappingProxyType(
-    {Task.align: default_align_path(), Task.verify: default_bundle_path()}
+HOMES: Mapping[NetworkTask, Path] = MappingProxyType(
+    {NetworkTask.align: default_align_path(), NetworkTask.verify: default_bundle_path()}
 )
 """The bundle with the features of each; verification uses those of matching."""
 
@@ -45,7 +45,8 @@ def make_networks(
         ),
     ] = None,
     task: Annotated[
-        list[Task] | None, typer.Option(help="Only this one; may be repeated. Default: both.")
+        list[NetworkTask] | None,
+        typer.Option(help="Only this one; may be repeated. Default: both."),
     ] = None,
     steps: Annotated[
         int | None,
@@ -60,7 +61,7 @@ def make_networks(
 
     Exit status: 0 done, 2 something is missing or cannot be written.
     """
-    for name in task or list(Task):
+    for name in task or list(NetworkTask):
         run = out / name.value
         _train(name, run, steps)
         home = HOMES[name] if bundles is None else bundles / HOMES[name].name
@@ -69,7 +70,7 @@ def make_networks(
             typer.echo(f"{written.path / file}: {info.bytes} bytes, SHA-256 {info.sha256}")
 
 
-def add_default_network(task: Task, checkpoint: Path, home: Path) -> Bundle:
+def add_default_network(task: NetworkTask, checkpoint: Path, home: Path) -> Bundle:
     """Write the default bundle of a task with another network.
 
     Args:
@@ -86,12 +87,12 @@ def add_default_network(task: Task, checkpoint: Path, home: Path) -> Bundle:
     return add_network(Bundle.load(HOMES[task]), load_network(checkpoint, task.value), home)
 
 
-def _train(task: Task, run: Path, steps: int | None) -> None:
+def _train(task: NetworkTask, run: Path, steps: int | None) -> None:
     """Train with the defaults of the command."""
     from ..commands.train_align import align
     from ..commands.train_verify import verify
 
-    train = {Task.align: align, Task.verify: verify}[task]
+    train = {NetworkTask.align: align, NetworkTask.verify: verify}[task]
     given = {} if steps is None else {"steps": steps}
     train(out=run, threads=1, resume=True, **given)
 

@@ -29,7 +29,7 @@ SCALAR_RATE = 30.0
 """How much faster single numbers learn: temperatures are tens, weights are hundredths."""
 
 
-class Task(Protocol):
+class TrainingTask(Protocol):
     """What is trained."""
 
     @property
@@ -71,7 +71,7 @@ class Trained:
     losses: tuple[float, ...]
 
 
-def train(task: Task, options: TrainOptions) -> Trained:
+def train(task: TrainingTask, options: TrainOptions) -> Trained:
     """Train a network with Adam.
 
     The numbers of each step follow from the seed and the step alone, so that an interrupted and
@@ -151,7 +151,7 @@ def step_generator(seed: int, step: int) -> np.random.Generator:
     return np.random.default_rng([seed, step])
 
 
-def _scalar_rate(task: Task) -> float:
+def _scalar_rate(task: TrainingTask) -> float:
     """The task's own factor, which its configuration then holds, or the usual one."""
     return float(task.config.get("scalar_rate", SCALAR_RATE))
 
@@ -165,7 +165,9 @@ def _groups(network: nn.Module, scalar_rate: float) -> list[dict[str, Any]]:
     return [group for group in groups if group["params"]]
 
 
-def _start(task: Task, options: TrainOptions, config: Mapping[str, Any]) -> Checkpoint | None:
+def _start(
+    task: TrainingTask, options: TrainOptions, config: Mapping[str, Any]
+) -> Checkpoint | None:
     """The checkpoint to go on from, if any.
 
     Raises:
@@ -185,7 +187,11 @@ def _start(task: Task, options: TrainOptions, config: Mapping[str, Any]) -> Chec
 
 
 def _step(
-    task: Task, optimiser: torch.optim.Optimizer, options: TrainOptions, step: int, rate: float
+    task: TrainingTask,
+    optimiser: torch.optim.Optimizer,
+    options: TrainOptions,
+    step: int,
+    rate: float,
 ) -> tuple[float, dict[str, float]]:
     """One step of the optimiser: the loss before it, and what else the task tells."""
     for group in optimiser.param_groups:

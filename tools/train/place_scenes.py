@@ -78,7 +78,7 @@ class Strip(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Reference:
+class SceneReference:
     """A panorama, what it is made of, and by how many columns it was rolled."""
 
     image: Image
@@ -87,7 +87,7 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Query:
+class SceneQuery:
     """A view of a photograph, and its corners there, ``(4, 2)`` clockwise from the top left."""
 
     image: Image
@@ -107,8 +107,8 @@ class Scenes:
         counts: ``(Q, R)`` bool: false where too little is shown to call it either.
     """
 
-    references: list[Reference]
-    queries: list[Query]
+    references: list[SceneReference]
+    queries: list[SceneQuery]
     regions: Array
     same: Array
     counts: Array
@@ -146,7 +146,7 @@ def make_scenes(
     )
 
 
-def make_reference(photos: Photos, random: Random, sizes: SceneSizes) -> Reference:
+def make_reference(photos: Photos, random: Random, sizes: SceneSizes) -> SceneReference:
     """Put two to four photographs side by side."""
     count = int(random.integers(2, 5))
     chosen = random.permutation(len(photos))[:count]
@@ -168,12 +168,14 @@ def make_reference(photos: Photos, random: Random, sizes: SceneSizes) -> Referen
         image[:, left:right] = draw(picture, own, (width, sizes.height))
         strips.append(Strip(photo, matrix, int(left), int(right)))
     rolled = int(random.integers(sizes.width))
-    return Reference(
+    return SceneReference(
         np.ascontiguousarray(np.roll(relight(image, random), rolled, 1)), tuple(strips), rolled
     )
 
 
-def make_query(photos: Photos, reference: Reference, random: Random, sizes: SceneSizes) -> Query:
+def make_query(
+    photos: Photos, reference: SceneReference, random: Random, sizes: SceneSizes
+) -> SceneQuery:
     """A slanted view around a point that a reference shows, in another light, partly hidden."""
     strip = reference.strips[int(random.integers(len(reference.strips)))]
     picture = photos[strip.photo]
@@ -192,10 +194,12 @@ def make_query(photos: Photos, reference: Reference, random: Random, sizes: Scen
     frame = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32) * (sizes.query - 1)
     matrix = cv2.getPerspectiveTransform(own.astype(np.float32), frame)
     view = draw(picture, matrix, (sizes.query, sizes.query))
-    return Query(hide(relight(view, random), photos, random), strip.photo, own)
+    return SceneQuery(hide(relight(view, random), photos, random), strip.photo, own)
 
 
-def shown_part(query: Query, reference: Reference, sizes: SceneSizes) -> tuple[Array, float]:
+def shown_part(
+    query: SceneQuery, reference: SceneReference, sizes: SceneSizes
+) -> tuple[Array, float]:
     """What a reference shows of a query: ``(H, W)`` bool, and the share of the query."""
     region = np.zeros((sizes.height, sizes.width), np.uint8)
     share = 0.0

@@ -31,7 +31,7 @@ SIZES = (SceneSizes(128, 128, 384), SceneSizes(128, 192, 512), SceneSizes(128, 9
 """Each batch has one of these: in use, references are compared at several sizes."""
 
 
-class Batch(NamedTuple):
+class PlaceBatch(NamedTuple):
     """Every pair of a query and a reference.
 
     Attributes:
@@ -87,7 +87,7 @@ class PlacesTask:
             "sizes": [list(vars(size).values()) for size in self._sizes],
         }
 
-    def batch(self, rng: np.random.Generator, size: int) -> Batch:
+    def batch(self, rng: np.random.Generator, size: int) -> PlaceBatch:
         """Every pair of ``size`` references and the queries for each of them."""
         sizes = self._sizes[int(rng.integers(len(self._sizes)))]
         scenes = make_scenes(self._photos, rng, sizes, size, QUERIES)
@@ -101,9 +101,11 @@ class PlacesTask:
             *(np.stack(queries), np.stack(references), regions.reshape(-1, *regions.shape[2:])),
             *(scenes.same.ravel(), scenes.counts.ravel()),
         )
-        return Batch(*(torch.from_numpy(np.float32(array)).to(self._device) for array in arrays))
+        return PlaceBatch(
+            *(torch.from_numpy(np.float32(array)).to(self._device) for array in arrays)
+        )
 
-    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, batch: PlaceBatch) -> tuple[Tensor, dict[str, float]]:
         """Cross entropy of the decision and of the region, both places weighing the same."""
         decision, region = compare_all(self.network, batch.queries, batch.references)
         weight = pair_weights(batch.same, batch.counts)

@@ -37,7 +37,7 @@ BEND = 0.05
 CONTROL = 4
 
 
-class Pictures(Protocol):
+class WarpedPictures(Protocol):
     """Pictures to draw scenes from."""
 
     def __len__(self) -> int:
@@ -79,7 +79,7 @@ class ViewMap:
 
 
 @dataclass(frozen=True)
-class View:
+class WarpedView:
     """A picture of a scene.
 
     Attributes:
@@ -93,7 +93,7 @@ class View:
     shows: NDArray[np.bool_]
 
 
-def make_views(images: Pictures, rng: np.random.Generator, count: int) -> list[View]:
+def make_views(images: WarpedPictures, rng: np.random.Generator, count: int) -> list[WarpedView]:
     """Views of one random scene.
 
     Args:
@@ -103,7 +103,7 @@ def make_views(images: Pictures, rng: np.random.Generator, count: int) -> list[V
     """
     scene = random_crop(images[int(rng.integers(len(images)))], rng)
     shape = random_shape(rng) if rng.random() < 0.6 else np.ones((SIDE, SIDE), np.float32)
-    views: list[View] = []
+    views: list[WarpedView] = []
     for _ in range(count):
         to_scene = random_map(rng)
         background = random_crop(images[int(rng.integers(len(images)))], rng)
@@ -131,7 +131,9 @@ def random_map(rng: np.random.Generator, strength: float = 1.0) -> ViewMap:
     return ViewMap(matrix @ to_middle, bend)
 
 
-def transfer(source: View, target: View, points: Array) -> tuple[Array, NDArray[np.bool_]]:
+def transfer(
+    source: WarpedView, target: WarpedView, points: Array
+) -> tuple[Array, NDArray[np.bool_]]:
     """Where points ``(N, 2)`` of a view lie in another one, and whether both show them."""
     placed, sure = target.to_scene.inverse(source.to_scene(points))
     return placed, sure & _seen(source, points) & _seen(target, placed)
@@ -164,7 +166,7 @@ def random_shape(rng: np.random.Generator) -> NDArray[np.float32]:
     return np.asarray(cv2.GaussianBlur(shape, (0, 0), 2.0), np.float32)
 
 
-def _seen(view: View, points: Array) -> NDArray[np.bool_]:
+def _seen(view: WarpedView, points: Array) -> NDArray[np.bool_]:
     """Whether points lie in a view, where the object is seen."""
     inside = np.all((points >= 0) & (points < 1), axis=1)
     x, y = np.clip(points * SIDE, 0, SIDE - 1).astype(np.int64).T
@@ -177,7 +179,7 @@ def _render(
     to_scene: ViewMap,
     background: Image,
     rng: np.random.Generator,
-) -> View:
+) -> WarpedView:
     """Draw a scene through a map onto a background, and change its light."""
     x, y = _dense(to_scene)
     drawn = cv2.remap(scene, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
@@ -189,7 +191,7 @@ def _render(
     if rng.random() < 0.4:
         picture = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.5, 2.0)))
     picture = picture + rng.normal(0, rng.uniform(0, 10), picture.shape)
-    return View(np.clip(picture, 0, 255).astype(np.uint8), to_scene, shows)
+    return WarpedView(np.clip(picture, 0, 255).astype(np.uint8), to_scene, shows)
 
 
 def _dense(to_scene: ViewMap) -> tuple[Array, Array]:

@@ -17,15 +17,15 @@ from onnx import numpy_helper
 
 from qatm.export.parity import cases as parity_cases
 from qatm.export.parity import proof as parity
-from qatm.export.parity.cases import CASES, Case, make_pictures, match_inputs
-from qatm.export.parity.judge import TOLERANCES, Comparison, Judge, attempt
+from qatm.export.parity.cases import CASES, ParityCase, make_pictures, match_inputs
+from qatm.export.parity.judge import TOLERANCES, Deviation, Judge, attempt
 from qatm.export.parity.proof import compare_bundle, load_reference
 from qatm.export.parity.runners import Runner, literal_quality, numpy_match, torch_match
 from qatm.model import Backbone, build_backbone
 from qatm.runtime import Bundle, BundleError, ExportError
 from qatm.runtime.bundle.folder import MANIFEST, sha256_of
 
-SMALL = (Case(40, 56, (16, 12)), Case(72, 64, (24, 24), batch=2, competitors=20))
+SMALL = (ParityCase(40, 56, (16, 12)), ParityCase(72, 64, (24, 24), batch=2, competitors=20))
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def edit_manifest(folder: Path, **files: dict[str, object]) -> None:
     (folder / MANIFEST).write_text(json.dumps(data))
 
 
-def compare(bundle: Bundle, cases=SMALL) -> list[Comparison]:
+def compare(bundle: Bundle, cases=SMALL) -> list[Deviation]:
     return list(compare_bundle(bundle, load_reference(bundle).backbone, cases))
 
 

@@ -8,14 +8,14 @@ import pytest
 
 from qatm.runtime import InputError, TemplateError, box_iou
 from qatm.runtime.boxes import Box
-from qatm.tools.baselines import METHODS, Setup, bbs, cotm, ddis, dim, open_method
+from qatm.tools.baselines import METHODS, MethodOptions, bbs, cotm, ddis, dim, open_method
 from qatm.tools.baselines import base as methods_base
 from qatm.tools.baselines import correlation as sums
 from qatm.tools.baselines.ncc import NccDeep
 from qatm.tools.baselines.ssd import SsdDeep
 from qatm.tools.baselines.zncc import ZnccDeep
 
-SETUP = Setup(threads=1)
+SETUP = MethodOptions(threads=1)
 OPENED = [name for name in METHODS if name != "paper-qatm"]
 EXACT = 2.0
 DEEP_SLACK = 6.0

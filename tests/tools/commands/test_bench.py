@@ -22,7 +22,7 @@ from qatm.tools.commands.bench import (
 )
 from qatm.tools.evaluation.speed import jobs as bench_jobs
 from qatm.tools.evaluation.speed import measuring as bench_measure
-from qatm.tools.evaluation.speed.jobs import Job
+from qatm.tools.evaluation.speed.jobs import BenchJob
 from qatm.tools.evaluation.speed.measuring import Measurement
 
 pytest.importorskip("torch")
@@ -79,7 +79,7 @@ def test_calls_alternate_and_start_with_an_unmeasured_one(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 8, 16])
 def test_templates_are_different_places_inside_the_picture(count: int) -> None:
-    job = Job("matcher", templates=count)
+    job = BenchJob("matcher", templates=count)
     boxes = bench_jobs.template_boxes(job)
     assert len(set(boxes)) == count
     assert all(x >= 0 and x + w <= job.width for x, _, w, _ in boxes)
@@ -87,7 +87,7 @@ def test_templates_are_different_places_inside_the_picture(count: int) -> None:
 
 
 def test_photographs_have_the_size_of_the_job() -> None:
-    pictures = bench_jobs.photographs(Job("zncc", height=90, width=120, pictures=5))
+    pictures = bench_jobs.photographs(BenchJob("zncc", height=90, width=120, pictures=5))
     assert [picture.shape for picture in pictures] == [(90, 120, 3)] * 5
     assert (pictures[0] == pictures[4]).all()
     assert not (pictures[0] == pictures[1]).all()
@@ -96,7 +96,7 @@ def test_photographs_have_the_size_of_the_job() -> None:
 def test_a_fresh_process_is_measured_on_its_own() -> None:
     held = bytearray(200 << 20)
     held[:: 1 << 12] = b"1" * len(held[:: 1 << 12])
-    alone = bench_measure.measure_alone(Job("zncc", height=120, width=160), 1)
+    alone = bench_measure.measure_alone(BenchJob("zncc", height=120, width=160), 1)
     assert alone.ms > 0
     if alone.peak_mb is not None:
         assert alone.growth_mb is not None
@@ -105,7 +105,7 @@ def test_a_fresh_process_is_measured_on_its_own() -> None:
 
 def test_a_failure_in_the_fresh_process_is_reported() -> None:
     with pytest.raises(QatmError, match="nowhere does not exist"):
-        bench_measure.measure_alone(Job("graph", model="nowhere"), 1)
+        bench_measure.measure_alone(BenchJob("graph", model="nowhere"), 1)
 
 
 def test_tables_show_every_measurement() -> None:
@@ -138,7 +138,7 @@ def test_the_time_inside_onnx_runtime_is_counted_and_the_class_restored() -> Non
     from qatm.runtime.backends.onnx import OnnxSession
 
     original = OnnxSession.run
-    call = bench_jobs.prepare(Job("graph"))
+    call = bench_jobs.prepare(BenchJob("graph"))
     with bench_measure.session_timer() as spent:
         call(0)
         call(1)
@@ -150,8 +150,8 @@ def test_the_time_inside_onnx_runtime_is_counted_and_the_class_restored() -> Non
 def test_graph_and_eager_agree() -> None:
     import numpy as np
 
-    quality, scores, boxes = bench_jobs.prepare(Job("graph"))(0)  # type: ignore[misc]
-    eager_quality, (eager_scores, eager_boxes) = bench_jobs.prepare(Job("eager"))(0)  # type: ignore[misc]
+    quality, scores, boxes = bench_jobs.prepare(BenchJob("graph"))(0)  # type: ignore[misc]
+    eager_quality, (eager_scores, eager_boxes) = bench_jobs.prepare(BenchJob("eager"))(0)  # type: ignore[misc]
     np.testing.assert_allclose(quality, eager_quality, atol=1e-4)
     np.testing.assert_allclose(scores[0], eager_scores[0], atol=1e-4)
     np.testing.assert_allclose(boxes[0], eager_boxes[0], atol=1e-2)

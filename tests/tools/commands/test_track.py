@@ -23,7 +23,7 @@ from qatm.runtime import Box, Track, box_iou, frames, read_tracks
 from qatm.tools import process
 from qatm.tools.cli import app
 from qatm.tools.commands.track_follow import Summary, states_in_short
-from qatm.tools.demo.demo_video import FRAMES, HIDDEN, Shot, describe, judge, shoot
+from qatm.tools.demo.demo_video import FRAMES, HIDDEN, DemoShot, describe, judge, shoot
 from qatm.tools.drawing import window
 from qatm.tools.drawing.draw_tracks import COLOURS, draw_tracks
 
@@ -333,7 +333,7 @@ def test_demo_video_is_true(demo_shots):
         assert shot.box.x + shot.box.w < shot.image.shape[1]
 
 
-def perfect(shots: list[Shot]) -> list[Track]:
+def perfect(shots: list[DemoShot]) -> list[Track]:
     return [Track(s.box, 1.0, "lost" if s.visible <= HIDDEN else "tracking") for s in shots]
 
 

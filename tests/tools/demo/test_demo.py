@@ -7,14 +7,14 @@ from typer.testing import CliRunner
 
 from qatm.runtime import Box, InputError, Match, Video, read_image
 from qatm.tools.demo import demo, demo_video
-from qatm.tools.demo.demo import Case, Outcome
+from qatm.tools.demo.demo import DemoOutcome, DemoScene
 
 
 def outcome(found, box, truth):
     picture = np.zeros((40, 60, 3), np.uint8)
-    case = Case("thing", "scene", picture, Box(1, 1, 9, 9), picture, truth)
+    case = DemoScene("thing", "scene", picture, Box(1, 1, 9, 9), picture, truth)
     quality = np.zeros((40, 60), np.float32)
-    return Outcome(case, Match(Box(*box), 0.5, found), quality, 1.0)
+    return DemoOutcome(case, Match(Box(*box), 0.5, found), quality, 1.0)
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ from qatm.tools.cli import app
 from qatm.tools.train.checkpoints import open_checkpoint
 from qatm.tools.train.pictures import texture
 from qatm.tools.train.place_scenes import (
-    Query,
-    Reference,
+    SceneQuery,
+    SceneReference,
     SceneSizes,
     Strip,
     make_scenes,
@@ -41,11 +41,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory, photos: list[np.ndarray]) -
     return path
 
 
-def place() -> Reference:
+def place() -> SceneReference:
     """Two photographs of 100 columns each: the second one enlarged twice, all rolled by 30."""
     one = Strip(3, np.eye(3), 0, 100)
     two = Strip(4, np.array([[2.0, 0, 100], [0, 2, 0], [0, 0, 1]]), 100, 200)
-    return Reference(np.zeros((64, 200, 3), np.uint8), (one, two), 30)
+    return SceneReference(np.zeros((64, 200, 3), np.uint8), (one, two), 30)
 
 
 def test_what_a_reference_shows_of_a_query() -> None:
@@ -53,10 +53,10 @@ def test_what_a_reference_shows_of_a_query() -> None:
     corners = np.array([[10, 8], [29, 8], [29, 27], [10, 27.0]])
     blank = np.zeros((64, 64, 3), np.uint8)
 
-    first, share = shown_part(Query(blank, 3, corners), place(), sizes)
-    second, _ = shown_part(Query(blank, 4, corners + np.array([15, 0])), place(), sizes)
-    outside, none = shown_part(Query(blank, 3, corners + np.array([95, 0])), place(), sizes)
-    other = shown_part(Query(blank, 5, corners), place(), sizes)
+    first, share = shown_part(SceneQuery(blank, 3, corners), place(), sizes)
+    second, _ = shown_part(SceneQuery(blank, 4, corners + np.array([15, 0])), place(), sizes)
+    outside, none = shown_part(SceneQuery(blank, 3, corners + np.array([95, 0])), place(), sizes)
+    other = shown_part(SceneQuery(blank, 5, corners), place(), sizes)
 
     assert share == pytest.approx(1, abs=0.15)
     assert np.flatnonzero(first.any(0)).tolist() == list(range(40, 60))

@@ -23,7 +23,7 @@ from .gpu_scenes import (
     LIMITS,
     UNITS,
     Check,
-    Result,
+    DeviceOutcome,
     Scene,
     compare,
     encode,
@@ -109,7 +109,7 @@ def examine(
     bundle: Bundle,
     device: str,
     precision: str,
-    cases: Sequence[tuple[Scene, Result]],
+    cases: Sequence[tuple[Scene, DeviceOutcome]],
     repeats: int,
 ) -> Examination:
     """Check and measure one device at one precision; whatever goes wrong is a failed check.
@@ -140,7 +140,7 @@ def _examine_backend(
     found: Examination,
     bundle: Bundle,
     backend: Backend,
-    cases: Sequence[tuple[Scene, Result]],
+    cases: Sequence[tuple[Scene, DeviceOutcome]],
     repeats: int,
 ) -> list[Array | None]:
     """What needs no matcher; returns the features of each scene, ``None`` where it is too large."""
@@ -169,7 +169,7 @@ def _examine_matcher(
     matcher: Matcher,
     scene: Scene,
     features: Array,
-    truth: Result,
+    truth: DeviceOutcome,
     repeats: int,
 ) -> None:
     """Boxes, scores and quality maps of one scene, and how long a match takes."""

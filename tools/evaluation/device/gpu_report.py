@@ -32,7 +32,7 @@ app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
 
 @dataclass
-class Report:
+class GpuReport:
     """Everything that goes into the report.
 
     Attributes:
@@ -100,7 +100,7 @@ def make_report(
     devices: Sequence[str] = GPU_DEVICES,
     repeats: int = 100,
     sizes: Sequence[tuple[int, int]] = SIZES,
-) -> Report:
+) -> GpuReport:
     """Examine a bundle on each of the devices that work here.
 
     Args:
@@ -125,7 +125,7 @@ def make_report(
         raise DeviceError(f"no GPU device works here, so there is nothing to report ({reasons})")
     scenes = make_scenes(sizes)
     cases = list(zip(scenes, reference(bundle, scenes), strict=True))
-    report = Report(str(bundle.path), bundle.spec.backbone.name, machine(), absent)
+    report = GpuReport(str(bundle.path), bundle.spec.backbone.name, machine(), absent)
     for name, precisions in working.items():
         for precision in precisions:
             typer.echo(f"{name} {precision} …", err=True)
@@ -173,7 +173,7 @@ def _present(bundle: Bundle, device: str) -> list[str]:
     return [name for name in NAMED_PRECISIONS if name in have]
 
 
-def write_report(report: Report, out: Path) -> None:
+def write_report(report: GpuReport, out: Path) -> None:
     """Write ``report.md`` and ``report.json``, each whole or not at all.
 
     Raises:
@@ -198,7 +198,7 @@ def describe(check: Check) -> str:
     return f"{check.what}{size}{value}{limit}{detail}"
 
 
-def markdown(report: Report) -> Iterator[str]:
+def markdown(report: GpuReport) -> Iterator[str]:
     """The report for people, line by line."""
     yield f"# GPU report: {'passed' if report.passed else 'FAILED'}"
     yield ""
@@ -228,7 +228,7 @@ def markdown(report: Report) -> Iterator[str]:
     yield from _behaviour(report)
 
 
-def _differences(report: Report) -> Iterator[str]:
+def _differences(report: GpuReport) -> Iterator[str]:
     """The worst of each quantity."""
     rows: list[Sequence[str]] = []
     for run in report.examinations:
@@ -249,7 +249,7 @@ def _value(check: Check | None) -> float:
     return -1.0 if check is None or check.value is None else check.value
 
 
-def _latencies(report: Report) -> Iterator[str]:
+def _latencies(report: GpuReport) -> Iterator[str]:
     """Every timing."""
     titles = ("device", "precision", "what", "size", "clock", "median ms", "p90 ms", "runs")
     rows = [
@@ -263,7 +263,7 @@ def _latencies(report: Report) -> Iterator[str]:
     yield from _table("Latency", titles, rows)
 
 
-def _memory(report: Report) -> Iterator[str]:
+def _memory(report: GpuReport) -> Iterator[str]:
     """CUDA graphs and memory."""
     engines = [
         (
@@ -286,7 +286,7 @@ def _memory(report: Report) -> Iterator[str]:
     yield from _table("Process", titles, rows)
 
 
-def _behaviour(report: Report) -> Iterator[str]:
+def _behaviour(report: GpuReport) -> Iterator[str]:
     """Checks without a number."""
     rows = [
         (run.device, run.precision, check.what, _verdict(check.passed), check.detail)

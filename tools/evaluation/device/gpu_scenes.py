@@ -74,7 +74,7 @@ class Scene:
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class DeviceOutcome:
     """What a device makes of a scene: features, quality map, and box and score of the match."""
 
     features: Array
@@ -112,7 +112,7 @@ def textured_box(image: Image) -> Box:
     return Box(float(x), float(y), float(SIDE), float(SIDE))
 
 
-def reference(bundle: Bundle, scenes: Sequence[Scene]) -> list[Result]:
+def reference(bundle: Bundle, scenes: Sequence[Scene]) -> list[DeviceOutcome]:
     """FP32 on the CPU with ONNX Runtime: what everything is compared with.
 
     Raises:
@@ -134,12 +134,12 @@ def encode(bundle: Bundle, backend: Backend, scene: Scene) -> tuple[Array, Array
     return backend.features(padded(bundle, scene))
 
 
-def search(matcher: Matcher, scene: Scene, features: Array) -> Result:
+def search(matcher: Matcher, scene: Scene, features: Array) -> DeviceOutcome:
     """Quality map and match of a scene whose features are known."""
     template = matcher.encode_template(scene.frame, scene.box)
     best = matcher.match(scene.search, templates=[template])[0]
     quality = matcher.quality_map(scene.search, template).values
-    return Result(features, quality, best.box, best.score)
+    return DeviceOutcome(features, quality, best.box, best.score)
 
 
 def match_inputs(bundle: Bundle, coarse: Array, box: Box) -> dict[str, Array]:
@@ -157,7 +157,9 @@ def match_inputs(bundle: Bundle, coarse: Array, box: Box) -> dict[str, Array]:
     return {"template": template, "target": target, "search": coarse, "window": window}
 
 
-def compare(precision: str, scene: Scene, found: Result, truth: Result) -> Iterator[Check]:
+def compare(
+    precision: str, scene: Scene, found: DeviceOutcome, truth: DeviceOutcome
+) -> Iterator[Check]:
     """Hold what a device made of a scene at a precision against the truth."""
     limits = LIMITS[precision]
     for what, value, detail in _differences(found, truth):
@@ -167,7 +169,7 @@ def compare(precision: str, scene: Scene, found: Result, truth: Result) -> Itera
         yield Check(what, scene.size, passed, float(value), limit, UNITS.get(what, ""), detail)
 
 
-def _differences(found: Result, truth: Result) -> Iterator[tuple[str, float, str]]:
+def _differences(found: DeviceOutcome, truth: DeviceOutcome) -> Iterator[tuple[str, float, str]]:
     """Quantity, difference and where it is."""
     pairs = ((found.features, truth.features), (found.quality, truth.quality))
     for name, (a, b) in zip(("features", "quality"), pairs, strict=True):

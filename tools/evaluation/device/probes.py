@@ -22,7 +22,7 @@ from ...console import one_line
 Record = dict[str, Any]
 
 
-class Package(NamedTuple):
+class InstalledPackage(NamedTuple):
     """A package to look for: the name to show, the wheels that bring it, the module it gives."""
 
     name: str
@@ -31,8 +31,8 @@ class Package(NamedTuple):
 
 
 PACKAGES = (
-    Package("numpy", ("numpy",), "numpy"),
-    Package(
+    InstalledPackage("numpy", ("numpy",), "numpy"),
+    InstalledPackage(
         "opencv",
         (
             "opencv-python-headless",
@@ -42,20 +42,20 @@ PACKAGES = (
         ),
         "cv2",
     ),
-    Package("onnxruntime", ("onnxruntime",), "onnxruntime"),
-    Package("onnxruntime-gpu", ("onnxruntime-gpu",), "onnxruntime"),
-    Package("torch", ("torch",), "torch"),
-    Package("onnx", ("onnx",), "onnx"),
-    Package("onnxscript", ("onnxscript",), "onnxscript"),
-    Package("scikit-image", ("scikit-image",), "skimage"),
-    Package("tensorrt", ("tensorrt", "tensorrt-cu13", "tensorrt-cu12"), "tensorrt"),
-    Package(
+    InstalledPackage("onnxruntime", ("onnxruntime",), "onnxruntime"),
+    InstalledPackage("onnxruntime-gpu", ("onnxruntime-gpu",), "onnxruntime"),
+    InstalledPackage("torch", ("torch",), "torch"),
+    InstalledPackage("onnx", ("onnx",), "onnx"),
+    InstalledPackage("onnxscript", ("onnxscript",), "onnxscript"),
+    InstalledPackage("scikit-image", ("scikit-image",), "skimage"),
+    InstalledPackage("tensorrt", ("tensorrt", "tensorrt-cu13", "tensorrt-cu12"), "tensorrt"),
+    InstalledPackage(
         "tensorrt_rtx",
         ("tensorrt-rtx", "tensorrt-rtx-cu13", "tensorrt-rtx-cu12"),
         "tensorrt_rtx",
     ),
-    Package("cuda-python", ("cuda-python", "cuda-bindings"), "cuda.bindings"),
-    Package("pycuda", ("pycuda",), "pycuda"),
+    InstalledPackage("cuda-python", ("cuda-python", "cuda-bindings"), "cuda.bindings"),
+    InstalledPackage("pycuda", ("pycuda",), "pycuda"),
 )
 UNKNOWN_VERSION = "unknown version"
 REMOTE_PROVIDERS = ("AzureExecutionProvider",)

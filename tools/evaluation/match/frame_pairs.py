@@ -25,7 +25,7 @@ BOX_SUFFIX = ".txt"
 
 
 @dataclass(frozen=True)
-class View:
+class FrameView:
     """One frame: picture, the object's box, and the picture's width and height."""
 
     path: Path
@@ -34,20 +34,20 @@ class View:
 
 
 @dataclass(frozen=True)
-class Pair:
+class FramePair:
     """A frame that shows the template, and one to search."""
 
     name: str
     video: str
-    template: View
-    search: View
+    template: FrameView
+    search: FrameView
 
 
 @dataclass(frozen=True)
 class PairFolder:
     """The usable pairs of a folder, and why others were left out."""
 
-    pairs: list[Pair]
+    pairs: list[FramePair]
     problems: list[str]
 
 
@@ -84,7 +84,7 @@ def read_pairs(folder: Path) -> PairFolder:
             f"{folder} holds no pairs; expected names like pair0001_frm1_video_0032.jpg with a "
             ".txt file of x,y,w,h for each"
         )
-    pairs: list[Pair] = []
+    pairs: list[FramePair] = []
     problems: list[str] = []
     for number, names in groups.items():
         try:
@@ -114,7 +114,7 @@ def read_box(path: Path) -> Box:
     return as_box(values, path.name)
 
 
-def strangers(pairs: Sequence[Pair], seed: int) -> list[Pair | None]:
+def strangers(pairs: Sequence[FramePair], seed: int) -> list[FramePair | None]:
     """For each pair one of another video, whose template shall be looked for in vain.
 
     Templates that fit into the picture are preferred.
@@ -127,7 +127,7 @@ def strangers(pairs: Sequence[Pair], seed: int) -> list[Pair | None]:
         A pair for each, ``None`` where there is no other video.
     """
     rng = np.random.default_rng(seed)
-    chosen: list[Pair | None] = []
+    chosen: list[FramePair | None] = []
     for pair in pairs:
         others = [other for other in pairs if other.video != pair.video]
         width, height = pair.search.size
@@ -141,7 +141,7 @@ def strangers(pairs: Sequence[Pair], seed: int) -> list[Pair | None]:
     return chosen
 
 
-def _pair(number: str, names: Iterable[_Name]) -> Pair:
+def _pair(number: str, names: Iterable[_Name]) -> FramePair:
     """Put one pair together and check everything that evaluating it needs."""
     ordered = sorted(names, key=lambda name: name.key)
     boxes = [name for name in ordered if name.path.suffix.lower() == BOX_SUFFIX]
@@ -151,12 +151,12 @@ def _pair(number: str, names: Iterable[_Name]) -> Pair:
             have = ", ".join(name.path.name for name in files) or "none"
             raise InputError(f"needs two {kind}, has {have}")
     views = [_view(picture, box) for picture, box in zip(pictures, boxes, strict=True)]
-    return Pair(number, pictures[0].video, views[0], views[1])
+    return FramePair(number, pictures[0].video, views[0], views[1])
 
 
-def _view(picture: _Name, box: _Name) -> View:
+def _view(picture: _Name, box: _Name) -> FrameView:
     """One frame with its box, both checked."""
     image = read_image(picture.path)
     height, width = image.shape[:2]
     placed = box_in_frame(read_box(box.path), width, height, box.path.name)
-    return View(picture.path, placed, (width, height))
+    return FrameView(picture.path, placed, (width, height))

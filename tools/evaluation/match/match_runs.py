@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ....runtime.boxes import Box, box_iou
 from ....runtime.images import read_image
 from ...baselines import Found, Method, open_method
-from .frame_pairs import View
+from .frame_pairs import FrameView
 from .variants import Variant
 
 GT_SIZE = "gt-size"
@@ -31,7 +31,7 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 
 
 @dataclass(frozen=True)
-class Task:
+class MatchTask:
     """One search: a template, a picture, and whether the one is in the other.
 
     Attributes:
@@ -45,8 +45,8 @@ class Task:
 
     name: str
     video: str
-    template: View
-    search: View
+    template: FrameView
+    search: FrameView
     present: bool = True
     seed: int | None = None
 
@@ -75,7 +75,7 @@ class Outcome:
     """
 
     method: str
-    task: Task
+    task: MatchTask
     answers: dict[str, Answer] = field(default_factory=dict)
     milliseconds: float = 0.0
     error: str | None = None
@@ -92,14 +92,14 @@ class Chunk:
     """Tasks that one process does with one method."""
 
     variant: Variant
-    tasks: tuple[Task, ...]
+    tasks: tuple[MatchTask, ...]
     protocols: tuple[str, ...]
     maps: bool = False
 
 
 def split(
     variants: Sequence[Variant],
-    tasks: Sequence[Task],
+    tasks: Sequence[MatchTask],
     protocols: Sequence[str],
     *,
     maps: bool = False,
@@ -182,7 +182,7 @@ def run_chunk(chunk: Chunk) -> list[Outcome]:
 
 
 def run_task(
-    method: Method, task: Task, protocols: Sequence[str], *, maps: bool = False
+    method: Method, task: MatchTask, protocols: Sequence[str], *, maps: bool = False
 ) -> Outcome:
     """Let a method do one task; what it cannot handle is a failure with a reason."""
     frame, image = read_image(task.template.path), read_image(task.search.path)
@@ -206,7 +206,7 @@ def run_task(
     return Outcome(method.name, task, answers, elapsed, quality=quality)
 
 
-def _answer(found: Found, task: Task) -> Answer:
+def _answer(found: Found, task: MatchTask) -> Answer:
     """An answer with its overlap.
 
     Raises:

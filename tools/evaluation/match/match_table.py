@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...commands.eval_options import Options
+from ...commands.eval_options import EvaluationOptions
 from ...console import complain, json_line, print_line, progress
-from .match_runs import Chunk, Outcome, Task, run_chunk, runner, split
+from .match_runs import Chunk, MatchTask, Outcome, run_chunk, runner, split
 from .variants import ABLATION, OURS, PLAIN, Variant
 
 Record = dict[str, Any]
@@ -20,8 +20,8 @@ Results = dict[str, list[Outcome]]
 
 def evaluate(
     name: str,
-    tasks: Sequence[Task],
-    options: Options,
+    tasks: Sequence[MatchTask],
+    options: EvaluationOptions,
     records_of: Callable[[str, str, list[Outcome]], list[Record]],
     plot: Callable[[Path, Results, Sequence[str]], None],
 ) -> Results:
@@ -64,7 +64,7 @@ def evaluate(
     return results
 
 
-def print_halves(results: Results, options: Options, halves: int) -> None:
+def print_halves(results: Results, options: EvaluationOptions, halves: int) -> None:
     """Print what choosing each idea on half of the videos means on the other half."""
     from .halves import half_lines, half_records
 
@@ -73,7 +73,9 @@ def print_halves(results: Results, options: Options, halves: int) -> None:
         print_line(line)
 
 
-def _described(record: Record, variant: Variant, results: Results, options: Options) -> Record:
+def _described(
+    record: Record, variant: Variant, results: Results, options: EvaluationOptions
+) -> Record:
     """A record with what was changed in the recipe, and its time against the plain recipe."""
     from .match_figures import time_ratio
 

@@ -13,10 +13,10 @@ from ....calib.report import AGREE, promoted
 from ....runtime.boxes import Box, box_iou
 from ....runtime.bundle.folder import Bundle
 from ....runtime.errors import BundleError
-from ...baselines import Setup, open_method
+from ...baselines import MethodOptions, open_method
 from ..metrics import success_auc
-from .frame_pairs import Pair
-from .match_runs import GT_SIZE, PROTOCOLS, TEMPLATE_SIZE, Outcome, Task, run_task
+from .frame_pairs import FramePair
+from .match_runs import GT_SIZE, PROTOCOLS, TEMPLATE_SIZE, MatchTask, Outcome, run_task
 
 TRUTH = "fp32"
 PIXEL = 1.0
@@ -56,7 +56,7 @@ class PairCost:
 
 
 def compare_on_pairs(
-    bundle: Bundle, pairs: Sequence[Pair], progress: Progress = silent
+    bundle: Bundle, pairs: Sequence[FramePair], progress: Progress = silent
 ) -> list[PairCost]:
     """Search all pairs with every features graph of a bundle, one thread each, on the CPU.
 
@@ -85,15 +85,15 @@ def compare_on_pairs(
 
 
 def _search(
-    bundle: Bundle, precision: str, pairs: Sequence[Pair], progress: Progress
+    bundle: Bundle, precision: str, pairs: Sequence[FramePair], progress: Progress
 ) -> list[Outcome]:
     """What one features graph makes of each pair."""
     outcomes = []
     with promoted(bundle, precision) as folder:
-        method = open_method("qatm", Setup(model=folder, device="cpu", threads=1))
+        method = open_method("qatm", MethodOptions(model=folder, device="cpu", threads=1))
         try:
             for done, pair in enumerate(pairs, 1):
-                task = Task(pair.name, pair.video, pair.template, pair.search)
+                task = MatchTask(pair.name, pair.video, pair.template, pair.search)
                 outcomes.append(run_task(method, task, PROTOCOLS))
                 progress(f"searching with {precision}", done, len(pairs))
         finally:

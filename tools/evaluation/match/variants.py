@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from ....runtime.errors import InputError
-from ...baselines import Setup
+from ...baselines import MethodOptions
 
 Changes = Mapping[str, float]
 
@@ -41,7 +41,7 @@ class Variant:
 
     label: str
     method: str
-    setup: Setup
+    setup: MethodOptions
 
 
 def read_changes(settings: Sequence[str]) -> tuple[tuple[str, float], ...]:
@@ -64,12 +64,12 @@ def read_changes(settings: Sequence[str]) -> tuple[tuple[str, float], ...]:
     return tuple(changes.items())
 
 
-def plain_variants(methods: Sequence[str], setup: Setup) -> tuple[Variant, ...]:
+def plain_variants(methods: Sequence[str], setup: MethodOptions) -> tuple[Variant, ...]:
     """Each method as it is set up."""
     return tuple(Variant(method, method, setup) for method in methods)
 
 
-def ablation(setup: Setup) -> tuple[Variant, ...]:
+def ablation(setup: MethodOptions) -> tuple[Variant, ...]:
     """The plain recipe, the default one, and the default one with each idea switched off."""
 
     def off(label: str, changes: Changes) -> Variant:

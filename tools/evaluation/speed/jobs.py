@@ -36,7 +36,7 @@ class Loaded(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Job:
+class BenchJob:
     """One method at one size.
 
     Attributes:
@@ -60,7 +60,7 @@ class Job:
     device: str = "auto"
 
 
-def photographs(job: Job) -> list[np.ndarray]:
+def photographs(job: BenchJob) -> list[np.ndarray]:
     """Photographs that scikit-image carries, ``(H, W, 3)`` uint8 BGR at the job's size.
 
     Raises:
@@ -75,7 +75,7 @@ def photographs(job: Job) -> list[np.ndarray]:
     return [cv2.resize(read_image(_photograph_folder() / name), size) for name in names]
 
 
-def template_boxes(job: Job) -> list[tuple[int, int, int, int]]:
+def template_boxes(job: BenchJob) -> list[tuple[int, int, int, int]]:
     """Boxes ``(x, y, w, h)`` of the templates, spread evenly over the picture."""
     columns = max(1, round(job.templates**0.5))
     rows = -(-job.templates // columns)
@@ -91,12 +91,12 @@ def template_boxes(job: Job) -> list[tuple[int, int, int, int]]:
     ]
 
 
-def load(job: Job) -> Loaded:
+def load(job: BenchJob) -> Loaded:
     """Load the libraries, the model and the pictures of a job."""
     return METHODS[job.method](job)
 
 
-def prepare(job: Job) -> Repeat:
+def prepare(job: BenchJob) -> Repeat:
     """Load what a job needs, encode its templates, and return the call that is measured."""
     method = load(job)
     method.encode()
@@ -113,7 +113,7 @@ def _photograph_folder() -> Path:
     return Path(spec.origin).with_name("data")
 
 
-def _matcher(job: Job) -> Loaded:
+def _matcher(job: BenchJob) -> Loaded:
     """The runtime on the job's device, templates encoded inside their frame."""
     from ....runtime import Matcher
     from ....runtime.match.template import Template
@@ -133,7 +133,7 @@ def _matcher(job: Job) -> Loaded:
     return Loaded(encode, call)
 
 
-def _reference(job: Job) -> Loaded:
+def _reference(job: BenchJob) -> Loaded:
     """The paper in plain PyTorch at one grid position for 4 x 4 pixels, random weights."""
     from ...baselines.plain_pytorch import COARSE, PaperQATM
 
@@ -153,7 +153,7 @@ def _reference(job: Job) -> Loaded:
     return Loaded(encode, call)
 
 
-def _zncc(job: Job) -> Loaded:
+def _zncc(job: BenchJob) -> Loaded:
     """Zero-mean normalised cross-correlation of OpenCV on colour pixels."""
     import cv2
 
@@ -186,7 +186,7 @@ def _features(channels: int) -> tuple[np.ndarray, np.ndarray]:
     return search, np.ascontiguousarray(cut.reshape(channels, -1).T)
 
 
-def _graph(job: Job) -> Loaded:
+def _graph(job: BenchJob) -> Loaded:
     """The bundle's matching graph on ONNX Runtime's CPU provider, all of its outputs."""
     import numpy as np
 
@@ -205,7 +205,7 @@ def _graph(job: Job) -> Loaded:
     return Loaded(nothing, lambda _: session.run(inputs, ["quality", "scores", "boxes"]))
 
 
-def _eager(job: Job) -> Loaded:
+def _eager(job: BenchJob) -> Loaded:
     """The same matching of the model in PyTorch: QATM layer, window means, best windows."""
     import torch
 
@@ -229,7 +229,7 @@ def _eager(job: Job) -> Loaded:
     return Loaded(nothing, call)
 
 
-METHODS: dict[str, Callable[[Job], Loaded]] = {
+METHODS: dict[str, Callable[[BenchJob], Loaded]] = {
     "eager": _eager,
     "graph": _graph,
     "matcher": _matcher,

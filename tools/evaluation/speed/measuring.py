@@ -1,6 +1,7 @@
 """How ``qatm bench`` measures: calls in turn in one process, or one method in a fresh process.
 
-Run as a module, with a :class:`Job` in JSON and a number of repeats, it measures that job alone.
+Run as a module, with a :class:`BenchJob` in JSON and a number of repeats, it measures that job
+alone.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ....runtime.errors import QatmError
-from .jobs import Job, Repeat, load
+from .jobs import BenchJob, Repeat, load
 
 PAUSE_SECONDS = 0.02
 
@@ -65,7 +66,7 @@ def milliseconds(call: Repeat, i: int) -> float:
     return (time.perf_counter() - start) * 1e3
 
 
-def measure_alone(job: Job, repeats: int) -> Measurement:
+def measure_alone(job: BenchJob, repeats: int) -> Measurement:
     """Measure a job in a fresh process.
 
     Raises:
@@ -79,7 +80,7 @@ def measure_alone(job: Job, repeats: int) -> Measurement:
     return Measurement(**json.loads(done.stdout))
 
 
-def measure_here(job: Job, repeats: int) -> Measurement:
+def measure_here(job: BenchJob, repeats: int) -> Measurement:
     """Measure a job in this process, which should have done nothing else."""
     method = load(job)
     before = memory_mb("VmRSS")
@@ -127,5 +128,5 @@ def session_timer() -> Iterator[list[float]]:
 
 
 if __name__ == "__main__":
-    result = measure_here(Job(**json.loads(sys.argv[1])), int(sys.argv[2]))
+    result = measure_here(BenchJob(**json.loads(sys.argv[1])), int(sys.argv[2]))
     sys.stdout.write(json.dumps(asdict(result)))

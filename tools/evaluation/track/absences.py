@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....runtime.boxes import Box
-from .footage import CUT, HIDE, Shot, Video
+from .footage import CUT, HIDE, Shot, TestVideo
 from .sequences import TrackSequence
 from .track_metrics import PROMPT
 
@@ -46,14 +46,16 @@ class _Plan:
         self.truth += [np.full(4, np.nan)] * len(shots)
         self.absences.append((start, start + len(shots)))
 
-    def video(self, name: str, kind: str) -> Video | None:
+    def video(self, name: str, kind: str) -> TestVideo | None:
         """The video, if the object goes away in it."""
         if not self.absences:
             return None
-        return Video(name, kind, tuple(self.shots), np.array(self.truth), tuple(self.absences))
+        return TestVideo(name, kind, tuple(self.shots), np.array(self.truth), tuple(self.absences))
 
 
-def presence_videos(sequences: Sequence[TrackSequence], seed: int) -> tuple[list[Video], list[str]]:
+def presence_videos(
+    sequences: Sequence[TrackSequence], seed: int
+) -> tuple[list[TestVideo], list[str]]:
     """Make up to two test videos of each sequence.
 
     In ``hide`` the object is covered with the background beside it for 30 frames at a time, while
@@ -69,7 +71,7 @@ def presence_videos(sequences: Sequence[TrackSequence], seed: int) -> tuple[list
     Returns:
         The videos, and the reasons why some could not be made.
     """
-    videos: list[Video] = []
+    videos: list[TestVideo] = []
     problems: list[str] = []
     for sequence in sequences:
         name = sequence.name
@@ -89,7 +91,7 @@ def presence_videos(sequences: Sequence[TrackSequence], seed: int) -> tuple[list
     return videos, problems
 
 
-def hiding(sequence: TrackSequence, usable: int, rng: np.random.Generator) -> Video | None:
+def hiding(sequence: TrackSequence, usable: int, rng: np.random.Generator) -> TestVideo | None:
     """The sequence with its object removed now and then; ``None`` if it is too short."""
     plan = _Plan()
     shown = 0
@@ -115,7 +117,7 @@ def cutting(
     others: Sequence[TrackSequence],
     usable: int,
     rng: np.random.Generator,
-) -> Video | None:
+) -> TestVideo | None:
     """The sequence with pieces of others put in; ``None`` if it is too short."""
     plan = _Plan()
     shown = 0

@@ -52,7 +52,7 @@ class Shot:
 
 
 @dataclass(frozen=True, eq=False)
-class Video:
+class TestVideo:
     """A video with known answers.
 
     Attributes:
@@ -80,10 +80,10 @@ class Video:
         return self.name if self.kind == AS_IT_IS else f"{self.name} ({self.kind})"
 
 
-def plain_video(sequence: TrackSequence) -> Video:
+def plain_video(sequence: TrackSequence) -> TestVideo:
     """A sequence as it is."""
     shots = tuple(Shot(path) for path in sequence.frames)
-    return Video(sequence.name, AS_IT_IS, shots, sequence.truth)
+    return TestVideo(sequence.name, AS_IT_IS, shots, sequence.truth)
 
 
 def hide_object(image: Image, box: Box) -> Image:

@@ -13,19 +13,19 @@ from numpy.typing import NDArray
 from ....runtime.boxes import Box
 from ....runtime.errors import ImageError
 from ....runtime.images import Image
-from ...baselines.trackers import LOST, TRACKING, Step, Tracker, TrackerSetup, open_tracker
-from .footage import Video
+from ...baselines.trackers import LOST, TRACKING, ComparedTracker, Step, TrackerSetup, open_tracker
+from .footage import TestVideo
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
+class TrackJob:
     """A video that one tracker shall follow."""
 
     tracker: str
     setup: TrackerSetup
-    video: Video
+    video: TestVideo
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class Trace:
     """
 
     tracker: str
-    video: Video
+    video: TestVideo
     boxes: Array
     scores: Array
     states: tuple[str, ...]
@@ -66,7 +66,7 @@ def default_threads(processes: int) -> int:
     return max(1, (os.cpu_count() or 1) // processes)
 
 
-def run_job(job: Job) -> Trace:
+def run_job(job: TrackJob) -> Trace:
     """Let a tracker follow a video.
 
     Raises:
@@ -79,7 +79,7 @@ def run_job(job: Job) -> Trace:
         tracker.close()
 
 
-def follow(name: str, tracker: Tracker, video: Video) -> Trace:
+def follow(name: str, tracker: ComparedTracker, video: TestVideo) -> Trace:
     """Show a video to a tracker, one frame at a time.
 
     Whatever the tracker raises is kept as its failure; it is not asked again.
@@ -114,7 +114,9 @@ def follow(name: str, tracker: Tracker, video: Video) -> Trace:
     )
 
 
-def _ask(tracker: Tracker, frame: Image, start: Box | None) -> tuple[Step, float, str | None]:
+def _ask(
+    tracker: ComparedTracker, frame: Image, start: Box | None
+) -> tuple[Step, float, str | None]:
     """One call: what the tracker said, its milliseconds, and why it failed."""
     begin = time.perf_counter()
     try:

@@ -49,7 +49,7 @@ FEATHER = 4.0
 
 
 @dataclass(frozen=True)
-class Pair:
+class OverlappingPair:
     """Key points that two photos share, ``(K, 2)`` each."""
 
     i: int
@@ -187,7 +187,9 @@ def _key_points(photo: Image) -> tuple[Array, Array]:
     return points, np.sqrt(rows / np.maximum(rows.sum(1, keepdims=True), 1e-6))
 
 
-def _match(i: int, j: int, one: tuple[Array, Array], two: tuple[Array, Array]) -> Pair | None:
+def _match(
+    i: int, j: int, one: tuple[Array, Array], two: tuple[Array, Array]
+) -> OverlappingPair | None:
     """What two photos share, or ``None`` if that is too little to be sure."""
     if len(one[0]) < FEWEST or len(two[0]) < FEWEST:
         return None
@@ -212,7 +214,7 @@ def _match(i: int, j: int, one: tuple[Array, Array], two: tuple[Array, Array]) -
     if len(agreed) < max(FEWEST, 8 + 0.3 * len(first)):
         return None
     spread = agreed[np.linspace(0, len(agreed) - 1, min(MOST_POINTS, len(agreed))).astype(int)]
-    return Pair(i, j, first[spread], second[spread])
+    return OverlappingPair(i, j, first[spread], second[spread])
 
 
 def _rays(points: Array, focal: float, size: tuple[int, int]) -> Array:
@@ -236,7 +238,7 @@ def _rotation(first: Array, second: Array, weight: Array | None = None) -> Array
     return right.T @ np.diag([1.0, 1.0, sign]) @ left.T
 
 
-def _zooms(pairs: Sequence[Pair], count: int) -> Array:
+def _zooms(pairs: Sequence[OverlappingPair], count: int) -> Array:
     """Relative focal length of each photo; photos of one zoom setting share exactly one.
 
     Shared key points spread wider in the photo of the longer focal length. Least squares over all
@@ -258,7 +260,9 @@ def _zooms(pairs: Sequence[Pair], count: int) -> Array:
     return zooms
 
 
-def _pair_rays(pairs: Sequence[Pair], focals: Array, sizes: Sequence[tuple[int, int]]) -> Rays:
+def _pair_rays(
+    pairs: Sequence[OverlappingPair], focals: Array, sizes: Sequence[tuple[int, int]]
+) -> Rays:
     """Directions of the key points that each pair shares."""
     return {
         (pair.i, pair.j): (

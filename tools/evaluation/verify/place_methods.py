@@ -40,7 +40,7 @@ ENOUGH = 15
 """Inliers from which classic methods call it the same place."""
 
 
-class Outcome(NamedTuple):
+class PlaceAnswer(NamedTuple):
     """What a method says: a score, a decision and the region as a mask."""
 
     score: float
@@ -48,7 +48,7 @@ class Outcome(NamedTuple):
     mask: Array
 
 
-class Setup(NamedTuple):
+class PlaceMethodOptions(NamedTuple):
     """What methods are opened with."""
 
     bundle: Path | None = None
@@ -56,10 +56,10 @@ class Setup(NamedTuple):
     threads: int | None = None
 
 
-class Method(Protocol):
+class PlaceMethod(Protocol):
     """Looks at a reference once, then at many queries."""
 
-    def __call__(self, query: Image) -> Outcome:
+    def __call__(self, query: Image) -> PlaceAnswer:
         """Verify one query."""
         ...
 
@@ -74,16 +74,18 @@ class QatmMethod:
             reference, bundle, device, threads=threads, panorama=False, matching=matching
         )
 
-    def __call__(self, query: Image) -> Outcome:
+    def __call__(self, query: Image) -> PlaceAnswer:
         """Verify one query."""
         result = self._verifier.verify(query)
-        return Outcome(result.support, result.same_place, result.region.mask)
+        return PlaceAnswer(result.support, result.same_place, result.region.mask)
 
 
 class NetworkMethod:
     """A trained network: that of a checkpoint, on PyTorch, or else the bundle's own."""
 
-    def __init__(self, reference: Image, setup: Setup, checkpoint: Path | None) -> None:
+    def __init__(
+        self, reference: Image, setup: PlaceMethodOptions, checkpoint: Path | None
+    ) -> None:
         self._bundle = Bundle.load(setup.bundle)
         self._backend = open_backend(self._bundle, setup.device, "auto", setup.threads)
         self._encoder = Encoder(self._backend, self._bundle.spec.backbone)
@@ -95,12 +97,12 @@ class NetworkMethod:
         else:
             self._compare = _trained(checkpoint, setup.threads)
 
-    def __call__(self, query: Image) -> Outcome:
+    def __call__(self, query: Image) -> PlaceAnswer:
         """Verify one query."""
         sight = look(query, self._levels, self._encoder, self._compare)
         stride = self._encoder.coarse_stride
         region = region_of_sight(sight, *self._size, stride, wraps=False)
-        return Outcome(sight.decision, sight.decision >= 0, region.mask)
+        return PlaceAnswer(sight.decision, sight.decision >= 0, region.mask)
 
 
 class KeyPointMethod:
@@ -112,9 +114,9 @@ class KeyPointMethod:
         self._shape = reference.shape[:2]
         self._points, self._rows = self._describe(reference)
 
-    def __call__(self, query: Image) -> Outcome:
+    def __call__(self, query: Image) -> PlaceAnswer:
         """Verify one query."""
-        nothing = Outcome(0.0, False, np.zeros(self._shape, bool))
+        nothing = PlaceAnswer(0.0, False, np.zeros(self._shape, bool))
         points, rows = self._describe(query)
         if len(points) < 4 or len(self._points) < 4:
             return nothing
@@ -134,10 +136,10 @@ class KeyPointMethod:
         scale = 256.0 / np.sqrt(height * width)
         shrink = np.diag([scale, scale, 1.0])
         if not plausible(shrink @ matrix, width, height):
-            return Outcome(float(count), False, nothing.mask)
+            return PlaceAnswer(float(count), False, nothing.mask)
         placed = transform(matrix, outline(width, height))
         region = region_of(placed, *self._shape, wraps=False)
-        return Outcome(float(count), count >= ENOUGH, region.mask)
+        return PlaceAnswer(float(count), count >= ENOUGH, region.mask)
 
     def _describe(self, image: Image) -> tuple[Array, Any]:
         """Key points in pixels of the image, and their descriptors."""
@@ -179,35 +181,37 @@ def _trained(checkpoint: Path, threads: int | None) -> Compare:
     return compare
 
 
-def open_method(name: str, reference: Image, setup: Setup, checkpoint: Path | None) -> Method:
+def open_method(
+    name: str, reference: Image, setup: PlaceMethodOptions, checkpoint: Path | None
+) -> PlaceMethod:
     """A method for a reference, by its name or by the checkpoint of a network."""
     if checkpoint is not None:
         return NetworkMethod(reference, setup, checkpoint)
     return METHODS[name](reference, setup)
 
 
-def _network(reference: Image, setup: Setup) -> Method:
+def _network(reference: Image, setup: PlaceMethodOptions) -> PlaceMethod:
     return NetworkMethod(reference, setup, None)
 
 
-def _ours(matching: str) -> Callable[[Image, Setup], Method]:
-    def open_it(reference: Image, setup: Setup) -> Method:
+def _ours(matching: str) -> Callable[[Image, PlaceMethodOptions], PlaceMethod]:
+    def open_it(reference: Image, setup: PlaceMethodOptions) -> PlaceMethod:
         return QatmMethod(reference, setup.bundle, setup.device, matching, setup.threads)
 
     return open_it
 
 
-def _sift(reference: Image, setup: Setup) -> Method:
+def _sift(reference: Image, setup: PlaceMethodOptions) -> PlaceMethod:
     del setup
     return KeyPointMethod(reference, cv2.SIFT.create(KEY_POINTS), cv2.NORM_L2)
 
 
-def _orb(reference: Image, setup: Setup) -> Method:
+def _orb(reference: Image, setup: PlaceMethodOptions) -> PlaceMethod:
     del setup
     return KeyPointMethod(reference, cv2.ORB.create(KEY_POINTS), cv2.NORM_HAMMING)
 
 
-METHODS: Mapping[str, Callable[[Image, Setup], Method]] = MappingProxyType(
+METHODS: Mapping[str, Callable[[Image, PlaceMethodOptions], PlaceMethod]] = MappingProxyType(
     {
         "qatm": _ours("qatm"),
         "correlation": _ours("correlation"),

@@ -32,7 +32,7 @@ HOMOGRAPHY = "homography"
 
 
 @dataclass(frozen=True)
-class Reference:
+class PlaceReference:
     """A picture of a place; ``group`` names the place, ``kind`` is panorama or homography."""
 
     name: str
@@ -42,13 +42,13 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Case:
+class PlaceQuery:
     """A query for a reference; ``truth`` is the part of it that the query shows, or ``None``."""
 
     name: str
     group: str
     query: Image
-    reference: Reference
+    reference: PlaceReference
     truth: Array | None
 
     @property
@@ -61,7 +61,7 @@ class Case:
 class Cases:
     """The cases of a folder, and what could not be used, in words."""
 
-    cases: list[Case]
+    cases: list[PlaceQuery]
     problems: list[str]
 
 
@@ -80,7 +80,7 @@ def read_cases(folder: Path, others: int, seed: int) -> Cases:
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; give one with homography/ or panoramas/")
     problems: list[str] = []
-    cases: list[Case] = []
+    cases: list[PlaceQuery] = []
     pairs, scenes = _sources(folder)
     for model in pairs:
         cases += _guarded(model, _pair_cases, problems)
@@ -106,7 +106,7 @@ def _sources(folder: Path) -> tuple[list[Path], list[Path]]:
     return models, found
 
 
-def _guarded(path: Path, read: Any, problems: list[str]) -> list[Case]:
+def _guarded(path: Path, read: Any, problems: list[str]) -> list[PlaceQuery]:
     """The cases of a place; what is wrong with it goes to the problems."""
     try:
         return read(path, problems)
@@ -115,7 +115,7 @@ def _guarded(path: Path, read: Any, problems: list[str]) -> list[Case]:
         return []
 
 
-def _pair_cases(model: Path, problems: list[str]) -> list[Case]:
+def _pair_cases(model: Path, problems: list[str]) -> list[PlaceQuery]:
     """Each picture of a pair as query for the other one."""
     del problems
     name = model.name.removesuffix(MODEL_SUFFIX)
@@ -127,11 +127,11 @@ def _pair_cases(model: Path, problems: list[str]) -> list[Case]:
     cases = []
     for query, other, way in ((1, 0, matrix), (0, 1, np.linalg.inv(matrix))):
         image, picture = pictures[query], pictures[other]
-        reference = Reference(f"{name}{'AB'[other]}", group, HOMOGRAPHY, picture)
+        reference = PlaceReference(f"{name}{'AB'[other]}", group, HOMOGRAPHY, picture)
         full = np.full(image.shape[:2], 255, np.uint8)
         size = picture.shape[1], picture.shape[0]
         truth = cv2.warpPerspective(full, way, size, flags=cv2.INTER_NEAREST) > 0
-        cases.append(Case(f"{name}{'AB'[query]}", group, image, reference, truth))
+        cases.append(PlaceQuery(f"{name}{'AB'[query]}", group, image, reference, truth))
     return cases
 
 
@@ -143,7 +143,7 @@ def _picture(folder: Path, stem: str) -> Image:
     raise InputError(f"no picture {stem} beside the model file")
 
 
-def _scene_cases(scene: Path, problems: list[str]) -> list[Case]:
+def _scene_cases(scene: Path, problems: list[str]) -> list[PlaceQuery]:
     """Panoramas of a part of the scene's photos each, queried with the rest."""
     files = sorted(path for path in scene.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
     if len(files) < MIN_PHOTOS:
@@ -153,25 +153,25 @@ def _scene_cases(scene: Path, problems: list[str]) -> list[Case]:
     lost = [files[k].name for k in range(len(photos)) if k not in turns.rotations]
     if lost:
         problems.append(f"{scene.name}: photos that overlap with none: {', '.join(lost)}")
-    cases: list[Case] = []
+    cases: list[PlaceQuery] = []
     for share in range(SHARES):
         part = [k for k in sorted(turns.rotations) if k % SHARES == share]
         rest = [k for k in sorted(turns.rotations) if k % SHARES != share]
         if not part:
             continue
         panorama = render(photos, turns, part)
-        reference = Reference(f"{scene.name}-{share}", scene.name, PANORAMA, panorama.image)
+        reference = PlaceReference(f"{scene.name}-{share}", scene.name, PANORAMA, panorama.image)
         for k in rest:
             truth = panorama.place(turns, k)
             if truth.sum() >= MIN_SHOWN * photos[k].shape[0] * photos[k].shape[1]:
-                cases.append(Case(files[k].name, scene.name, photos[k], reference, truth))
+                cases.append(PlaceQuery(files[k].name, scene.name, photos[k], reference, truth))
     return cases
 
 
-def _strangers(cases: list[Case], count: int, seed: int) -> list[Case]:
+def _strangers(cases: list[PlaceQuery], count: int, seed: int) -> list[PlaceQuery]:
     """Queries of other places for each reference."""
     rng = np.random.default_rng(seed)
-    by_group: dict[str, list[Case]] = {}
+    by_group: dict[str, list[PlaceQuery]] = {}
     for case in cases:
         by_group.setdefault(case.group, []).append(case)
     references = {case.reference.name: case.reference for case in cases}
@@ -182,5 +182,5 @@ def _strangers(cases: list[Case], count: int, seed: int) -> list[Case]:
         for k in range(count):
             pool = by_group[order[k % len(order)]]
             other = pool[int(rng.integers(len(pool)))]
-            strangers.append(Case(other.name, other.group, other.query, reference, None))
+            strangers.append(PlaceQuery(other.name, other.group, other.query, reference, None))
     return strangers

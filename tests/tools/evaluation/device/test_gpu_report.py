@@ -21,7 +21,7 @@ from qatm.tools.evaluation.device import gpu_checks, gpu_report
 from qatm.tools.evaluation.device.gpu_checks import Examination, Latency, examine
 from qatm.tools.evaluation.device.gpu_engines import admitted, bounds, refusals
 from qatm.tools.evaluation.device.gpu_report import (
-    Report,
+    GpuReport,
     find_precisions,
     make_report,
     write_report,
@@ -279,7 +279,7 @@ def test_report_of_a_failure_with_engines(tmp_path):
     run_.skipped.append("1080x1920")
     machine = {"platform": "here", "versions": {"numpy": "2"}, "gpu": {"works": True}}
     machine["gpu"] |= {"gpus": ["a GPU"], "cuda": "12.6"}
-    report = Report("b", "net", machine, {"cuda": "no"}, [run_])
+    report = GpuReport("b", "net", machine, {"cuda": "no"}, [run_])
     write_report(report, tmp_path)
     text = (tmp_path / "report.md").read_text()
     assert text.startswith("# GPU report: FAILED")
@@ -297,7 +297,7 @@ def test_report_of_a_failure_with_engines(tmp_path):
 
 def test_an_empty_examination_has_not_passed():
     assert not Examination("cuda", "fp32").passed
-    assert not Report("b", "net", {}).passed
+    assert not GpuReport("b", "net", {}).passed
 
 
 def test_report_into_a_file_is_refused(report, tmp_path):

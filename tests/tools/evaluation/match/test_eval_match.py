@@ -12,12 +12,12 @@ from eval_pairs import BOTH, qatm, records, refused, write_frame, write_pair, wr
 
 from qatm.runtime import InputError, read_image
 from qatm.runtime.boxes import Box
-from qatm.tools.baselines import Method, Setup
+from qatm.tools.baselines import Method, MethodOptions
 from qatm.tools.evaluation.match import contact_sheet as eval_sheet
 from qatm.tools.evaluation.match import frame_pairs as pairs
 from qatm.tools.evaluation.match import match_figures as eval_records
 from qatm.tools.evaluation.match import match_runs as eval_run
-from qatm.tools.evaluation.match.match_runs import Answer, Outcome, Task
+from qatm.tools.evaluation.match.match_runs import Answer, MatchTask, Outcome
 
 OTB_KEYS = {"method", "protocol", "auc", "success50", "mean_iou", "ms_per_pair", "pairs", "failed"}
 MOTB_KEYS = {"method", "seed", "roc_auc", "precision", "recall", "pairs", "false_alarm_rate"}
@@ -256,20 +256,20 @@ def test_all_leaves_out_what_cannot_run(three, monkeypatch):
         return eval_run.open_method("ssd", setup)
 
     monkeypatch.setattr(eval_options, "open_method", open_one)
-    names = eval_options.usable_methods(["all"], Setup())
+    names = eval_options.usable_methods(["all"], MethodOptions())
     assert "dim" in opened
     assert "dim" not in names
     assert len(names) == len(opened) - 1
     with pytest.raises(InputError, match="scipy"):
-        eval_options.usable_methods(["all", "dim"], Setup())
+        eval_options.usable_methods(["all", "dim"], MethodOptions())
 
 
 # --- failures
 
 
 def outcome(overlap=None, score=0.0, present=True, found=None, video="v") -> Outcome:
-    view = pairs.View(Path("x_1.png"), Box(1, 2, 3, 4), (40, 30))
-    task = Task("pair0001", video, view, view, present)
+    view = pairs.FrameView(Path("x_1.png"), Box(1, 2, 3, 4), (40, 30))
+    task = MatchTask("pair0001", video, view, view, present)
     if overlap is None:
         return Outcome("m", task, error="TemplateError: too large")
     answers = {name: Answer(Box(1, 2, 3, 4), score, found, overlap) for name in BOTH}
@@ -330,7 +330,7 @@ class Breaking(Method):
 @pytest.mark.parametrize(("how", "words"), [("raises", "MemoryError: no room"), ("nan", "nan")])
 def test_whatever_a_method_does_is_a_failure_with_a_reason(three, how, words):
     pair = pairs.read_pairs(three).pairs[0]
-    task = Task(pair.name, pair.video, pair.template, pair.search)
+    task = MatchTask(pair.name, pair.video, pair.template, pair.search)
     got = eval_run.run_task(Breaking(how), task, BOTH)
     assert words in got.error
     assert got.overlap("gt-size") == 0

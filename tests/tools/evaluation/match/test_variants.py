@@ -11,13 +11,13 @@ from eval_pairs import BOTH, qatm, records, refused, write_three
 
 from qatm.runtime import InputError
 from qatm.runtime.boxes import Box
-from qatm.tools.baselines import Setup
+from qatm.tools.baselines import MethodOptions
 from qatm.tools.evaluation.match import frame_pairs as pairs
 from qatm.tools.evaluation.match import halves as eval_halves
 from qatm.tools.evaluation.match import match_figures as eval_records
 from qatm.tools.evaluation.match import match_runs as eval_run
 from qatm.tools.evaluation.match import variants as eval_variants
-from qatm.tools.evaluation.match.match_runs import Answer, Outcome, Task
+from qatm.tools.evaluation.match.match_runs import Answer, MatchTask, Outcome
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +26,9 @@ def three(tmp_path_factory, photographs) -> Path:
 
 
 def outcome(overlap: float, video: str = "v", ms: float = 5.0, error: str | None = None) -> Outcome:
-    view = pairs.View(Path("x_1.png"), Box(1, 2, 3, 4), (40, 30))
+    view = pairs.FrameView(Path("x_1.png"), Box(1, 2, 3, 4), (40, 30))
     answers = {name: Answer(Box(1, 2, 3, 4), 0.9, True, overlap) for name in BOTH}
-    return Outcome("m", Task("pair0001", video, view, view), answers, ms, error)
+    return Outcome("m", MatchTask("pair0001", video, view, view), answers, ms, error)
 
 
 # --- --set
@@ -108,7 +108,7 @@ def test_the_ablation_has_a_line_for_each_idea(ablated):
 
 
 def test_each_idea_is_a_field_of_the_recipe_that_is_switched_off():
-    recipe = Setup().open_bundle().spec.recipe
+    recipe = MethodOptions().open_bundle().spec.recipe
     for changes in eval_variants.ABLATION.values():
         for name, value in changes.items():
             assert getattr(recipe, name) != value
@@ -134,9 +134,9 @@ def test_times_are_compared_pair_by_pair():
 
 
 def test_tasks_are_done_together_or_variant_by_variant():
-    view = pairs.View(Path("x_1.png"), Box(1, 2, 3, 4), (40, 30))
-    tasks = [Task(str(i), "v", view, view) for i in range(eval_run.CHUNK + 1)]
-    variants = eval_variants.plain_variants(("ssd", "ncc"), Setup())
+    view = pairs.FrameView(Path("x_1.png"), Box(1, 2, 3, 4), (40, 30))
+    tasks = [MatchTask(str(i), "v", view, view) for i in range(eval_run.CHUNK + 1)]
+    variants = eval_variants.plain_variants(("ssd", "ncc"), MethodOptions())
 
     def order(together):
         chunks = eval_run.split(variants, tasks, BOTH, together=together)

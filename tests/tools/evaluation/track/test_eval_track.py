@@ -643,7 +643,9 @@ def test_soak_reports_ten_times():
 
 def test_memory_counts_from_the_first_whole_period():
     memory = (100.0, 120.0, 121.0, 125.5, 124.0)
-    reports = [track_soak.Report(400 * i, used, 9.0, 1.0, 1.0) for i, used in enumerate(memory, 1)]
+    reports = [
+        track_soak.SoakReport(400 * i, used, 9.0, 1.0, 1.0) for i, used in enumerate(memory, 1)
+    ]
     assert track_soak.memory_growth(reports) == (5.5, 800)
 
 
