@@ -13,7 +13,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from ..runtime.backends.onnx import OnnxSession
+from ..runtime.backends.onnx import OnnxGraph
 from ..runtime.errors import CalibrationError
 
 Array = NDArray[Any]
@@ -169,12 +169,12 @@ def with_taps(model: onnx.ModelProto, tensors: Sequence[str]) -> onnx.ModelProto
     return tapped
 
 
-def open_model(model: onnx.ModelProto) -> OnnxSession:
+def open_model(model: onnx.ModelProto) -> OnnxGraph:
     """A model that is only in memory, ready to run on the CPU."""
     with tempfile.TemporaryDirectory(prefix="qatm-calib-") as folder:
         path = Path(folder) / "model.onnx"
         onnx.save(model, str(path))
-        return OnnxSession(path, "cpu")
+        return OnnxGraph(path, "cpu")
 
 
 def replace_nodes(model: onnx.ModelProto, nodes: Iterable[onnx.NodeProto]) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from ..runtime.backends.onnx import OnnxSession
+from ..runtime.backends.onnx import OnnxGraph
 from ..runtime.boxes import Box, box_iou
 from ..runtime.bundle.folder import MANIFEST, Bundle, sha256_of
 from ..runtime.errors import BundleError
@@ -164,7 +164,7 @@ def _feature_files(bundle: Bundle) -> list[Any]:
 
 def _feature_ratios(bundle: Bundle, precision: str, images: CalibrationSet) -> list[float]:
     """Signal-to-noise ratio of the features of each image, in dB."""
-    sessions = [OnnxSession(bundle.file("features", name), "cpu") for name in ("fp32", precision)]
+    sessions = [OnnxGraph(bundle.file("features", name), "cpu") for name in ("fp32", precision)]
     ratios = []
     for image in images:
         signal, other = (s.run({"image": image[None]}, ["features"]) for s in sessions)

@@ -9,7 +9,7 @@ from typing import Any
 
 import cv2
 
-from ..runtime.backends.onnx import OnnxSession
+from ..runtime.backends.onnx import OnnxGraph
 from ..runtime.bundle.folder import Bundle
 from ..runtime.images import Image, resize_to
 from ..runtime.match.matcher import Matcher
@@ -49,7 +49,7 @@ def int8_speed(
     cv2.setNumThreads(1)
     try:
         sessions = [
-            OnnxSession(bundle.file("features", name), "cpu", 1) for name in ("fp32", PRECISION)
+            OnnxGraph(bundle.file("features", name), "cpu", 1) for name in ("fp32", PRECISION)
         ]
         encoding = _ratio(
             [lambda s=s: s.run({"image": picture[None]}, ["features", "coarse"]) for s in sessions],

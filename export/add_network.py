@@ -32,7 +32,10 @@ def add_network(bundle: Bundle, network: TrainedNetwork, folder: Path) -> Bundle
             shutil.copyfile(bundle.file(file.role, file.precision), stage / name)
         path = stage / graph.file_name
         write_onnx(graph, path, DEFAULT_OPSET)
-        files = {**bundle.spec.files, path.name: describe(path, graph.role, graph.precision)}
+        files = {
+            **bundle.spec.files,
+            path.name: describe(path, graph.role, graph.precision, graph.least),
+        }
         files.update([network.write_weights(stage)])
         spec = replace(bundle.spec, files=files, network=network.info())
         write_manifest(stage / MANIFEST, spec)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import errno
 import json
 import logging
-import math
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 
 import onnx
 
@@ -29,8 +29,7 @@ from ..runtime.bundle.manifest import (
     BackboneInfo,
     BundleSpec,
     FileInfo,
-    Recipe,
-    ScoreMap,
+    TapInfo,
     TensorInfo,
 )
 from ..runtime.errors import ExportError
@@ -48,10 +47,12 @@ from .graphs import (
     GraphExport,
     feature_export,
     joint_export,
+    least_sizes,
     match_export,
     write_onnx,
 )
 from .networks import TrainedNetwork
+from .recipe_files import fits_for, recipes_for
 
 LOG = logging.getLogger(__name__)
 
@@ -65,9 +66,6 @@ TASKS = ("match", "align", "verify")
 
 ALIGN_TAPS = {"efficientnet-lite0": ("10", "13")}
 """Layers for alignment by backbone; the deeper one knows kinds, the other one places."""
-
-RECIPES: dict[str, Recipe] = {}
-"""What differs from the default recipe, by backbone."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +84,7 @@ class ExportOptions:
         compact: round the weights to eight bits and store them so; a quarter of the size.
         network: a trained network that compares two pictures' features, or none.
         task: one of :data:`TASKS`; the check judges a bundle by what it is for.
-        recipe: how the runtime matches.
-        score: from response to score.
+        alpha: factor on the similarity; ``None`` is what suits the backbone.
     """
 
     backbone: str = "efficientnet-lite0"
@@ -101,8 +98,7 @@ class ExportOptions:
     compact: bool = False
     network: TrainedNetwork | None = None
     task: str = "match"
-    recipe: Recipe = field(default_factory=Recipe)
-    score: ScoreMap = field(default_factory=ScoreMap)
+    alpha: float | None = None
 
 
 @dataclass(frozen=True)
@@ -145,7 +141,7 @@ def export_bundle(
     images = None
     if options.int8 is not None:
         images = open_set(options.int8, align, progress or silent)
-    alpha, stride = options.recipe.alpha, backbone.spec.stride
+    alpha, stride = recipes_for(options.backbone, options.alpha).match.alpha, backbone.spec.stride
     exports = [feature_export(backbone, align), match_export(backbone.spec.channels, alpha)]
     if options.joint:
         exports.append(joint_export(backbone, alpha, align, stride))
@@ -174,7 +170,8 @@ def export_bundle(
 
 def _with_int8(spec: BundleSpec, stage: Path, result: QuantisationResult) -> BundleSpec:
     """The manifest with the INT8 files and how they were calibrated."""
-    files = {name: describe(stage / name, "features", p) for name, p in result.files.items()}
+    least = least_sizes(spec.backbone.align)
+    files = {name: describe(stage / name, "features", p, least) for name, p in result.files.items()}
     calibration = {
         "source": result.source,
         "images": len(result.images),
@@ -209,11 +206,6 @@ def taps_of(task: str, backbone: str, taps: str | None) -> list[str] | None:
     return list(ALIGN_TAPS[backbone])
 
 
-def with_alpha(backbone: str, alpha: float) -> Recipe:
-    """The recipe that suits a backbone, with a temperature."""
-    return replace(RECIPES.get(backbone, Recipe()), alpha=alpha)
-
-
 def bundle_align(backbone: Backbone) -> int:
     """Image sides must be multiples of this, so that the pooled map has whole cells too."""
     return max(backbone.spec.align, 2 * backbone.spec.stride)
@@ -221,8 +213,7 @@ def bundle_align(backbone: Backbone) -> int:
 
 def _build(options: ExportOptions) -> Backbone:
     """The backbone with folded batch normalisation."""
-    if not 0 < options.recipe.alpha < math.inf:
-        raise ExportError(f"alpha is {options.recipe.alpha:g}; it must be positive (usual: 25)")
+    recipes_for(options.backbone, options.alpha)
     try:
         backbone = build_backbone(options.backbone, options.weights, options.taps)
     except ValueError as error:
@@ -236,28 +227,38 @@ def _write(export: GraphExport, stage: Path, opset: int) -> FileInfo:
     path = stage / export.file_name
     LOG.info("exporting %s", path.name)
     write_onnx(export, path, opset)
-    return describe(path, export.role, export.precision)
+    return describe(path, export.role, export.precision, export.least)
 
 
-def describe(path: Path, role: str, precision: str) -> FileInfo:
-    """The manifest entry of an ONNX file."""
+def describe(
+    path: Path, role: str, precision: str, least: Mapping[str, int] = MappingProxyType({})
+) -> FileInfo:
+    """The manifest entry of an ONNX file.
+
+    Args:
+        path: the file.
+        role: in the bundle.
+        precision: of the network in it.
+        least: smallest size of each dynamic dimension of the inputs; there is no largest one.
+    """
     graph = onnx.load(str(path), load_external_data=False).graph
     return FileInfo(
         role=role,
         precision=precision,
         sha256=sha256_of(path),
         bytes=path.stat().st_size,
-        inputs=tuple(_tensor(value) for value in graph.input),
-        outputs=tuple(_tensor(value) for value in graph.output),
+        inputs=tuple(_tensor(value, least) for value in graph.input),
+        outputs=tuple(_tensor(value, {}) for value in graph.output),
     )
 
 
-def _tensor(value: onnx.ValueInfoProto) -> TensorInfo:
-    """Name, dtype and shape of a graph input or output."""
+def _tensor(value: onnx.ValueInfoProto, least: Mapping[str, int]) -> TensorInfo:
+    """Name, dtype, shape and ranges of a graph input or output."""
     kind = value.type.tensor_type
     dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name
     shape = tuple(side.dim_param or side.dim_value for side in kind.shape.dim)
-    return TensorInfo(value.name, dtype, shape)
+    ranges = {str(side): (least[str(side)], None) for side in shape if side in least}
+    return TensorInfo(value.name, dtype, shape, dict[str, tuple[int, int | None]](ranges))
 
 
 def _spec(backbone: Backbone, options: ExportOptions, files: dict[str, FileInfo]) -> BundleSpec:
@@ -274,7 +275,7 @@ def _spec(backbone: Backbone, options: ExportOptions, files: dict[str, FileInfo]
     return BundleSpec(
         backbone=BackboneInfo(
             name=spec.name,
-            taps=tuple(str(tap) for tap in spec.taps),
+            layers=tuple(TapInfo(str(t.layer), t.stride, t.channels) for t in spec.tapped),
             channels=spec.channels,
             stride=spec.stride,
             coarse_stride=2 * spec.stride,
@@ -282,8 +283,8 @@ def _spec(backbone: Backbone, options: ExportOptions, files: dict[str, FileInfo]
             weights=weights,
         ),
         preprocessing={"input": "uint8 BGR (B, H, W, 3)", **spec.as_dict()["preprocessing"]},
-        recipe=options.recipe,
-        score=options.score,
+        recipes=recipes_for(spec.name, options.alpha),
+        fits=fits_for(spec.name, [str(tap) for tap in spec.taps]),
         opset=options.opset,
         files=files,
         tools=tool_versions(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ class GraphExport:
         checks: further inputs, of other sizes, that the exported file must run on.
         dynamic: for each input, names of its dynamic dimensions by position.
         outputs: names of the outputs.
+        least: smallest size of each dynamic dimension.
         precision: of the network in the graph; ``fp32`` or ``fp16``.
     """
 
@@ -52,6 +53,7 @@ class GraphExport:
     checks: Sequence[Mapping[str, Tensor]]
     dynamic: Mapping[str, Mapping[int, str]]
     outputs: tuple[str, ...]
+    least: Mapping[str, int] = field(default_factory=dict)
     precision: str = "fp32"
 
     @property
@@ -72,6 +74,11 @@ def _images(*sizes: tuple[int, int, int]) -> list[Tensor]:
     ]
 
 
+def least_sizes(align: int) -> dict[str, int]:
+    """Smallest sizes of the features graph's input; sides are multiples of ``align``."""
+    return {"batch": 1, "height": align, "width": align}
+
+
 def feature_export(backbone: Backbone, align: int) -> GraphExport:
     """The features graph of a backbone whose image sides are multiples of ``align``.
 
@@ -87,6 +94,7 @@ def feature_export(backbone: Backbone, align: int) -> GraphExport:
         checks=[{"image": image} for image in others],
         dynamic={"image": {0: "batch", 1: "height", 2: "width"}},
         outputs=("features", "coarse"),
+        least=least_sizes(align),
         precision="fp16" if backbone.dtype == torch.float16 else "fp32",
     )
 
@@ -117,6 +125,7 @@ def match_export(channels: int, alpha: float) -> GraphExport:
             "window": {},
         },
         outputs=("quality", "scores", "boxes"),
+        least={"rows": 1, "map_height": 1, "map_width": 1},
     )
 
 
@@ -140,6 +149,7 @@ def joint_export(backbone: Backbone, alpha: float, align: int, stride: int) -> G
             "image": {1: "height", 2: "width"},
         },
         outputs=("quality", "scores", "boxes"),
+        least=least_sizes(align) | {"template_height": align, "template_width": align},
     )
 
 
@@ -221,9 +231,9 @@ def strip_metadata(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def _check_runs(export: GraphExport, path: Path) -> None:
     """Run the file at sizes other than the traced one and compare with PyTorch."""
-    from ..runtime.backends.onnx import OnnxSession
+    from ..runtime.backends.onnx import OnnxGraph
 
-    session = OnnxSession(path, "cpu")
+    session = OnnxGraph(path, "cpu")
     for inputs in (export.inputs, *export.checks):
         with torch.no_grad():
             expected = export.module(*inputs.values())

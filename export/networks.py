@@ -16,10 +16,9 @@ from ..model.verification_net import VerificationNet
 from ..runtime.bundle.folder import sha256_of
 from ..runtime.bundle.manifest import FileInfo
 from ..runtime.errors import ExportError
-from .alignment_graph import alignment_export
 from .checkpoint import Checkpoint, open_checkpoint
 from .graphs import GraphExport
-from .verification_graph import verification_export
+from .network_graphs import alignment_export, verification_export
 
 
 class Kind(NamedTuple):

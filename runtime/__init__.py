@@ -25,16 +25,19 @@ from .errors import (
 )
 from .images import expand_sources, read_image
 from .match.matcher import Matcher
-from .match.matches import Match, MatcherInfo, QualityMap, Track
+from .match.matches import Match, QualityMap
 from .match.template import Template
+from .session import MatcherInfo, Session, SessionInfo
 from .track.multi_tracker import MultiTracker
 from .track.options import TrackerOptions
+from .track.presence import Track
 from .track.records import TrackRecord, TrackWriter, read_tracks
 from .track.tracker import Tracker
 from .verify.verification import Verification
 from .verify.verifier import Verifier
 from .version import __version__
-from .video.video import Frame, Video, frames, track_video
+from .video.track_video import track_video
+from .video.video import Frame, Video, frames
 from .video.writer import VideoWriter
 
 __all__ = [
@@ -56,6 +59,8 @@ __all__ = [
     "MultiTracker",
     "QatmError",
     "QualityMap",
+    "Session",
+    "SessionInfo",
     "Template",
     "TemplateError",
     "Track",

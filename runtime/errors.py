@@ -41,3 +41,8 @@ class ExportError(QatmError):
 
 class CalibrationError(QatmError):
     """INT8 cannot be calibrated: unusable images, or a network that cannot be quantised."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an exception's text, or its kind where it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

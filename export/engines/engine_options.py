@@ -175,7 +175,7 @@ def match_profiles(spec: BundleSpec, options: EngineOptions) -> list[GraphProfil
     """
     rows = options.template_rows or _recipe_rows(spec)
     check_order("template rows", rows)
-    extra = spec.recipe.competitors
+    extra = spec.recipes.match.competitors
     coarse_rows = ShapeRange(
         rows.minimum,
         _between(rows, (rows.optimum[0] - extra) // 4 + extra),
@@ -239,10 +239,10 @@ def _between(rows: ShapeRange, count: int) -> tuple[int]:
 
 def _recipe_rows(spec: BundleSpec) -> ShapeRange:
     """Rows that templates of the bundle's recipe have at the finer stride."""
-    side = spec.recipe.max_side / spec.backbone.stride
+    side = spec.recipes.match.max_side / spec.backbone.stride
     factor = side * side / OPTIMUM_ROWS
     usual, most = (max(1, round(rows * factor)) for rows in (OPTIMUM_ROWS, MAXIMUM_ROWS))
-    extra = spec.recipe.competitors
+    extra = spec.recipes.match.competitors
     return ShapeRange((1,), (usual + extra,), (most + extra,))
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ...runtime.backends.devices import Backend, open_backend
 from ...runtime.bundle.folder import Bundle
 from ...runtime.bundle.sidecar import FLAVOURS
 from ...runtime.errors import BundleError, DeviceError
+from ...runtime.session import Session
 from .runners import FEATURE_OUTPUTS, Arrays, Runner
 
 
@@ -84,20 +84,20 @@ def _as_polygraphy(runner: Runner, inputs: Arrays) -> Any:
     return Wrapped(name=runner.name)
 
 
-def engine_runners(bundle: Bundle, precisions: Sequence[str]) -> list[tuple[str, Runner, Backend]]:
+def engine_runners(bundle: Bundle, precisions: Sequence[str]) -> list[tuple[str, Runner, Session]]:
     """The features engines that really run here: precision, runner, and what to close."""
-    found: list[tuple[str, Runner, Backend]] = []
+    found: list[tuple[str, Runner, Session]] = []
     for flavour in FLAVOURS:
         for precision in precisions:
             try:
-                backend = open_backend(bundle, flavour, precision, None)
+                backend = Session(bundle, flavour, precision=precision)
             except (DeviceError, BundleError):
                 continue
             found.append((precision, _backend_runner(flavour, backend), backend))
     return found
 
 
-def _backend_runner(name: str, backend: Backend) -> Runner:
+def _backend_runner(name: str, backend: Session) -> Runner:
     """The features of a backend, one picture after the other."""
 
     def run(inputs: Arrays) -> dict[str, Any]:

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from ...model.alignment_net import CELLS
-from ...runtime.backends.pair_network import ROLE as NETWORK_ROLE
 from ...runtime.bundle.folder import Bundle
+from ...runtime.bundle.manifest import NETWORK_ROLE
 from ...runtime.errors import ExportError
 from ...runtime.images import resize_to
 from ..graphs import GraphExport

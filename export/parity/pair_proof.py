@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from ...runtime import Aligner, Alignment, Verification, Verifier
 from ...runtime.align.thin_plate import grid_points
-from ...runtime.backends.pair_network import ROLE as NETWORK_ROLE
 from ...runtime.bundle.folder import MANIFEST, Bundle
+from ...runtime.bundle.manifest import NETWORK_ROLE
 from ...runtime.errors import QatmError
 from ...runtime.images import Image
 from .cases import GAIN, photograph

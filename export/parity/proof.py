@@ -17,9 +17,8 @@ from ...model import Backbone, build_backbone, fold_batch_norm
 from ...model.backbones import NETWORKS, RANDOM_WEIGHTS
 from ...model.compact import COMPACT, round_weights
 from ...model.weights import packaged_file
-from ...runtime.backends.pair_network import ROLE as NETWORK_ROLE
 from ...runtime.bundle.folder import Bundle, sha256_of
-from ...runtime.bundle.manifest import BundleSpec, FileInfo
+from ...runtime.bundle.manifest import NETWORK_ROLE, BundleSpec, FileInfo
 from ...runtime.errors import ExportError
 from ..engines.engines import SOURCES
 from ..networks import WEIGHTS_ROLE
@@ -164,7 +163,7 @@ class _Comparer:
     """Runs every artefact of a bundle on one case after the other."""
 
     def __init__(self, spec: BundleSpec, backbone: Backbone, artefacts: list[Artefact]) -> None:
-        alpha = spec.recipe.alpha
+        alpha = spec.recipes.match.alpha
         self.spec = spec
         self.artefacts = artefacts
         self.features = torch_features(backbone)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ...model import QATM, Backbone, standardise
 from ...model.exported import FeatureGraph, JointGraph, MatchGraph, best_windows, window_means
-from ...runtime.backends.onnx import OnnxSession
+from ...runtime.backends.onnx import OnnxGraph
 from ...runtime.patches.similarity import NORM_EPSILON, STD_EPSILON, stream_quality
 from ...runtime.patches.windows import find_peaks, window_response
 
@@ -35,7 +35,7 @@ class Runner:
 
 def onnx_runner(path: Path, outputs: tuple[str, ...]) -> Runner:
     """A file on ONNX Runtime's CPU provider."""
-    session = OnnxSession(path, "cpu")
+    session = OnnxGraph(path, "cpu")
 
     def run(inputs: Arrays) -> dict[str, Array]:
         return dict(zip(outputs, session.run(dict(inputs), list(outputs)), strict=True))

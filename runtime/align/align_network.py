@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backends.pair_network import PairNetwork
+from ..backends.graph import Graph
 from ..images import Image, resize_to
 from .affine import IDENTITY, AffineFit, measure, pair_scores
 from .maps import believable
@@ -25,7 +25,7 @@ CONTROL = 4
 
 
 def fit_by_network(
-    network: PairNetwork,
+    network: Graph,
     encode: Callable[[Image], Array],
     source: Image,
     target: Image,
@@ -46,7 +46,8 @@ def fit_by_network(
     pictures = [resize_to(picture, SIDE, SIDE) for picture in (source, target)]
     cells = [encode(picture) for picture in pictures]
     inputs = {"source": cells[0], "target": cells[1], "usable": np.ones((CELLS, CELLS))}
-    affine, placed = network.run({k: np.asarray(v, np.float32)[None] for k, v in inputs.items()})
+    arrays = {k: np.ascontiguousarray(v, np.float32)[None] for k, v in inputs.items()}
+    affine, placed = network.run(arrays)
     matrix = affine[0].astype(np.float64)
     if not believable(matrix):
         return AffineFit(IDENTITY, 0.0), None

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from ..backends.devices import open_backend
-from ..backends.pair_network import open_network
+from ..backends.graph import Device, Precision
 from ..boxes import Box
-from ..bundle.folder import Bundle, default_align_path
-from ..errors import DeviceError, ImageError, InputError
+from ..bundle.folder import default_align_path
+from ..errors import ImageError, InputError
 from ..images import Image, as_bgr, resize_to
-from ..match.matches import MatcherInfo, describe
 from ..match.template import is_flat
+from ..session import Session, SessionTask, Source
 from .affine import (
     IDENTITY,
     AffineFit,
@@ -50,18 +47,12 @@ CELL = 16
 SMALLEST = 16
 """Pixels below which a picture has no grid to speak of."""
 
-SCORE_SLOPE, SCORE_OFFSET = 5.0, 21.0
-"""Logistic map from the log support to the score, one half at a support of 0.015. Set by hand
-between what pairs of one kind and pairs of different things reach, flatter than a fit to them."""
-
-THRESHOLD = 0.5
-
 MATCHING = ("qatm", "cosine")
 
 METHODS = ("fit", "network")
 
 
-class Aligner:
+class Aligner(SessionTask):
     """Aligns pictures of the same kind of object, seen from a similar side.
 
     Every patch of the source is compared with every patch of the target; QATM scores say which
@@ -74,8 +65,9 @@ class Aligner:
     :meth:`align` of one aligner at once.
 
     Args:
-        bundle: folder written by ``qatm-export``; ``None`` is the one for alignment inside the
-            package, whose features reach deeper than those for matching.
+        bundle: folder written by ``qatm-export``, a bundle that was loaded, or a session to share;
+            ``None`` is the one for alignment inside the package, whose features reach deeper than
+            those for matching.
         device: as for ``Matcher``.
         precision: as for ``Matcher``.
         threads: CPU threads; ``None`` lets the runtime choose.
@@ -85,41 +77,41 @@ class Aligner:
             that has one (``qatm-export --task align --network``); the score means the same.
 
     Raises:
-        InputError: ``matching`` or ``method`` is something else.
+        InputError: ``matching`` or ``method`` is something else, or ``device``, ``precision`` or
+            ``threads`` is given beside a session.
         BundleError: the bundle is missing, damaged, or lacks the precision or a network.
         DeviceError: what was asked for is not available here.
     """
 
+    TASK = "align"
+
     def __init__(
         self,
-        bundle: str | Path | None = None,
-        device: str = "auto",
+        bundle: Source | Session | None = None,
+        device: Device = "auto",
         *,
-        precision: str = "auto",
+        precision: Precision = "auto",
         threads: int | None = None,
-        matching: str = "qatm",
-        method: str = "fit",
+        matching: Literal["qatm", "cosine"] | str = "qatm",
+        method: Literal["fit", "network"] | str = "fit",
     ) -> None:
         if method not in METHODS:
             raise InputError(f"method is {method!r}; choose one of {', '.join(METHODS)}")
         if matching not in MATCHING:
             raise InputError(f"matching is {matching!r}; choose one of {', '.join(MATCHING)}")
+        super().__init__(
+            default_align_path() if bundle is None else bundle, device, precision, threads
+        )
         self._matching = matching
-        self.bundle = Bundle.load(default_align_path() if bundle is None else bundle)
-        self._backend = open_backend(self.bundle, device, precision, threads)
+        self._recipe = self.bundle.spec.recipes.align
+        self._alpha = self.bundle.spec.recipes.match.alpha
         self._network = None
         if method == "network":
             try:
-                self._network = open_network(self.bundle, "align", self._backend.device, threads)
+                self._network = self.session.network("align")
             except BaseException:
-                self._backend.close()
+                self.close()
                 raise
-        self._closed = False
-
-    @property
-    def info(self) -> MatcherInfo:
-        """What this aligner runs on."""
-        return describe(self.bundle, self._backend)
 
     def align(self, source: Any, target: Any) -> Alignment:
         """Find the transform that takes points of the source to those of the target.
@@ -135,46 +127,32 @@ class Aligner:
         Raises:
             ImageError: not a usable image, or one with a side below 16 pixels.
         """
-        if self._closed:
-            raise DeviceError("this aligner is closed; make a new one")
+        self._check_open()
         pictures = [_checked(source, "source"), _checked(target, "target")]
         sizes = [(picture.shape[1], picture.shape[0]) for picture in pictures]
         matrix, control, score = IDENTITY, None, 0.0
         if not any(_is_flat(picture) for picture in pictures):
             fit, control = self._fit(*pictures)
-            score = _score(fit)
-            if score >= THRESHOLD:
+            score = self._recipe.score(fit.support)
+            if score >= self._recipe.threshold:
                 matrix = fit.matrix
             else:
                 control = None
         return Alignment(
-            in_pixels(matrix, control, *sizes), score, score >= THRESHOLD, sizes[0], sizes[1]
+            in_pixels(matrix, control, *sizes),
+            score,
+            score >= self._recipe.threshold,
+            sizes[0],
+            sizes[1],
         )
 
-    def close(self) -> None:
-        """Release the runtime's resources; the aligner cannot be used afterwards."""
-        if not self._closed:
-            self._backend.close()
-            if self._network is not None:
-                self._network.close()
-            self._closed = True
-
-    def __enter__(self) -> Aligner:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+    def _threshold(self) -> float:
+        return self._recipe.threshold
 
     def _fit(self, source: Image, target: Image) -> tuple[AffineFit, tuple[Array, Array] | None]:
         """Affine map, and control points before and after a spline, in fractions of the images."""
         if self._network is not None:
-            alpha = self.bundle.spec.recipe.alpha
-            return fit_by_network(self._network, self._encode, source, target, alpha)
+            return fit_by_network(self._network, self._encode, source, target, self._alpha)
         pictures = [resize_to(picture, *_working(picture)) for picture in (source, target)]
         cells = [self._encode(picture) for picture in pictures]
         first = fit_affine(self._compare(cells[0], cells[1]))
@@ -193,11 +171,11 @@ class Aligner:
     def _compare(self, source: Array, target: Array) -> PairScores:
         if self._matching == "cosine":
             return cosine_scores(source, target)
-        return pair_scores(source, target, self.bundle.spec.recipe.alpha)
+        return pair_scores(source, target, self._alpha)
 
     def _encode(self, working: Image) -> Array:
         """Features ``(C, h, w)`` with a cell every 16 pixels."""
-        fine, coarse = self._backend.features(working)
+        fine, coarse = self.session.features(working)
         stride = self.bundle.spec.backbone.stride
         cells, step = (fine, stride) if stride >= CELL else (coarse, 2 * stride)
         return _pooled(cells, max(1, CELL // step))
@@ -233,11 +211,3 @@ def _pooled(features: Array, factor: int) -> Array:
     channels, height, width = features.shape
     parts = features.reshape(channels, height // factor, factor, width // factor, factor)
     return parts.mean((2, 4))
-
-
-def _score(fit: AffineFit) -> float:
-    """From the share of cells with a one-to-one match to a score in [0, 1]."""
-    if fit.support <= 0:
-        return 0.0
-    odds = SCORE_SLOPE * math.log(fit.support) + SCORE_OFFSET
-    return 1.0 / (1.0 + math.exp(min(-odds, 700.0)))

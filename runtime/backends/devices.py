@@ -1,19 +1,15 @@
-"""Which engine runs the graphs: the seam between the matcher and the runtimes under it."""
+"""Which device runs a bundle: what was asked for, or the best one that really works."""
 
 from __future__ import annotations
 
 import logging
-from typing import Any, Protocol
-
-from numpy.typing import NDArray
 
 from ..bundle.folder import Bundle
 from ..errors import DeviceError, QatmError
+from .graph import DEVICES, PRECISIONS, Backend
 
 LOG = logging.getLogger(__name__)
 
-DEVICES = ("auto", "cpu", "cuda", "tensorrt", "tensorrt-rtx")
-PRECISIONS = ("auto", "fp32", "fp16", "int8")
 AUTO_ORDER = ("tensorrt", "tensorrt-rtx", "cuda", "cpu")
 """What ``auto`` tries, best first."""
 
@@ -25,37 +21,9 @@ FILE_PRECISIONS = {
 """Which of a bundle's files serve a device and a precision, best first; others are as named."""
 
 
-class Backend(Protocol):
-    """What the matcher needs from a runtime."""
-
-    device: str
-    provider: str
-    precision: str
-
-    def features(self, image: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """``(H, W, 3)`` uint8 BGR to ``(C, H/s, W/s)`` features and their 2x2 means."""
-        ...
-
-    def quality(
-        self, rows: NDArray[Any], target: NDArray[Any], search: NDArray[Any]
-    ) -> NDArray[Any]:
-        """Rows ``(M, C)``, flags ``(M,)`` and a map ``(C, H, W)`` to a quality map ``(H, W)``."""
-        ...
-
-    def takes_image(self, height: int, width: int) -> bool:
-        """Whether :meth:`features` takes an image of this size in one piece."""
-        ...
-
-    def takes_match(self, rows: int, height: int, width: int) -> bool:
-        """Whether :meth:`quality` takes so many rows and a map of this size in one piece."""
-        ...
-
-    def close(self) -> None:
-        """Release what the runtime holds."""
-        ...
-
-
-def open_backend(bundle: Bundle, device: str, precision: str, threads: int | None) -> Backend:
+def open_backend(
+    bundle: Bundle, device: str = "auto", precision: str = "auto", threads: int | None = None
+) -> Backend:
     """Open a bundle on a device.
 
     ``auto`` takes the first device of :data:`AUTO_ORDER` that really works.
@@ -84,6 +52,15 @@ def open_backend(bundle: Bundle, device: str, precision: str, threads: int | Non
     raise DeviceError("no device works: " + "; ".join(reasons))
 
 
+def works(bundle: Bundle, device: str) -> str | None:
+    """Why a device does not work here, or ``None`` if it does."""
+    try:
+        open_backend(bundle, device).close()
+    except QatmError as error:
+        return str(error)
+    return None
+
+
 def _open(bundle: Bundle, device: str, precision: str, threads: int | None) -> Backend:
     """Open a bundle on one named device."""
     if device in ("cpu", "cuda"):
@@ -102,12 +79,3 @@ def _file_precision(bundle: Bundle, device: str, precision: str) -> str:
     choices = FILE_PRECISIONS.get((device, precision), (precision,))
     have = bundle.precisions()
     return next((choice for choice in choices if choice in have), choices[-1])
-
-
-def works(bundle: Bundle, device: str) -> str | None:
-    """Why a device does not work here, or ``None`` if it does."""
-    try:
-        open_backend(bundle, device, "auto", None).close()
-    except QatmError as error:
-        return str(error)
-    return None

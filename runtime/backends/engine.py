@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bundle.sidecar import FLAVOURS, EngineInfo, Profile, ShapeRange, rebuild_hint
-from ..errors import DeviceError
+from ..errors import DeviceError, first_line
 from .cuda_memory import CudaMemory
 from .engine_access import EngineAccess, EngineTensor, ExecutionContext
 from .engine_profiles import DimensionNames, admitting
@@ -55,7 +55,7 @@ def import_flavour(flavour: str):  # its two modules are not one type, so it is 
     except (ImportError, OSError) as error:
         name = FLAVOURS[flavour]
         missing = isinstance(error, ModuleNotFoundError) and error.name == name
-        why = "is not installed" if missing else f"cannot be loaded ({_first_line(error)})"
+        why = "is not installed" if missing else f"cannot be loaded ({first_line(error)})"
         raise DeviceError(
             f"device {flavour!r} needs the Python package {name}, which {why}: {INSTALL[flavour]}"
         ) from None
@@ -153,6 +153,7 @@ class TensorRTEngine:
         self.info = info
         self.what = f"the {info.role} engine {info.path.name}"
         self._memory = memory
+        self._outputs = tuple(outputs)
         self._complaints = Complaints()
         self._runtime: Any = None
         self._logger = _make_logger(library, self._complaints)
@@ -172,9 +173,20 @@ class TensorRTEngine:
         """What runs it; for measurements."""
         return self._runner
 
-    def run(self, **inputs: Array) -> list[Array]:
-        """Run on arrays by name; see :meth:`.EngineRunner.run`."""
-        return self._runner.run(inputs)
+    def run(self, inputs: Mapping[str, Array], outputs: Sequence[str] | None = None) -> list[Array]:
+        """Run on arrays by name; see :meth:`.EngineRunner.run`.
+
+        Args:
+            inputs: every input by name; dtypes as the engine has them.
+            outputs: of those that the engine was loaded for; ``None`` is all of them.
+
+        Raises:
+            DeviceError: a size outside every profile, a wrong input, or CUDA failed.
+        """
+        made = self._runner.run(inputs)
+        if outputs is None:
+            return made
+        return [made[self._outputs.index(name)] for name in outputs]
 
     def admits(self, **shapes: tuple[int, ...]) -> bool:
         """Whether one of the engine's profiles takes the shapes of these inputs together."""
@@ -219,7 +231,7 @@ class TensorRTEngine:
             runtime = library.Runtime(self._logger)
             engine = runtime.deserialize_cuda_engine(path.read_bytes())
         except (RuntimeError, TypeError) as error:
-            self._complaints.add(_first_line(error))
+            self._complaints.add(first_line(error))
         else:
             if engine is not None:
                 self._runtime = runtime
@@ -309,8 +321,3 @@ def _set_scratch(context: Any, address: int, size: int) -> None:
         context.set_device_memory(address, size)
     else:
         context.device_memory = address
-
-
-def _first_line(error: BaseException) -> str:
-    """The first line of an exception's text."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

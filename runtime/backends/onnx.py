@@ -1,15 +1,16 @@
-"""ONNX Runtime, the only module that imports it: sessions that run where they were asked to."""
+"""ONNX Runtime, the only module that imports it: graphs that run where they were asked to."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..bundle.folder import Bundle
-from ..errors import BundleError, DeviceError
+from ..errors import BundleError, DeviceError, first_line
 
 Array = NDArray[Any]
 
@@ -25,17 +26,23 @@ FATAL = 4
 
 
 def _import_onnxruntime(device: str) -> Any:
-    """Import ONNX Runtime or say how to get it."""
+    """Import ONNX Runtime or say how to get it, or what is wrong with the one that is there."""
     try:
         import onnxruntime
-    except ImportError:
+    except (ImportError, OSError) as error:
+        missing = isinstance(error, ModuleNotFoundError) and error.name == "onnxruntime"
+        why = "is not installed" if missing else f"cannot be loaded ({first_line(error)})"
+        cure = INSTALL[device] if missing else f"install it again: {INSTALL[device]}"
+        raise DeviceError(f"device {device!r} needs ONNX Runtime, which {why}: {cure}") from None
+    if not hasattr(onnxruntime, "InferenceSession"):
         raise DeviceError(
-            f"device {device!r} needs ONNX Runtime, which is not installed: {INSTALL[device]}"
-        ) from None
+            f"device {device!r} found a Python package onnxruntime without a runtime in it (a "
+            f"broken installation): {INSTALL[device]}"
+        )
     return onnxruntime
 
 
-class OnnxSession:
+class OnnxGraph:
     """One graph on one device.
 
     Args:
@@ -45,6 +52,10 @@ class OnnxSession:
         fold_weights: turn weights stored in eight bits to floats once, when the file is loaded;
             a graph that computes in INT8 would then compute in floats.
 
+    Attributes:
+        path: as given.
+        provider: ONNX Runtime's execution provider really in use.
+
     Raises:
         DeviceError: ONNX Runtime or its provider is missing, or it fell back to another one.
         BundleError: ONNX Runtime cannot load the file.
@@ -53,6 +64,7 @@ class OnnxSession:
     def __init__(
         self, path: Path, device: str, threads: int | None = None, *, fold_weights: bool = False
     ) -> None:
+        self.path = path
         ort = _import_onnxruntime(device)
         wanted = PROVIDERS[device]
         if wanted not in ort.get_available_providers():
@@ -72,34 +84,58 @@ class OnnxSession:
             options.intra_op_num_threads = threads
         try:
             # Without its fallback ONNX Runtime raises instead of printing and taking the CPU.
-            self._session = ort.InferenceSession(
+            session = ort.InferenceSession(
                 str(path), options, providers=[(wanted, OPTIONS[device])], enable_fallback=0
             )
         except Exception as error:
             if device != "cpu":
                 raise DeviceError(
-                    f"device {device!r} does not work with {path.name}: {_first_line(error)}"
+                    f"device {device!r} does not work with {path.name}: {first_line(error)}"
                 ) from error
-            raise BundleError(f"ONNX Runtime cannot load {path}: {_first_line(error)}") from error
-        self.provider = self._session.get_providers()[0]
+            raise BundleError(f"ONNX Runtime cannot load {path}: {first_line(error)}") from error
+        self.provider = session.get_providers()[0]
         if self.provider != wanted:
             raise DeviceError(
                 f"device {device!r} was asked for, but ONNX Runtime fell back to {self.provider}: "
                 "no usable GPU, or its CUDA and cuDNN libraries are missing"
             )
+        self._session: Any = session
 
-    def run(self, inputs: dict[str, Array], outputs: list[str]) -> list[Array]:
-        """Run the graph: named arrays in, the named outputs out, in their order."""
-        return self._session.run(outputs, inputs)
+    def run(self, inputs: Mapping[str, Array], outputs: Sequence[str] | None = None) -> list[Array]:
+        """Run the graph: named arrays in, the named outputs out, in their order; all by default.
+
+        Raises:
+            DeviceError: the graph is closed.
+        """
+        session = self._session
+        if session is None:
+            raise DeviceError(f"{self.path.name} is closed; open the bundle again")
+        return session.run(None if outputs is None else list(outputs), dict(inputs))
+
+    def admits(self, **shapes: tuple[int, ...]) -> bool:  # noqa: ARG002
+        """Always: ONNX files have no bounds."""
+        return True
+
+    def close(self) -> None:
+        """Release the session."""
+        self._session = None
 
 
 class OnnxBackend:
-    """The two graphs of a bundle on ONNX Runtime.
+    """The graphs of a bundle on ONNX Runtime.
+
+    Args:
+        bundle: holds them.
+        device: ``cpu`` or ``cuda``.
+        precision: of the features graph, as the bundle names it.
+        threads: CPU threads inside an operator; ``None`` lets ONNX Runtime choose.
 
     Attributes:
         device: ``cpu`` or ``cuda``.
         provider: ONNX Runtime's execution provider really in use.
         precision: of the features graph.
+
+    Raises: as :class:`OnnxGraph`.
     """
 
     def __init__(
@@ -107,44 +143,34 @@ class OnnxBackend:
     ) -> None:
         self.device = device
         self.precision = precision
-        features = bundle.file("features", precision)
-        self._features = OnnxSession(
-            features, device, threads, fold_weights=not precision.startswith("int8")
+        self._bundle = bundle
+        self._threads = threads
+        self._opening = Lock()
+        features = OnnxGraph(
+            bundle.file("features", precision),
+            device,
+            threads,
+            fold_weights=not precision.startswith("int8"),
         )
-        self._match = OnnxSession(bundle.file("match", "fp32"), device, threads)
-        self.provider = self._features.provider
+        self.provider = features.provider
+        self._graphs = {"features": features, "match": self._open("match")}
 
-    def features(self, image: Array) -> tuple[Array, Array]:
-        """Encode one image.
+    def graph(self, role: str) -> OnnxGraph:
+        """The graph with a role; others than ``features`` and ``match`` are opened when asked for.
 
-        Args:
-            image: ``(H, W, 3)`` uint8 BGR, sides multiples of the bundle's ``align``.
-
-        Returns:
-            ``(C, H/s, W/s)`` float32 and its 2x2 means ``(C, H/2s, W/2s)``.
+        Raises:
+            BundleError: the bundle has no such graph, or its file is damaged.
         """
-        fine, coarse = self._features.run({"image": image[None]}, ["features", "coarse"])
-        return fine[0], coarse[0]
-
-    def quality(self, rows: Array, target: Array, search: Array) -> Array:
-        """Quality map ``(H, W)`` of rows ``(M, C)``, flags ``(M,)`` and a map ``(C, H, W)``."""
-        window = np.ones(2, np.int64)
-        inputs = {"template": rows, "target": target, "search": search, "window": window}
-        return self._match.run(inputs, ["quality"])[0]
-
-    def takes_image(self, height: int, width: int) -> bool:  # noqa: ARG002
-        """Always: the graphs have no bounds."""
-        return True
-
-    def takes_match(self, rows: int, height: int, width: int) -> bool:  # noqa: ARG002
-        """Always: the graphs have no bounds."""
-        return True
+        with self._opening:
+            if role not in self._graphs:
+                self._graphs[role] = self._open(role)
+            return self._graphs[role]
 
     def close(self) -> None:
-        """Release the sessions."""
-        del self._features, self._match
+        """Release all graphs. May be called twice."""
+        for graph in self._graphs.values():
+            graph.close()
 
-
-def _first_line(error: Exception) -> str:
-    """The first line of an exception's text."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    def _open(self, role: str) -> OnnxGraph:
+        """A graph that is only there in single precision: small, and its exponentials need it."""
+        return OnnxGraph(self._bundle.file(role, "fp32"), self.device, self._threads)

@@ -1,37 +1,32 @@
-"""The two graphs of a bundle on TensorRT or TensorRT for RTX."""
+"""The graphs of a bundle on TensorRT or TensorRT for RTX."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from threading import Lock
 
 from ..bundle.folder import Bundle
-from ..bundle.sidecar import FLAVOURS, EngineInfo, rebuild_hint, select_engine, sidecars
+from ..bundle.sidecar import FLAVOURS, EngineInfo, engines_for, rebuild_hint, select_engine
 from ..errors import BundleError, DeviceError
 from .cuda_memory import CudaMemory, driver_problem, open_memory
 from .engine import TensorRTEngine, flavour_version
-
-Array = NDArray[Any]
 
 PRECISION_ORDER = ("fp16", "fp32", "int8")
 """What ``auto`` takes: the fastest features that give the same boxes, INT8 only on request or
 where there is nothing else."""
 
-MATCH_PRECISION = "fp32"
-"""The matching graph's exponentials and normalisations need it."""
+SINGLE = "fp32"
+"""Of all graphs but the features': exponentials and normalisations need it."""
 
-WINDOW = (1, 1)
-"""The matching graph's own candidates are not used, so any window will do."""
+COPIED = {"match": ("quality",)}
+"""Outputs that are wanted of a graph; of others, all."""
 
 
 class TensorRTBackend:
     """Runs the engines of a bundle.
 
     Args:
-        bundle: where the dimensions' names come from.
+        bundle: holds the engines; where the dimensions' names come from.
         features: the checked engine of the features graph.
         match: the checked engine of the matching graph.
         memory: CUDA; closed together with the backend.
@@ -47,62 +42,50 @@ class TensorRTBackend:
     ) -> None:
         self.device = features.flavour
         self.precision = features.precision
-        self._channels = bundle.spec.backbone.channels
+        self._bundle = bundle
+        self._version = features.version
+        self._memory = memory
+        self._opening = Lock()
+        self._engines: dict[str, TensorRTEngine] = {}
         with ExitStack() as stack:
             stack.callback(memory.close)
-            self._features = TensorRTEngine(
-                features, memory, ("features", "coarse"), _dimension_names(bundle, features)
-            )
-            stack.callback(self._features.close)
-            self._match = TensorRTEngine(
-                match, memory, ("quality",), _dimension_names(bundle, match)
-            )
-            stack.callback(self._match.close)
+            self._stack = stack
+            for info in (features, match):
+                self._load(info)
             self._stack = stack.pop_all()
-        graphs = self._features.graphs
+        graphs = self._engines["features"].graphs
         self.provider = (
             f"{FLAVOURS[features.flavour]} {features.version}, {memory.provider}, "
             f"{memory.device_name} (SM {memory.compute_capability}), CUDA graphs: {graphs}"
         )
 
-    @property
-    def engines(self) -> dict[str, TensorRTEngine]:
-        """The engines by role; for measurements."""
-        return {"features": self._features, "match": self._match}
-
-    def features(self, image: Array) -> tuple[Array, Array]:
-        """Encode one image.
-
-        Args:
-            image: ``(H, W, 3)`` uint8 BGR, sides multiples of the bundle's ``align``.
-
-        Returns:
-            ``(C, H/s, W/s)`` float32 and its 2x2 means ``(C, H/2s, W/2s)``.
+    def graph(self, role: str) -> TensorRTEngine:
+        """The engine with a role; others than ``features`` and ``match`` are loaded when asked for.
 
         Raises:
-            DeviceError: a side outside every profile of the engine, or CUDA failed.
+            BundleError: the bundle has no such graph, or its file is damaged.
+            DeviceError: there is no engine of it for this machine.
         """
-        fine, coarse = self._features.run(image=image[None])
-        return fine[0], coarse[0]
-
-    def quality(self, rows: Array, target: Array, search: Array) -> Array:
-        """Quality map ``(H, W)`` of rows ``(M, C)``, flags ``(M,)`` and a map ``(C, H, W)``."""
-        window = np.array(WINDOW, np.int64)
-        return self._match.run(template=rows, target=target, search=search, window=window)[0]
-
-    def takes_image(self, height: int, width: int) -> bool:
-        """Whether a profile of the features engine takes an image of this size."""
-        return self._features.admits(image=(1, height, width, 3))
-
-    def takes_match(self, rows: int, height: int, width: int) -> bool:
-        """Whether a profile of the matching engine takes so many rows and a map of this size."""
-        return self._match.admits(
-            template=(rows, self._channels), target=(rows,), search=(self._channels, height, width)
-        )
+        with self._opening:
+            if role not in self._engines:
+                self._bundle.file(role, SINGLE)
+                sm = self._memory.compute_capability
+                flavour = self.device
+                self._load(select_engine(self._bundle, role, SINGLE, flavour, self._version, sm))
+            return self._engines[role]
 
     def close(self) -> None:
         """Release engines, buffers and context. May be called twice."""
         self._stack.close()
+
+    def _load(self, info: EngineInfo) -> None:
+        """Load an engine; it is closed before those that were loaded earlier."""
+        file = self._bundle.spec.files[info.source]
+        outputs = COPIED.get(info.role) or tuple(tensor.name for tensor in file.outputs)
+        names = {tensor.name: tensor.shape for tensor in file.inputs}
+        engine = TensorRTEngine(info, self._memory, outputs, names)
+        self._stack.callback(engine.close)
+        self._engines[info.role] = engine
 
 
 def open_tensorrt(bundle: Bundle, flavour: str, precision: str = "auto") -> TensorRTBackend:
@@ -145,7 +128,7 @@ def _select(
     bundle: Bundle, flavour: str, version: str, sm: int, precisions: list[str]
 ) -> tuple[EngineInfo, EngineInfo]:
     """The features engine of the first precision that fits this machine, and the match engine."""
-    match = select_engine(bundle, "match", MATCH_PRECISION, flavour, version, sm)
+    match = select_engine(bundle, "match", SINGLE, flavour, version, sm)
     reasons: list[str] = []
     for precision in precisions:
         try:
@@ -158,12 +141,10 @@ def _select(
 def _precisions_present(bundle: Bundle, flavour: str) -> list[str]:
     """Precisions of the features engines for a flavour, whether or not they fit this machine."""
     found: list[str] = []
-    for path in sidecars(bundle.path):
-        try:
-            info = EngineInfo.load(path)
-        except BundleError as error:
-            raise DeviceError(str(error)) from error
-        if info.flavour == flavour and info.role == "features":
+    for info in engines_for(bundle, flavour):
+        if isinstance(info, BundleError):
+            raise DeviceError(str(info)) from info
+        if info.role == "features":
             found.append(info.precision)
     return found
 
@@ -174,8 +155,3 @@ def _how(flavour: str) -> str:
         return rebuild_hint(flavour, ())
     command = f"qatm-export --engines-only --engine {flavour} --sm NN BUNDLE"
     return f"build them: {command}, with this GPU's compute capability"
-
-
-def _dimension_names(bundle: Bundle, info: EngineInfo) -> dict[str, tuple[int | str, ...]]:
-    """What the dimensions of an engine's inputs are called in the bundle."""
-    return {tensor.name: tensor.shape for tensor in bundle.spec.files[info.source].inputs}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import BundleError
@@ -34,10 +35,14 @@ def sha256_of(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A checked bundle: its folder and what its manifest says."""
+    """A checked bundle: its folder and what its manifest says.
+
+    A file is hashed when it is first asked for, and again only if it has changed since.
+    """
 
     path: Path
     spec: BundleSpec
+    _seen: dict[str, tuple[str | int, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> Bundle:
@@ -92,14 +97,23 @@ class Bundle:
         path = self.path / name
         if not path.is_file():
             raise BundleError(f"{path} is missing; copy the whole bundle or export it again")
-        size = path.stat().st_size
-        if size != info.bytes:
+        state = path.stat()
+        if state.st_size != info.bytes:
             raise BundleError(
-                f"{path} has {size} bytes instead of {info.bytes}; copy or export it again"
+                f"{path} has {state.st_size} bytes instead of {info.bytes}; copy or export it again"
             )
+        mark = (info.sha256, *_mark(state))
+        if self._seen.get(name) == mark:
+            return path
         if sha256_of(path) != info.sha256:
             raise BundleError(
                 f"{path} does not have the SHA-256 of {MANIFEST}; it was changed or damaged: "
                 "copy or export it again"
             )
+        self._seen[name] = mark
         return path
+
+
+def _mark(state: os.stat_result) -> tuple[int, ...]:
+    """What changes when a file is written to or replaced."""
+    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns

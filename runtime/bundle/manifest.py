@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from ..errors import BundleError, InputError
+from .fits import FitRecord
+from .recipes import MatchRecipe, Recipes
 
-SCHEMA_VERSION = 1
-MAY_BE_ZERO = (
-    *("competitors", "refine", "exclusive", "size_step"),
-    *("slope", "likeness", "offset", "threshold"),
-)
+SCHEMA_VERSION = 2
+NETWORK_ROLE = "network"
+"""Of the trained network in a bundle."""
+
+READABLE = (1, 2)
+"""Schema 1 knew the matcher's recipe only, and no fits."""
+
+SCORE_FIELDS = {
+    "slope": "score_slope",
+    "likeness": "score_likeness",
+    "offset": "score_offset",
+    "threshold": "threshold",
+}
+"""Where the entries of schema 1's ``score`` are in the matcher's recipe."""
+
+
+@dataclass(frozen=True)
+class TapInfo:
+    """A layer whose output is used: its stride in pixels and its channels, 0 where not recorded."""
+
+    layer: str
+    stride: int = 0
+    channels: int = 0
 
 
 @dataclass(frozen=True)
@@ -22,7 +42,7 @@ class BackboneInfo:
 
     Attributes:
         name: for example ``efficientnet-lite0``.
-        taps: the layers whose outputs are concatenated.
+        layers: the taps, whose outputs are concatenated.
         channels: length of a feature vector.
         stride: image pixels per feature cell, both directions.
         coarse_stride: the same for the pooled second output.
@@ -31,79 +51,39 @@ class BackboneInfo:
     """
 
     name: str
-    taps: tuple[str, ...]
+    layers: tuple[TapInfo, ...]
     channels: int
     stride: int
     coarse_stride: int
     align: int
     weights: dict[str, str]
 
+    @property
+    def taps(self) -> tuple[str, ...]:
+        """Names of the layers."""
+        return tuple(tap.layer for tap in self.layers)
 
-@dataclass(frozen=True)
-class Recipe:
-    """How the runtime turns features into boxes; each field is one choice that was measured.
-
-    Attributes:
-        alpha: factor on the cosine similarity inside both softmaxes (paper, section 3.2).
-        competitors: this many patches around the template, those most similar to it, join the
-            softmax over the template.
-        min_side: templates are enlarged until the root of their area is this many pixels.
-        max_side: templates are shrunk until the root of their area is this many pixels.
-        max_enlarge: never enlarge by more than this.
-        max_pixels: largest image, in pixels at the working resolution.
-        refine: move each match to where its patches agree best at the finer stride.
-        exclusive: patches agree by how surely a cell is its own patch, among all patches and
-            competitors; otherwise by similarity alone.
-        candidates: this many of the best windows are placed exactly before the best is chosen.
-        size_step: the size of what is found is estimated between this factor smaller and larger;
-            0 keeps the template's size, as a mask does.
-    """
-
-    alpha: float = 25.0
-    competitors: int = 64
-    min_side: float = 32.0
-    max_side: float = 64.0
-    max_enlarge: float = 4.0
-    max_pixels: int = 64_000_000
-    refine: bool = True
-    exclusive: bool = True
-    candidates: int = 3
-    size_step: float = 1.15
-
-
-@dataclass(frozen=True)
-class ScoreMap:
-    """Monotone map from the evidence for a match to a score: logistic regression.
-
-    ``score = 1 / (1 + exp(-(slope * log(evidence) + likeness * l + offset)))`` with the mean
-    quality of the window in [0, 1], and the mean over its cells of the similarity ``l`` to the
-    patch of the template they resemble most, in [-1, 1]. Quality says how exclusive a match is,
-    likeness how good: the best match of an absent object may be exclusive, but it is poor.
-    ``threshold`` is the score from which a match counts as found. The defaults were fitted on the
-    default backbone, to pairs of frames with and without the object; the offset is a little higher
-    than fitted, so that about as many objects are missed as imagined.
-    """
-
-    slope: float = 2.2
-    likeness: float = 22.9
-    offset: float = 1.1
-    threshold: float = 0.5
-
-    def __call__(self, evidence: float, likeness: float) -> float:
-        """Score in [0, 1]."""
-        if evidence <= 0.0 or not math.isfinite(evidence):
-            return 0.0
-        odds = self.slope * math.log(evidence) + self.likeness * likeness + self.offset
-        return 1.0 / (1.0 + math.exp(min(-odds, 700.0)))
+    @property
+    def label(self) -> str:
+        """Network and taps, as ``name:tap+tap``."""
+        return f"{self.name}:{'+'.join(self.taps)}"
 
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """Name, dtype and shape of a graph's input or output; a string is a dynamic dimension."""
+    """A graph's input or output.
+
+    Attributes:
+        name: as in the ONNX file.
+        dtype: numpy's name of it.
+        shape: a string is a dynamic dimension.
+        ranges: dynamic dimension -> smallest and largest size; ``None`` is no limit.
+    """
 
     name: str
     dtype: str
     shape: tuple[int | str, ...]
+    ranges: dict[str, tuple[int, int | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -125,58 +105,84 @@ class BundleSpec:
     Attributes:
         backbone: what makes the features.
         preprocessing: what happens to a picture before, inside the features graph.
-        recipe: how the runtime matches.
-        score: from evidence to score.
+        recipes: how the runtime matches, tracks, aligns and verifies.
         opset: of the ONNX files.
-        files: by name.
+        files: by name, which is a plain one: the file lies in the bundle's folder.
+        fits: where the fitted numbers of the recipes come from.
         tools: versions of what made the bundle.
         calibration: of the INT8 files.
         network: the trained network in it: its task, its matching layer, and how it was trained.
         task: ``match``, ``align`` or ``verify``; what its features were chosen, and are checked,
             for.
-        schema: version of this record.
+        schema: version of the record that was read; what is written has the present one.
     """
 
     backbone: BackboneInfo
     preprocessing: dict[str, Any]
-    recipe: Recipe
-    score: ScoreMap
+    recipes: Recipes
     opset: int
     files: dict[str, FileInfo]
+    fits: tuple[FitRecord, ...] = ()
     tools: dict[str, str] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
     network: dict[str, Any] = field(default_factory=dict)
     task: str = "match"
-    schema: int = SCHEMA_VERSION
+    schema: int = field(default=SCHEMA_VERSION, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse names that lead out of the bundle's folder.
+
+        Raises:
+            ValueError: one of the files is not named by a plain name.
+        """
+        for name in self.files:
+            if not is_plain_name(name):
+                raise ValueError(f"file {name!r} is not a plain name inside the bundle's folder")
+
+    def calibrated(self, task: str) -> bool:
+        """Whether the fitted numbers of a task were fitted for this backbone, temperature and all.
+
+        Args:
+            task: ``match``, ``track``, ``align`` or ``verify``.
+        """
+        recipe, alpha = self.recipes.of(task), self.recipes.match.alpha
+        return any(
+            fit.task == task and fit.covers(recipe, self.backbone.label, alpha) for fit in self.fits
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain dictionary for ``json.dump``."""
-        return asdict(self)
+        data = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        backbone = asdict(self.backbone)
+        backbone["taps"] = backbone.pop("layers")
+        return data | {
+            "backbone": backbone,
+            "recipes": self.recipes.as_dict(),
+            "fits": [fit.as_dict() for fit in self.fits],
+            "files": {name: _file_to_json(info) for name, info in self.files.items()},
+            "schema": SCHEMA_VERSION,
+        }
 
     def with_recipe(self, changes: Mapping[str, float]) -> BundleSpec:
-        """The same with other choices in the recipe.
+        """The same with other choices in the matcher's recipe.
 
         Args:
-            changes: field of :class:`Recipe` -> value.
+            changes: field of :class:`MatchRecipe` -> value; 0 and 1 stand for a switch.
 
         Raises:
             InputError: an unknown field, or a value with which nothing could be computed.
         """
-        types = {f.name: type(f.default) for f in fields(Recipe)}
+        types = {entry.name: type(entry.default) for entry in fields(MatchRecipe)}
         for name in changes:
             if name not in types:
                 raise InputError(f"the recipe has no {name!r}; choose from {', '.join(types)}")
-        try:
-            typed = {name: types[name](value) for name, value in changes.items()}
-            spec = replace(self, recipe=replace(self.recipe, **typed))
-            _check_ranges(spec)
-        except (ValueError, OverflowError) as error:
-            raise InputError(f"recipe: {error}") from error
-        return spec
+        typed = {name: _of_type(types[name], value) for name, value in changes.items()}
+        recipe = replace(self.recipes.match, **typed)
+        return replace(self, recipes=replace(self.recipes, match=recipe))
 
     @classmethod
     def from_json(cls, data: Any) -> BundleSpec:
-        """Read the dictionary that :meth:`to_json` made.
+        """Read the dictionary that :meth:`to_json` made, of this schema or an earlier one.
 
         Raises:
             BundleError: another schema version, or a field is missing or of the wrong type.
@@ -184,25 +190,26 @@ class BundleSpec:
         if not isinstance(data, dict):
             raise BundleError("bundle.json is not an object; export the bundle again")
         schema = data.get("schema")
-        if schema != SCHEMA_VERSION:
+        if schema not in READABLE or isinstance(schema, bool):
             raise BundleError(
                 f"bundle.json has schema version {schema!r}, this runtime reads "
-                f"{SCHEMA_VERSION}; export the bundle again with this version of qatm"
+                f"{READABLE[0]} to {READABLE[-1]}; export the bundle again with this version of "
+                "qatm"
             )
         try:
             spec = cls(
                 backbone=_backbone(data["backbone"]),
                 preprocessing=dict(data["preprocessing"]),
-                recipe=_record(Recipe, data["recipe"]),
-                score=_record(ScoreMap, data["score"]),
+                recipes=_first_recipes(data) if schema == 1 else Recipes.from_dict(data["recipes"]),
                 opset=int(data["opset"]),
                 files={str(name): _file(entry) for name, entry in data["files"].items()},
+                fits=() if schema == 1 else tuple(FitRecord.from_dict(f) for f in data["fits"]),
                 tools=dict(data.get("tools", {})),
                 calibration=dict(data.get("calibration", {})),
                 network=dict(data.get("network", {})),
                 task=_task(data),
+                schema=schema,
             )
-            _check_ranges(spec)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise BundleError(
                 f"bundle.json is damaged ({type(error).__name__}: {error}); export the bundle again"
@@ -210,56 +217,51 @@ class BundleSpec:
         return spec
 
 
+def is_plain_name(name: str) -> bool:
+    """Whether a name is that of a file in a folder, on every system: no path, no drive, no dots."""
+    parts = (PurePosixPath(name).name, PureWindowsPath(name).name)
+    return parts == (name, name) and name not in ("", ".", "..") and ":" not in name
+
+
+def _of_type(kind: type, value: float) -> float:
+    """A number as a field's type has it, where it stands for such a value."""
+    if kind is bool and value in (0, 1):
+        return bool(value)
+    return int(value) if kind is int and float(value).is_integer() else value
+
+
 def _task(data: dict[str, Any]) -> str:
     """What a bundle is for; older ones say so only where they hold a network."""
     return str(data.get("task") or dict(data.get("network", {})).get("task") or "match")
 
 
-def _check_ranges(spec: BundleSpec) -> None:
-    """Refuse numbers with which nothing could be computed."""
-    for record in (spec.backbone, spec.recipe, spec.score):
-        for name, value in vars(record).items():
-            is_number = isinstance(value, (int, float))
-            if is_number and not math.isfinite(value):
-                raise ValueError(f"{name} is {value}")
-            if is_number and value <= 0 and name not in MAY_BE_ZERO:
-                raise ValueError(f"{name} is {value}; it must be positive")
-    if 0 < spec.recipe.size_step <= 1:
-        raise ValueError(f"size_step is {spec.recipe.size_step}; it must be above 1, or 0 for none")
-    if spec.backbone.align % spec.backbone.coarse_stride:
-        raise ValueError(
-            f"align {spec.backbone.align} is no multiple of {spec.backbone.coarse_stride}"
-        )
-
-
-def _record(kind: type, data: dict[str, Any]) -> Any:
-    """Build a flat dataclass, each value turned into the type of the field's default."""
-    known = {f.name: f for f in fields(kind)}
-    unknown = set(data) - set(known)
-    if unknown:
-        raise ValueError(f"unknown field {sorted(unknown)[0]!r}")
-    return kind(**{name: type(known[name].default)(value) for name, value in data.items()})
+def _first_recipes(data: dict[str, Any]) -> Recipes:
+    """The recipes of schema 1, which had the matcher's in two entries; the others are as usual."""
+    score = {SCORE_FIELDS[name]: value for name, value in data["score"].items()}
+    return Recipes(match=MatchRecipe.from_dict({**data["recipe"], **score}))
 
 
 def _backbone(data: dict[str, Any]) -> BackboneInfo:
-    """Read the ``backbone`` entry."""
-    return BackboneInfo(
-        name=str(data["name"]),
-        taps=tuple(str(tap) for tap in data["taps"]),
-        channels=int(data["channels"]),
-        stride=int(data["stride"]),
-        coarse_stride=int(data["coarse_stride"]),
-        align=int(data["align"]),
-        weights={str(k): str(v) for k, v in data["weights"].items()},
+    """Read the ``backbone`` entry; schema 1 had the names of the taps only."""
+    layers = tuple(
+        TapInfo(str(tap["layer"]), int(tap["stride"]), int(tap["channels"]))
+        if isinstance(tap, dict)
+        else TapInfo(str(tap))
+        for tap in data["taps"]
     )
+    numbers = {n: int(data[n]) for n in ("channels", "stride", "coarse_stride", "align")}
+    for name, value in numbers.items():
+        if value <= 0:
+            raise ValueError(f"{name} is {value}; it must be positive")
+    if numbers["align"] % numbers["coarse_stride"]:
+        raise ValueError(f"align {numbers['align']} is no multiple of {numbers['coarse_stride']}")
+    weights = {str(k): str(v) for k, v in data["weights"].items()}
+    return BackboneInfo(name=str(data["name"]), layers=layers, weights=weights, **numbers)
 
 
 def _file(data: dict[str, Any]) -> FileInfo:
     """Read one entry of ``files``."""
-    tensors = {
-        side: tuple(TensorInfo(t["name"], t["dtype"], tuple(t["shape"])) for t in data[side])
-        for side in ("inputs", "outputs")
-    }
+    tensors = {side: tuple(_tensor(t) for t in data[side]) for side in ("inputs", "outputs")}
     return FileInfo(
         role=str(data["role"]),
         precision=str(data["precision"]),
@@ -268,3 +270,21 @@ def _file(data: dict[str, Any]) -> FileInfo:
         inputs=tensors["inputs"],
         outputs=tensors["outputs"],
     )
+
+
+def _tensor(data: dict[str, Any]) -> TensorInfo:
+    """Read one input or output; schema 1 had no ranges."""
+    ranges = {
+        str(name): (int(low), None if high is None else int(high))
+        for name, (low, high) in data.get("ranges", {}).items()
+    }
+    return TensorInfo(str(data["name"]), str(data["dtype"]), tuple(data["shape"]), ranges)
+
+
+def _file_to_json(info: FileInfo) -> dict[str, Any]:
+    """An entry of ``files``; ranges only where there are some."""
+    data = asdict(info)
+    for tensor in (*data["inputs"], *data["outputs"]):
+        if not tensor["ranges"]:
+            del tensor["ranges"]
+    return data

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -219,6 +219,24 @@ def sidecars(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*{SIDECAR_SUFFIX}"))
 
 
+def engines_for(bundle: Bundle, flavour: str) -> Iterator[EngineInfo | BundleError]:
+    """What the sidecars of a flavour say, or why one cannot be read.
+
+    A damaged one does not say whose it is; its name does, if it is as the export names it. One of
+    another flavour is no reason not to use this flavour's engines.
+    """
+    others = set(FLAVOURS) - {flavour}
+    for path in sidecars(bundle.path):
+        try:
+            info = EngineInfo.load(path)
+        except BundleError as error:
+            if others.isdisjoint(path.name.split(".")):
+                yield error
+            continue
+        if info.flavour == flavour:
+            yield info
+
+
 def engine_problems(bundle: Bundle) -> list[str]:
     """What is wrong with the engines of a bundle, whether or not this machine can run them.
 
@@ -250,17 +268,17 @@ def select_engine(
         DeviceError: there is none; the text says what is wrong with each candidate.
     """
     reasons: list[str] = []
-    for path in sidecars(bundle.path):
-        try:
-            info = EngineInfo.load(path)
-            if (info.role, info.precision, info.flavour) != (role, precision, flavour):
+    for info in engines_for(bundle, flavour):
+        if isinstance(info, BundleError):
+            reasons.append(str(info))
+        elif (info.role, info.precision) == (role, precision):
+            try:
+                info.check_machine(flavour, version, sm)
+                info.check_bundle(bundle)
+            except QatmError as error:
+                reasons.append(str(error))
                 continue
-            info.check_machine(flavour, version, sm)
-            info.check_bundle(bundle)
-        except QatmError as error:
-            reasons.append(str(error))
-            continue
-        return info
+            return info
     if reasons:
         raise DeviceError("; ".join(reasons))
     raise DeviceError(

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backends.devices import open_backend
+from ..backends.graph import Device, Precision
 from ..boxes import Box, box_iou, move_inside
-from ..bundle.folder import Bundle
-from ..errors import DeviceError, ImageError, InputError, TemplateError
+from ..errors import ImageError, InputError, TemplateError
 from ..images import Image, as_bgr
 from ..patches.encoder import Encoder, FeatureMap
 from ..patches.similarity import TINY, quality_map
 from ..patches.windows import OVERLAP, Peak, find_peaks, window_mean, window_response
-from .matches import Match, MatcherInfo, QualityMap, describe
+from ..session import Session, SessionTask, Source
+from .matches import Match, QualityMap
 from .placing import Place, Placer
 from .template import Template, TemplateEncoder, TemplateLevel, is_flat
 
@@ -32,16 +30,16 @@ LIKELIHOOD_WEIGHT = 0.08
 """What a unit of mean log-likelihood counts beside one of log response between candidates."""
 
 
-class Matcher:
+class Matcher(SessionTask):
     """Finds templates in images.
 
     Images are ``(H, W, 3)`` uint8 BGR (grey and BGRA are converted); boxes are ``(x, y, w, h)`` in
     pixels. Several threads may call :meth:`match` and :meth:`encode_template` of one matcher at
-    once; :meth:`set_template` and :meth:`close` change it and are not for concurrent use.
+    once; :meth:`set_template` changes it and is not for concurrent use.
 
     Args:
-        bundle: folder written by ``qatm-export``, or a bundle that was loaded; ``None`` is the
-            bundle inside the package.
+        bundle: folder written by ``qatm-export``, a bundle that was loaded, or a session to share;
+            ``None`` is the bundle inside the package.
         device: ``auto`` (the best that works; :attr:`info` says which), ``cpu``, ``cuda``,
             ``tensorrt`` or ``tensorrt-rtx``.
         precision: ``auto``, ``fp32``, ``fp16`` or ``int8``.
@@ -50,30 +48,27 @@ class Matcher:
     Raises:
         BundleError: the bundle is missing, damaged, or lacks the precision.
         DeviceError: what was asked for is not available here.
+        InputError: ``device``, ``precision`` or ``threads`` beside a session.
     """
+
+    TASK = "match"
 
     def __init__(
         self,
-        bundle: str | Path | Bundle | None = None,
-        device: str = "auto",
+        bundle: Source | Session | None = None,
+        device: Device = "auto",
         *,
-        precision: str = "auto",
+        precision: Precision = "auto",
         threads: int | None = None,
     ) -> None:
-        self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
-        spec = self.bundle.spec
-        self._backend = open_backend(self.bundle, device, precision, threads)
-        self._encoder = Encoder(self._backend, spec.backbone)
-        self._placer = Placer(self._encoder, spec.recipe)
+        super().__init__(bundle, device, precision, threads)
+        recipe = self.bundle.spec.recipes.match
+        self._recipe = recipe
+        self._encoder = Encoder(self.session)
+        self._placer = Placer(self._encoder, recipe)
         self._model = self.bundle.file_hash("features", "fp32")
-        self._templates = TemplateEncoder(self._encoder, spec.recipe, self._model)
+        self._templates = TemplateEncoder(self._encoder, recipe, self._model)
         self._template: Template | None = None
-        self._closed = False
-
-    @property
-    def info(self) -> MatcherInfo:
-        """What this matcher runs on."""
-        return describe(self.bundle, self._backend)
 
     @property
     def template(self) -> Template | None:
@@ -133,7 +128,7 @@ class Matcher:
             raise InputError(f"top_k is {top_k}; it must be at least 1")
         if min_score is not None and not 0 <= min_score <= 1:
             raise InputError(f"min_score is {min_score}; scores lie between 0 and 1")
-        picture, recipe = as_bgr(image), self.bundle.spec.recipe
+        picture, recipe = as_bgr(image), self._recipe
         encoded: dict[float, FeatureMap] = {}
         matches: list[Match] = []
         for index, template in enumerate(self._checked(templates)):
@@ -172,26 +167,8 @@ class Matcher:
         cell = (stride / features.scale_x, stride / features.scale_y)
         return QualityMap(values, cell, (picture.shape[1], picture.shape[0]))
 
-    def close(self) -> None:
-        """Release the runtime's resources; the matcher cannot be used afterwards."""
-        if not self._closed:
-            self._backend.close()
-            self._closed = True
-
-    def __enter__(self) -> Matcher:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise DeviceError("this matcher is closed; make a new one")
+    def _threshold(self) -> float:
+        return self._recipe.threshold
 
     def _checked(self, templates: Sequence[Template] | None) -> Sequence[Template]:
         """The templates to look for, made by this model."""
@@ -225,7 +202,7 @@ class Matcher:
                 f"the template ({size} px) is larger than the image ({width}x{height} px); "
                 "search a larger image or use a smaller template"
             )
-        limit = self.bundle.spec.recipe.max_pixels
+        limit = self._recipe.max_pixels
         fitting = [lv for lv in template.levels if height * width * lv.scale**2 <= limit]
         if not fitting:
             raise ImageError(
@@ -236,7 +213,7 @@ class Matcher:
         return fitting[0]
 
     def _quality(self, rows: Array, target: Array, cells: Array) -> Array:
-        return quality_map(self._backend, rows, target, cells, self.bundle.spec.recipe.alpha)
+        return quality_map(self.session, rows, target, cells, self._recipe.alpha)
 
     def _search(self, level: TemplateLevel, features: FeatureMap, count: int) -> list[Peak]:
         """The best windows of the coarse map, in coarse cells, with their evidence.
@@ -259,7 +236,7 @@ class Matcher:
         self, level: TemplateLevel, features: FeatureMap, count: int
     ) -> list[tuple[Peak, Place]]:
         """The best windows and where exactly they lie, best first."""
-        recipe, stride = self.bundle.spec.recipe, self._encoder.coarse_stride
+        recipe, stride = self._recipe, self._encoder.coarse_stride
         peaks = self._search(level, features, max(count, recipe.candidates))
         least = RIVAL * peaks[0].response
         placed: list[tuple[Peak, Place]] = []
@@ -283,7 +260,6 @@ class Matcher:
         index: int,
     ) -> Match:
         """Turn a place into a match in pixels of the image, of the template's size."""
-        spec = self.bundle.spec
         width, height = template.size
         scale_x, scale_y = features.scale_x, features.scale_y
         working_box = Box(place.x, place.y, width * scale_x, height * scale_y)
@@ -292,8 +268,8 @@ class Matcher:
             box = move_inside(box, *features.size)
         # What is left of a single colour are effects of the border, and those match one to one.
         flat = template.flat or is_flat(features.working, working_box, None)
-        score = 0.0 if flat else spec.score(peak.evidence, place.likeness)
-        found = score >= (spec.score.threshold if min_score is None else min_score)
+        score = 0.0 if flat else self._recipe.score(peak.evidence, place.likeness)
+        found = score >= (self._recipe.threshold if min_score is None else min_score)
         return Match(box, score, found, index)
 
     def _resized(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backends.devices import Backend
 from ..boxes import Box
-from ..bundle.folder import Bundle
 
 Array = NDArray[Any]
 
@@ -31,32 +29,6 @@ class Match:
     score: float
     found: bool
     template: int = 0
-
-
-TRACKING = "tracking"
-UNCERTAIN = "uncertain"
-LOST = "lost"
-
-
-@dataclass(frozen=True)
-class Track:
-    """Where a followed object is in one frame.
-
-    Attributes:
-        box: ``(x, y, w, h)`` in pixels of the frame; of a lost object, its last box.
-        score: 0 to 1; how surely it is the object.
-        state: ``tracking``, ``uncertain`` (out of sight for a moment, or hardly recognisable) or
-            ``lost``.
-    """
-
-    box: Box
-    score: float
-    state: str
-
-    @property
-    def found(self) -> bool:
-        """Whether the object is not lost."""
-        return self.state != LOST
 
 
 @dataclass(frozen=True)
@@ -87,50 +59,3 @@ class QualityMap:
         map_y = np.clip(inverse[1, 1] * y + inverse[1, 2], 0, rows - 1).astype(np.float32)
         grid = np.meshgrid(map_x, map_y)
         return cv2.remap(self.values, grid[0], grid[1], cv2.INTER_LINEAR)
-
-
-@dataclass(frozen=True)
-class MatcherInfo:
-    """What a matcher runs on.
-
-    Attributes:
-        bundle: folder of the bundle.
-        backbone: network and taps.
-        precision: of the features graph.
-        device: the device in use, never the one merely asked for.
-        provider: the runtime's execution provider in use.
-        alpha: factor on the similarity.
-        stride: pixels per cell at the working resolution.
-        threshold: score from which a match is found.
-        hashes: SHA-256 of each file of the bundle.
-    """
-
-    bundle: str
-    backbone: str
-    precision: str
-    device: str
-    provider: str
-    alpha: float
-    stride: int
-    threshold: float
-    hashes: dict[str, str]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain dictionary, for JSON."""
-        return asdict(self)
-
-
-def describe(bundle: Bundle, backend: Backend) -> MatcherInfo:
-    """What a matcher or tracker of this bundle and backend runs on."""
-    spec = bundle.spec
-    return MatcherInfo(
-        bundle=str(bundle.path),
-        backbone=f"{spec.backbone.name}:{'+'.join(spec.backbone.taps)}",
-        precision=backend.precision,
-        device=backend.device,
-        provider=backend.provider,
-        alpha=spec.recipe.alpha,
-        stride=spec.backbone.stride,
-        threshold=spec.score.threshold,
-        hashes={name: info.sha256 for name, info in spec.files.items()},
-    )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..boxes import Box
-from ..bundle.manifest import Recipe
+from ..bundle.recipes import MatchRecipe
 from ..images import Image
 from ..patches.agreement import fit_windows
 from ..patches.encoder import Encoder, FeatureMap
@@ -75,7 +75,7 @@ class Placer:
         recipe: of the bundle.
     """
 
-    def __init__(self, encoder: Encoder, recipe: Recipe) -> None:
+    def __init__(self, encoder: Encoder, recipe: MatchRecipe) -> None:
         self.encoder = encoder
         self.recipe = recipe
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..boxes import Box, box_in_frame
-from ..bundle.manifest import Recipe
+from ..bundle.recipes import MatchRecipe
 from ..errors import TemplateError
 from ..images import Image
 from ..patches.encoder import Encoder
@@ -139,7 +139,7 @@ def _grid(data: Any, prefix: str) -> PatchGrid:
     return PatchGrid(rows, target, footprint, (x, y))
 
 
-def working_scale(width: float, height: float, recipe: Recipe) -> float:
+def working_scale(width: float, height: float, recipe: MatchRecipe) -> float:
     """Working pixels per image pixel that give a template a useful number of patches."""
     side = float(np.sqrt(width * height))
     wanted = min(max(1.0, recipe.min_side / side), recipe.max_side / side)
@@ -150,7 +150,7 @@ def working_scale(width: float, height: float, recipe: Recipe) -> float:
 class TemplateEncoder:
     """Encodes templates for one bundle."""
 
-    def __init__(self, encoder: Encoder, recipe: Recipe, model: str) -> None:
+    def __init__(self, encoder: Encoder, recipe: MatchRecipe, model: str) -> None:
         self.encoder = encoder
         self.recipe = recipe
         self.model = model

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backends.devices import Backend
-from ..bundle.manifest import BackboneInfo
 from ..errors import ImageError
 from ..images import Image, pad_to_multiple, resize_to
+from ..session import Session
 
 Array = NDArray[Any]
 
@@ -49,10 +48,11 @@ class FeatureMap:
 
 
 class Encoder:
-    """Resizes, pads and encodes images with one backend."""
+    """Resizes, pads and encodes images with one session."""
 
-    def __init__(self, backend: Backend, backbone: BackboneInfo) -> None:
-        self.backend = backend
+    def __init__(self, session: Session) -> None:
+        backbone = session.bundle.spec.backbone
+        self.session = session
         self.stride = backbone.stride
         self.coarse_stride = backbone.coarse_stride
         self.align = backbone.align
@@ -80,12 +80,12 @@ class Encoder:
     def in_one_piece(self, rows: int, columns: int) -> bool:
         """Whether a working image of this size is encoded whole, not in tiles."""
         sides = (math.ceil(side / self.align) * self.align for side in (rows, columns))
-        return rows * columns <= WHOLE and self.backend.takes_image(*sides)
+        return rows * columns <= WHOLE and self.session.takes_image(*sides)
 
     def encode_crop(self, working: Image) -> tuple[Array, Array]:
         """Fine and coarse features of an image that is already at its working resolution."""
         rows, columns = working.shape[:2]
-        fine, coarse = self.backend.features(pad_to_multiple(working, self.align))
+        fine, coarse = self.session.features(pad_to_multiple(working, self.align))
         return (
             _cut(fine, rows, columns, self.stride),
             _cut(coarse, rows, columns, self.coarse_stride),

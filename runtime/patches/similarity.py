@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backends.devices import Backend
+from ..session import Session
 
 Array = NDArray[Any]
 
@@ -27,11 +27,11 @@ NEVER = np.float32(1e4)
 TINY = np.finfo(np.float32).tiny
 
 
-def quality_map(backend: Backend, rows: Array, target: Array, search: Array, alpha: float) -> Array:
+def quality_map(session: Session, rows: Array, target: Array, search: Array, alpha: float) -> Array:
     """Quality of each search cell (paper, equation 5), ``(H, W)`` float32 in [0, 1].
 
     Args:
-        backend: runs the matching graph.
+        session: runs the matching graph.
         rows: ``(M, C)`` raw features.
         target: ``(M,)`` float32, 1 for the template's own rows, 0 for competitors.
         search: ``(C, H, W)`` raw features.
@@ -39,8 +39,8 @@ def quality_map(backend: Backend, rows: Array, target: Array, search: Array, alp
     """
     height, width = search.shape[1:]
     small = len(rows) * height * width <= WHOLE
-    if small and backend.takes_match(len(rows), height, width):
-        return backend.quality(rows, target, np.ascontiguousarray(search))
+    if small and session.takes_match(len(rows), height, width):
+        return session.quality(rows, target, np.ascontiguousarray(search))
     flat = search.reshape(search.shape[0], -1)
     return stream_quality(rows, target, flat, alpha).reshape(height, width)
 

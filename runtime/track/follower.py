@@ -5,20 +5,14 @@ from __future__ import annotations
 import math
 
 from ..boxes import Box
+from ..bundle.recipes import log_odds
 from ..images import Image
-from ..match.matches import LOST, TRACKING, UNCERTAIN, Track
 from ..patches.encoder import Encoder
 from ..patches.region import Region, RegionFeatures
 from .options import TrackerOptions
+from .presence import LOST, TRACKING, Belief, Track
 from .redetect import WholeFrameSearch
 from .target import Sighting, TargetModel
-
-MOST_ODDS = 3.0
-"""Belief beyond this is no surer: an object that was seen for hours can vanish as fast as any."""
-
-
-SECOND_LOOKS = 3
-"""Frames between two looks for a place that fits better than where the object was found again."""
 
 
 class Follower:
@@ -40,13 +34,17 @@ class Follower:
         self.search = WholeFrameSearch(self.model)
         self.centre = self.model.centre
         self.size = 1.0
-        self.state = TRACKING
         self._move = (0.0, 0.0)
-        self._belief = MOST_ODDS
+        self._belief = Belief(options)
         self._sure = self._settled = self.centre, self.size
         self._seen_for = self.options.probation
-        self._fit = MOST_ODDS
+        self._fit = options.most_odds
         self._lost_for = self._doubted = self._unsized = 0
+
+    @property
+    def state(self) -> str:
+        """``tracking``, ``uncertain`` or ``lost``."""
+        return self._belief.state
 
     @property
     def box(self) -> Box:
@@ -75,7 +73,7 @@ class Follower:
         if self.state == LOST:
             score = self._look_again(frame, score)
         else:
-            self._believe(score)
+            self._belief.weigh(score)
             if self.state == TRACKING and self._seen_for < self.options.probation:
                 score = self._doubt(frame, score)
             elif self.state == TRACKING and score >= self.options.found_score:
@@ -93,9 +91,9 @@ class Follower:
         Team-mates fit well enough to be found while the object itself is hidden, but not as well as
         the object once it is back. Returns the score of the place that is kept.
         """
-        self._fit += (log_odds(score) - self._fit) / SECOND_LOOKS
+        self._fit += (log_odds(score) - self._fit) / self.options.doubt_every
         self._doubted += 1
-        if self._doubted % SECOND_LOOKS:
+        if self._doubted % self.options.doubt_every:
             return score
         best, kept, place = self._fit + self.options.rival_margin, score, None
         apart = self.model.side * self.size / 2
@@ -112,22 +110,14 @@ class Follower:
     def _found_at(self, centre: tuple[float, float], size: float, fit: float) -> None:
         """Go on from another place, with the log-odds of what is seen there."""
         self.centre, self.size, self._move = centre, size, (0.0, 0.0)
-        self.state, self._belief, self._fit = TRACKING, _bounded(fit), fit
+        self._fit = fit
+        self._belief.begin_again(fit)
         self._lost_for = self._seen_for = self._doubted = 0
 
     def _look_at(self, frame: Image, centre: tuple[float, float], size: float) -> Sighting:
         """What is seen around a place of the frame."""
         region = Region.around(centre, self.model.scale / size, *self.model.region_size)
         return self.model.look(self.model.encode(frame, region), centre)
-
-    def _believe(self, score: float) -> None:
-        """Weigh a frame's score with those before it."""
-        o = self.options
-        self._belief = o.inertia * self._belief + (1 - o.inertia) * _bounded(log_odds(score))
-        if self._belief >= _bounded(log_odds(o.found_score)):
-            self.state = TRACKING
-        else:
-            self.state = LOST if self._belief < _bounded(log_odds(o.lost_score)) else UNCERTAIN
 
     def _look_again(self, frame: Image, score: float) -> float:
         """Look for a lost object; returns the best score.
@@ -163,15 +153,7 @@ class Follower:
 
     def score(self, sighting: Sighting) -> float:
         """How surely a sighting shows the object, 0 to 1."""
-        looks = (sighting.first, sighting.recent)
-        if min(look.contested for look in looks) <= 0:
-            return 0.0
-        o = self.options
-        odds = o.score_offset + o.agreement_weight * sighting.agreement
-        for contested, alone in looks:
-            odds += o.quality_weight * math.log(contested)
-            odds += o.share_weight * math.log(contested / alone)
-        return 1 / (1 + math.exp(min(-odds, 700.0)))
+        return self.options.score((sighting.first, sighting.recent), sighting.agreement)
 
     def _expected(self) -> tuple[float, float]:
         """Where the object should be in the next frame."""
@@ -202,13 +184,3 @@ class Follower:
         size = self.size * (measured / self.size) ** self.options.scale_gain
         limit = self.options.max_scale
         self.size = min(max(size, 1 / limit), limit)
-
-
-def log_odds(score: float) -> float:
-    """Log-odds of a score in [0, 1], within what double precision tells apart."""
-    return math.log(max(score, 1e-15) / max(1 - score, 1e-15))
-
-
-def _bounded(odds: float) -> float:
-    """Log-odds within what is believed at most."""
-    return min(max(odds, -MOST_ODDS), MOST_ODDS)

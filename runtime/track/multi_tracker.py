@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
+from ..backends.graph import Device, Precision
 from ..errors import InputError
 from ..images import Image, as_bgr
-from ..match.matches import Track
 from ..patches.region import Region, RegionFeatures
+from ..session import Session, Source
 from .follower import Follower
 from .options import TrackerOptions
+from .presence import Track
 from .shared_regions import group_regions, part_of
 from .target import encode_region
 from .tracker import TrackerBase
@@ -25,19 +26,16 @@ class MultiTracker(TrackerBase):
 
     def __init__(
         self,
-        bundle: str | Path | None = None,
-        device: str = "auto",
+        bundle: Source | Session | None = None,
+        device: Device = "auto",
         *,
-        precision: str = "auto",
+        precision: Precision = "auto",
         threads: int | None = None,
         options: TrackerOptions | None = None,
     ) -> None:
         super().__init__(bundle, device, precision=precision, threads=threads, options=options)
         self._followers: dict[int, Follower] = {}
         self._next = 0
-
-    def __enter__(self) -> MultiTracker:
-        return self
 
     @property
     def ids(self) -> list[int]:

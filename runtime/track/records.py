@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from ..boxes import Box, as_box
 from ..errors import InputError
-from ..match.matches import LOST, TRACKING, UNCERTAIN
+from .presence import LOST, TRACKING, UNCERTAIN
 
 LOG = logging.getLogger(__name__)
 

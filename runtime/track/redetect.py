@@ -64,8 +64,8 @@ class WholeFrameSearch:
         rows, columns = features.coarse.shape[1:]
         if height > rows or width > columns:
             return []
-        backend = model.encoder.backend
-        quality = quality_map(backend, grid.rows, grid.target, features.coarse, model.alpha)
+        session = model.encoder.session
+        quality = quality_map(session, grid.rows, grid.target, features.coarse, model.alpha)
         response = window_response(quality, grid.footprint)
         return [
             (

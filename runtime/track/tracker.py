@@ -2,74 +2,57 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from ..backends.devices import open_backend
+from ..backends.graph import Device, Precision
 from ..boxes import box_in_frame
-from ..bundle.folder import Bundle
-from ..errors import DeviceError, InputError
+from ..errors import InputError
 from ..images import as_bgr
-from ..match.matches import MatcherInfo, Track, describe
 from ..patches.encoder import Encoder
+from ..session import Session, SessionTask, Source
 from .follower import Follower
 from .options import TrackerOptions
+from .presence import Track
 
 
-class TrackerBase:
-    """What trackers of one and of several objects have in common: a bundle, opened on a device."""
+class TrackerBase(SessionTask):
+    """What trackers of one and of several objects have in common."""
+
+    TASK = "track"
 
     def __init__(
         self,
-        bundle: str | Path | None = None,
-        device: str = "auto",
+        bundle: Source | Session | None = None,
+        device: Device = "auto",
         *,
-        precision: str = "auto",
+        precision: Precision = "auto",
         threads: int | None = None,
         options: TrackerOptions | None = None,
     ) -> None:
-        self.options = TrackerOptions() if options is None else options
-        self.bundle = Bundle.load(bundle)
-        self._backend = open_backend(self.bundle, device, precision, threads)
-        self._encoder = Encoder(self._backend, self.bundle.spec.backbone)
-        self._closed = False
-
-    @property
-    def info(self) -> MatcherInfo:
-        """What this tracker runs on."""
-        return describe(self.bundle, self._backend)
+        super().__init__(bundle, device, precision, threads)
+        recipes = self.bundle.spec.recipes
+        self.options = TrackerOptions.of(recipes.track) if options is None else options
+        self._alpha = recipes.match.alpha
+        self._encoder = Encoder(self.session)
 
     def reset(self) -> None:
         """Forget what is followed."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Release the runtime's resources; the tracker cannot be used afterwards."""
+        """Forget what is followed and give the session up; cannot be used afterwards."""
         self.reset()
-        if not self._closed:
-            self._backend.close()
-            self._closed = True
+        super().close()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise DeviceError("this tracker is closed; make a new one")
+    def _threshold(self) -> float:
+        return self.options.found_score
 
     def _follow(self, frame: Any, box: Any) -> Follower:
         """Begin to follow an object."""
         self._check_open()
         picture = as_bgr(frame, "frame")
         checked = box_in_frame(box, picture.shape[1], picture.shape[0])
-        alpha = self.bundle.spec.recipe.alpha
-        return Follower(self._encoder, alpha, self.options, picture, checked)
+        return Follower(self._encoder, self._alpha, self.options, picture, checked)
 
 
 class Tracker(TrackerBase):
@@ -77,35 +60,34 @@ class Tracker(TrackerBase):
 
     Frames are ``(H, W, 3)`` uint8 BGR (grey and BGRA are converted); boxes are ``(x, y, w, h)`` in
     pixels. The cost of a frame depends neither on its size nor on the object's while the object is
-    tracked. Not for use by several threads at once.
+    tracked. Not for use by several threads at once; several trackers of one session are.
 
     Args:
-        bundle: folder written by ``qatm-export``; ``None`` is the bundle inside the package.
+        bundle: folder written by ``qatm-export``, a bundle that was loaded, or a session to share;
+            ``None`` is the bundle inside the package.
         device: ``auto`` (the best that works; :attr:`info` says which), ``cpu``, ``cuda``,
             ``tensorrt`` or ``tensorrt-rtx``.
         precision: ``auto``, ``fp32``, ``fp16`` or ``int8``.
         threads: CPU threads; ``None`` lets the runtime choose.
-        options: how it follows; ``None`` is ``TrackerOptions()``.
+        options: how it follows; ``None`` is the bundle's recipe.
 
     Raises:
         BundleError: the bundle is missing, damaged, or lacks the precision.
         DeviceError: what was asked for is not available here.
+        InputError: ``device``, ``precision`` or ``threads`` beside a session.
     """
 
     def __init__(
         self,
-        bundle: str | Path | None = None,
-        device: str = "auto",
+        bundle: Source | Session | None = None,
+        device: Device = "auto",
         *,
-        precision: str = "auto",
+        precision: Precision = "auto",
         threads: int | None = None,
         options: TrackerOptions | None = None,
     ) -> None:
         super().__init__(bundle, device, precision=precision, threads=threads, options=options)
         self._follower: Follower | None = None
-
-    def __enter__(self) -> Tracker:
-        return self
 
     def init(self, frame: Any, box: Any) -> None:
         """Begin to follow an object.

@@ -10,17 +10,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backends.pair_network import PairNetwork, open_network
+from ..backends.graph import Graph
 from ..boxes import Box
-from ..bundle.folder import Bundle
+from ..bundle.recipes import logistic
 from ..images import Image, resize_to
 from ..patches.encoder import Encoder
 from .reference import ReferenceLevel, encode_padded, working_size
 from .verification import SeenRegion, empty_region
 
 Array = NDArray[Any]
-
-TASK = "verify"
 
 QUERY_SIZE = 128.0
 """Working size of a query, that of training."""
@@ -54,7 +52,7 @@ class Sight(NamedTuple):
     @property
     def score(self) -> float:
         """0 to 1."""
-        return 1.0 / (1.0 + math.exp(min(-self.decision, 700.0)))
+        return logistic(self.decision)
 
     @property
     def quality(self) -> Array:
@@ -63,22 +61,15 @@ class Sight(NamedTuple):
         return np.asarray(1 / (1 + odds), np.float32)
 
 
-def open_place_network(
-    bundle: Bundle, device: str, threads: int | None
-) -> tuple[Compare, PairNetwork]:
-    """The network of a bundle, and what to close in the end.
-
-    Raises:
-        BundleError: the bundle holds none for this task, or a damaged one.
-        DeviceError: the device does not work here, or there is no engine for it.
-    """
-    network = open_network(bundle, TASK, device, threads)
+def compare_with(network: Graph) -> Compare:
+    """How a network of the task ``verify`` compares a query with a reference."""
 
     def compare(query: Array, reference: Array) -> tuple[float, Array]:
-        decision, region = network.run({"query": query[None], "reference": reference[None]})
+        inputs = {"query": query[None], "reference": reference[None]}
+        decision, region = network.run({k: np.ascontiguousarray(v) for k, v in inputs.items()})
         return float(decision[0]), region[0]
 
-    return compare, network
+    return compare
 
 
 def look(

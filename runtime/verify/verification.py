@@ -15,14 +15,6 @@ from ..match.matches import QualityMap
 
 Array = NDArray[Any]
 
-HALF_SUPPORT = 16.0
-"""Support (weighted matches) that scores 0.5; below it lie 99 in 100 pairs of different places."""
-
-STEEPNESS = 5.0
-"""How fast the score changes with the logarithm of the support."""
-
-THRESHOLD = 0.5
-
 
 @dataclass(frozen=True)
 class SeenRegion:
@@ -59,13 +51,6 @@ class Verification:
     quality: QualityMap
     support: float = 0.0
     matches: int = 0
-
-
-def score_of(support: float) -> float:
-    """Score in [0, 1] of a support: logistic in its logarithm."""
-    if not support > 0:
-        return 0.0
-    return 1.0 / (1.0 + math.exp(min(STEEPNESS * math.log(HALF_SUPPORT / support), 700.0)))
 
 
 def empty_region(height: int, width: int) -> SeenRegion:

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import replace
-from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backends.devices import open_backend
+from ..backends.graph import Device, Precision
 from ..boxes import Box
-from ..bundle.folder import Bundle
-from ..errors import DeviceError, InputError
+from ..errors import InputError
 from ..images import Image, as_bgr, resize_to
-from ..match.matches import MatcherInfo, QualityMap, describe
+from ..match.matches import QualityMap
 from ..match.template import is_flat
 from ..patches.encoder import Encoder
+from ..session import Session, SessionTask, Source
 from .candidates import Candidate, EncodedQuery
 from .homography import fit_robustly, transform
 from .pair_matches import MATCHING, match_pairs
-from .place_network import FEW_CELLS, Compare, look, open_place_network, region_of_sight
+from .place_network import FEW_CELLS, Compare, compare_with, look, region_of_sight
 from .reference import (
     MAX_CELLS,
     ReferenceLevel,
@@ -35,7 +31,7 @@ from .reference import (
     working_size,
     wraps_around,
 )
-from .verification import THRESHOLD, SeenRegion, Verification, empty_region, region_of, score_of
+from .verification import SeenRegion, Verification, empty_region, region_of
 from .views import bend, outline, plausible, quarter_turns, scaling
 
 Array = NDArray[Any]
@@ -71,7 +67,7 @@ TOLERANCE = 12.0
 """Working pixels within which matches agree: one and a half cells."""
 
 
-class Verifier:
+class Verifier(SessionTask):
     """Tells whether photos show the place of a reference, and which part of it.
 
     The reference is encoded once, at several working resolutions, so that a query may show a
@@ -84,7 +80,8 @@ class Verifier:
 
     Args:
         reference: photo or panorama of the place.
-        bundle: folder written by ``qatm-export``; ``None`` is the bundle inside the package.
+        bundle: folder written by ``qatm-export``, a bundle that was loaded, or a session to share;
+            ``None`` is the bundle inside the package.
         device: as for ``Matcher``.
         precision: as for ``Matcher``.
         threads: CPU threads; ``None`` lets the runtime choose.
@@ -101,22 +98,25 @@ class Verifier:
 
     Raises:
         ImageError: the reference is not a usable image, or too small.
-        InputError: ``panorama``, ``matching`` or ``decide`` is something else.
+        InputError: ``panorama``, ``matching`` or ``decide`` is something else, or ``device``,
+            ``precision`` or ``threads`` is given beside a session.
         BundleError: the bundle is missing, damaged, or lacks the precision or the network.
         DeviceError: what was asked for is not available here.
     """
 
+    TASK = "verify"
+
     def __init__(
         self,
         reference: Any,
-        bundle: str | Path | None = None,
-        device: str = "auto",
+        bundle: Source | Session | None = None,
+        device: Device = "auto",
         *,
-        precision: str = "auto",
+        precision: Precision = "auto",
         threads: int | None = None,
         panorama: bool | Literal["auto"] = "auto",
-        matching: str = "qatm",
-        decide: str = "fit",
+        matching: Literal["qatm", "correlation", "cosine"] | str = "qatm",
+        decide: Literal["fit", "network"] | str = "fit",
     ) -> None:
         if matching not in MATCHING:
             raise InputError(f"matching is {matching!r}; choose one of {', '.join(MATCHING)}")
@@ -129,29 +129,20 @@ class Verifier:
         check_size(picture, "reference")
         self.size = (picture.shape[1], picture.shape[0])
         self.wraps = wraps_around(picture) if panorama == "auto" else bool(panorama)
-        self.bundle = Bundle.load(bundle)
-        self._backend = open_backend(self.bundle, device, precision, threads)
-        self._closing = ExitStack()
-        self._closing.callback(self._backend.close)
-        self._closed = False
+        super().__init__(bundle, device, precision, threads)
+        self._recipe = self.bundle.spec.recipes.verify
+        self._alpha = self.bundle.spec.recipes.match.alpha
         try:
             self._compare = None
             if decide == "network":
-                device = self._backend.device
-                self._compare, network = open_place_network(self.bundle, device, threads)
-                self._closing.callback(network.close)
-            self._encoder = Encoder(self._backend, self.bundle.spec.backbone)
+                self._compare = compare_with(self.session.network("verify"))
+            self._encoder = Encoder(self.session)
             self._flat = _flat(picture)
             most = MAX_CELLS if self._compare is None else FEW_CELLS
             self._levels = encode_levels(picture, self._encoder, wraps=self.wraps, most=most)
         except BaseException:
             self.close()
             raise
-
-    @property
-    def info(self) -> MatcherInfo:
-        """What this verifier runs on."""
-        return replace(describe(self.bundle, self._backend), threshold=THRESHOLD)
 
     def verify(self, query: Any, min_score: float | None = None) -> Verification:
         """Decide whether a photo shows the reference's place.
@@ -164,8 +155,7 @@ class Verifier:
             ImageError: not a usable image, or too small.
             InputError: ``min_score`` outside 0 to 1.
         """
-        if self._closed:
-            raise DeviceError("this verifier is closed; make a new one")
+        self._check_open()
         if min_score is not None and not 0 <= min_score <= 1:
             raise InputError(f"min_score is {min_score}; scores lie between 0 and 1")
         picture = as_bgr(query, "query")
@@ -181,8 +171,8 @@ class Verifier:
         else:
             best = self._search(picture)
         region = self._region(best, picture)
-        score = score_of(best.support) if region.mask.any() else 0.0
-        found = score >= (THRESHOLD if min_score is None else min_score)
+        score = self._recipe.score(best.support) if region.mask.any() else 0.0
+        found = score >= (self._recipe.threshold if min_score is None else min_score)
         return Verification(score, found, region, self._quality(best), best.support, best.matches)
 
     def _seen(self, picture: Image, compare: Compare, min_score: float | None) -> Verification:
@@ -191,26 +181,12 @@ class Verifier:
         stride = self._encoder.coarse_stride
         region = region_of_sight(sight, *self.size, stride, wraps=self.wraps)
         score = sight.score if region.mask.any() else 0.0
-        found = score >= (THRESHOLD if min_score is None else min_score)
+        found = score >= (self._recipe.threshold if min_score is None else min_score)
         cell = (stride / sight.level.scale[0], stride / sight.level.scale[1])
         return Verification(score, found, region, QualityMap(sight.quality, cell, self.size))
 
-    def close(self) -> None:
-        """Release the runtime's resources; the verifier cannot be used afterwards."""
-        if not self._closed:
-            self._closing.close()
-            self._closed = True
-
-    def __enter__(self) -> Verifier:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+    def _threshold(self) -> float:
+        return self._recipe.threshold
 
     def _search(self, picture: Image) -> Candidate:
         """The candidate with the most support, once more with the query bent to fit."""
@@ -278,8 +254,7 @@ class Verifier:
             size: width and height of the query in its own pixels.
             middle: column of the level around which the query is expected; ``None``: anywhere.
         """
-        alpha = self.bundle.spec.recipe.alpha
-        found = match_pairs(query.cells, level.cells, alpha, self._matching)
+        found = match_pairs(query.cells, level.cells, self._alpha, self._matching)
         first, second = query.centres[found.first], level.centres[found.second]
         best, support = None, 0.0
         for points in self._cut_open(second, level, middle):

@@ -9,14 +9,11 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
-from ..boxes import as_box
 from ..errors import InputError, VideoError
 from ..images import Image
-from ..match.matches import TRACKING, Track
-from ..track.tracker import Tracker
 from .live import Newest
 from .sources import Reader, Source, open_reader
 
@@ -141,47 +138,6 @@ def frames(
     """
     with Video(source, live=live, start=start, fps=fps) as video:
         yield from video
-
-
-def track_video(
-    source: Source,
-    box: Sequence[float],
-    *,
-    tracker: Tracker | None = None,
-    live: bool = False,
-    start: int = 0,
-    fps: float | None = None,
-) -> Generator[tuple[Frame, Track], None, None]:
-    """Follow an object through a source.
-
-    Args:
-        source: see :class:`Video`.
-        box: the object in the first frame, ``(x, y, w, h)`` in pixels.
-        tracker: used and left open. Default: one of its own, closed at the end.
-        live, start, fps: see :class:`Video`.
-
-    Yields:
-        Every frame with what the tracker says of it, the first one (the given box) included.
-
-    Raises:
-        BoxError: the box is malformed or outside the first frame.
-        VideoError, ImageError, InputError: see :class:`Video`.
-    """
-    box = as_box(box)
-    with Video(source, live=live, start=start, fps=fps) as video:
-        own = Tracker() if tracker is None else None
-        following = own or tracker
-        assert following is not None
-        try:
-            for place, frame in enumerate(video):
-                if place == 0:
-                    following.init(frame.image, box)
-                    yield frame, Track(box, 1.0, TRACKING)
-                else:
-                    yield frame, following.track(frame.image)
-        finally:
-            if own is not None:
-                own.close()
 
 
 def _numbered(reader: Reader, start: int, fps: float, *, clocked: bool) -> Iterator[Frame]:

@@ -18,7 +18,7 @@ from qatm.calib.quantise import quantise_features
 from qatm.calib.ranges import BINS, entropy_range, histogram, measure, percentile_range
 from qatm.calib.rounding import round_weights
 from qatm.runtime import Bundle, CalibrationError
-from qatm.runtime.backends.onnx import OnnxSession
+from qatm.runtime.backends.onnx import OnnxGraph
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def constants(model):
 
 
 def run(path, image):
-    return OnnxSession(path, "cpu").run({"image": image}, ["features", "coarse"])
+    return OnnxGraph(path, "cpu").run({"image": image}, ["features", "coarse"])
 
 
 def kinds_run(path):

@@ -14,11 +14,11 @@ import pytest
 import torch
 
 from qatm.export import bundle as bundle_writer
-from qatm.export.bundle import ExportOptions, export_bundle, staging_folder, with_alpha
+from qatm.export.bundle import ExportOptions, export_bundle, staging_folder
 from qatm.export.graphs import GraphExport, clearly_ranked, match_export, strip_metadata, write_onnx
 from qatm.model import QATM, build_backbone, standardise
 from qatm.runtime import Bundle, BundleError, ExportError, Matcher
-from qatm.runtime.backends.onnx import OnnxSession
+from qatm.runtime.backends.onnx import OnnxGraph
 from qatm.runtime.bundle.folder import MANIFEST, sha256_of
 
 TAPS = ("3", "6")
@@ -74,7 +74,7 @@ def test_manifest_describes_the_network(tiny_bundle):
     assert spec.preprocessing["order"] == backbone.preprocessing.order
     assert tuple(spec.preprocessing["mean"]) == backbone.preprocessing.mean
     assert spec.tools["torch"] == torch.__version__
-    assert spec.recipe.alpha == 25.0
+    assert spec.recipes.match.alpha == 25.0
 
 
 def test_manifest_describes_inputs_and_outputs(tiny_bundle):
@@ -128,7 +128,7 @@ def test_strip_metadata_leaves_the_graph(tiny_bundle):
 def test_features_run_at_any_size(tiny_bundle, size, batch):
     backbone = build_backbone("mobilenet-v2", "random", TAPS)
     image = np.random.default_rng(1).integers(0, 256, (batch, *size, 3), dtype=np.uint8)
-    session = OnnxSession(tiny_bundle / "features.onnx", "cpu")
+    session = OnnxGraph(tiny_bundle / "features.onnx", "cpu")
     features, coarse = session.run({"image": image}, ["features", "coarse"])
     with torch.no_grad():
         expected = backbone(torch.from_numpy(image).float().permute(0, 3, 1, 2)).numpy()
@@ -150,7 +150,7 @@ def test_matching_runs_at_any_size(tiny_bundle, rows, size):
         "search": search,
         "window": np.array([1, 1]),
     }
-    session = OnnxSession(tiny_bundle / "match.onnx", "cpu")
+    session = OnnxGraph(tiny_bundle / "match.onnx", "cpu")
     quality, scores, boxes = session.run(inputs, ["quality", "scores", "boxes"])
     flat = torch.from_numpy(search).flatten(1).T
     with torch.no_grad():
@@ -165,7 +165,7 @@ def test_matching_runs_at_any_size(tiny_bundle, rows, size):
 def test_joint_graph_runs_at_any_size(tiny_bundle, crop, size):
     image = np.random.default_rng(3).integers(0, 256, (1, *size, 3), dtype=np.uint8)
     template = np.ascontiguousarray(image[:, 16 : 16 + crop[0], 32 : 32 + crop[1]])
-    session = OnnxSession(tiny_bundle / "joint.onnx", "cpu")
+    session = OnnxGraph(tiny_bundle / "joint.onnx", "cpu")
     outputs = ["quality", "scores", "boxes"]
     quality, _, boxes = session.run({"template": template, "image": image}, outputs)
     assert quality.shape == (size[0] // 4, size[1] // 4)
@@ -186,7 +186,7 @@ def test_matcher_runs_on_an_exported_bundle(tiny_bundle, photographs):
 @pytest.mark.parametrize("alpha", [0.0, -3.0, float("nan"), float("inf")])
 def test_alpha_must_be_positive(tmp_path, alpha):
     with pytest.raises(ExportError, match="alpha is"):
-        export_bundle(tmp_path / "out", quick_options(recipe=with_alpha("mobilenet-v2", alpha)))
+        export_bundle(tmp_path / "out", quick_options(alpha=alpha))
     assert not (tmp_path / "out").exists()
 
 
@@ -299,7 +299,7 @@ def test_bundle_that_was_moved_in_part_does_not_load(copied, monkeypatch, quick_
 
     monkeypatch.setattr(bundle_writer.os, "replace", fail)
     with pytest.raises(OSError, match="Input/output"):
-        export_bundle(copied, quick_options(recipe=with_alpha("mobilenet-v2", 12)))
+        export_bundle(copied, quick_options(alpha=12))
     monkeypatch.undo()
     assert MANIFEST not in moved
     with pytest.raises(BundleError, match=r"bundle\.json"):
@@ -309,8 +309,8 @@ def test_bundle_that_was_moved_in_part_does_not_load(copied, monkeypatch, quick_
 
 def test_export_over_an_old_bundle_replaces_all_of_it(copied, quick_graphs):
     (copied / "notes.txt").write_text("the user's own")
-    bundle = export_bundle(copied, quick_options(recipe=with_alpha("mobilenet-v2", 12))).bundle
-    assert bundle.spec.recipe.alpha == 12
+    bundle = export_bundle(copied, quick_options(alpha=12)).bundle
+    assert bundle.spec.recipes.match.alpha == 12
     assert names(copied) == {"bundle.json", "features.onnx", "match.onnx", "notes.txt"}
 
 
@@ -348,7 +348,7 @@ def test_default_bundle_equals_a_fresh_export(tmp_path, photographs):
     image = np.ascontiguousarray(photographs["coffee"][None, :384, :592])
     outputs = {}
     for bundle in (shipped, fresh):
-        session = OnnxSession(bundle.file("features", "fp32"), "cpu")
+        session = OnnxGraph(bundle.file("features", "fp32"), "cpu")
         features, coarse = session.run({"image": image}, ["features", "coarse"])
         inputs = {
             "template": np.ascontiguousarray(features[0, :, 60:80, 80:100].reshape(176, -1).T),
@@ -356,7 +356,7 @@ def test_default_bundle_equals_a_fresh_export(tmp_path, photographs):
             "search": coarse[0],
             "window": np.array([10, 10]),
         }
-        session = OnnxSession(bundle.file("match", "fp32"), "cpu")
+        session = OnnxGraph(bundle.file("match", "fp32"), "cpu")
         outputs[bundle.path] = (features, coarse, *session.run(inputs, ["quality", "scores"]))
     for old, new in zip(*outputs.values(), strict=True):
         np.testing.assert_allclose(new, old, rtol=0, atol=1e-4 * np.abs(old).max())

@@ -12,7 +12,7 @@ from torch import nn
 from qatm.export.bundle import ALIGN_TAPS, ExportOptions, export_bundle, taps_of
 from qatm.export.weight_storage import store_compactly
 from qatm.model.compact import channel_factors, round_weights
-from qatm.runtime.backends.onnx import OnnxSession
+from qatm.runtime.backends.onnx import OnnxGraph
 from qatm.runtime.bundle.folder import Bundle, default_align_path
 from qatm.runtime.errors import ExportError
 
@@ -54,7 +54,7 @@ def test_rounded_weights_are_stored_small_and_compute_the_same(tmp_path) -> None
     path = tmp_path / "compact.onnx"
     onnx.save(model, str(path))
     x = torch.linspace(-1, 1, 240).reshape(1, 8, 5, 6)
-    (ours,) = OnnxSession(path, "cpu").run({"x": x.numpy()}, ["y"])
+    (ours,) = OnnxGraph(path, "cpu").run({"x": x.numpy()}, ["y"])
     np.testing.assert_allclose(ours, layer(x).detach(), atol=1e-5)
 
 

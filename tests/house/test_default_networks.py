@@ -117,7 +117,7 @@ def test_the_command_changes_nothing_but_the_network(tmp_path: Path) -> None:
         Bundle.load(tmp_path / "bundles/default_align"),
     )
     old, new = shipped.spec, made.spec
-    assert (new.backbone, new.recipe, new.task) == (old.backbone, old.recipe, "align")
+    assert (new.backbone, new.recipes, new.task) == (old.backbone, old.recipes, "align")
     for role in ("features", "match"):
         assert made.file_hash(role, "fp32") == shipped.file_hash(role, "fp32")
     told = {name: (old.network[name], new.network[name]) for name in new.network}

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...runtime.backends.devices import open_backend
 from ...runtime.boxes import box_in_frame
 from ...runtime.errors import TemplateError
 from ...runtime.images import Image
 from ...runtime.patches.encoder import Encoder
+from ...runtime.session import Session
 from .base import Array, MethodOptions, Size, WindowMethod, Windows
 
 
@@ -40,8 +40,8 @@ class DeepFeatures:
 
     def __init__(self, setup: MethodOptions) -> None:
         self.bundle = setup.open_bundle()
-        self.backend = open_backend(self.bundle, setup.device, "auto", setup.threads)
-        self._encoder = Encoder(self.backend, self.bundle.spec.backbone)
+        self.backend = Session(self.bundle, setup.device, threads=setup.threads)
+        self._encoder = Encoder(self.backend)
         self.stride = self._encoder.stride
 
     def encode(self, image: Image) -> Array:

@@ -33,7 +33,7 @@ class QatmPlain(Method):
 
     def __init__(self, setup: MethodOptions) -> None:
         self._features = DeepFeatures(setup)
-        self._alpha = self._features.bundle.spec.recipe.alpha
+        self._alpha = self._features.bundle.spec.recipes.match.alpha
 
     def encode(self, frame: Image, box: Sequence[float]) -> DeepTemplate:
         """Cut the template out of the features of its frame."""

@@ -174,7 +174,7 @@ def export(
     else:
         try:
             from ...calib.calibration import CalibrationOptions
-            from ...export.bundle import ExportOptions, export_bundle, taps_of, with_alpha
+            from ...export.bundle import ExportOptions, export_bundle, taps_of
             from ...export.networks import load_network
         except ModuleNotFoundError as error:
             raise QatmError(NEEDS.format(error.name)) from error
@@ -192,7 +192,7 @@ def export(
             if int8
             else None,
             engines=engines,
-            recipe=with_alpha(backbone, alpha),
+            alpha=alpha,
         )
         with progress_bar() as progress:
             exported = export_bundle(out, options, progress)

@@ -14,7 +14,7 @@ from pathlib import Path
 from ...runtime import MultiTracker, Tracker
 from ...runtime.boxes import Box
 from ...runtime.images import Image
-from ...runtime.match.matches import LOST, TRACKING, UNCERTAIN, Track
+from ...runtime.track.presence import LOST, TRACKING, UNCERTAIN, Track
 from ...runtime.video.video import Frame, Video
 from .track_outputs import Outputs
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...runtime.errors import InputError
-from ...runtime.match.matches import Track
+from ...runtime.track.presence import Track
 from ...runtime.track.records import Kind, TrackRecord, TrackWriter, json_text
 from ...runtime.video.video import Frame, Video
 from ...runtime.video.writer import VideoWriter

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...runtime import Tracker
 from ...runtime.boxes import Box, box_iou
 from ...runtime.images import Image, resize_to
-from ...runtime.match.matches import LOST, TRACKING, Track
+from ...runtime.track.presence import LOST, TRACKING, Track
 from ...runtime.video.writer import VideoWriter
 from ..drawing.draw import cut
 from ..drawing.draw_tracks import draw_tracks

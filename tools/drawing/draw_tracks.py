@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...runtime.images import Image, as_bgr
-from ...runtime.match.matches import LOST, TRACKING, UNCERTAIN, Track
+from ...runtime.track.presence import LOST, TRACKING, UNCERTAIN, Track
 from .draw import FOUND_COLOUR, MISSED_COLOUR, draw_box, draw_label
 
 LOST_COLOUR = (170, 170, 170)

@@ -12,8 +12,8 @@ from torch import Tensor
 from ...model.alignment_net import CELLS, CONTROL, AlignmentNet
 from ...model.matching import MatchingKind
 from ...runtime.align.thin_plate import fit_thin_plate, grid_points
-from ...runtime.backends.devices import open_backend
 from ...runtime.bundle.folder import Bundle, default_align_path
+from ...runtime.session import Session
 from .loop import seeded, shared_config
 from .pictures import TrainingImages
 from .warps import make_views, transfer
@@ -77,7 +77,7 @@ class AlignTask:
         self._device = device
         bundle = Bundle.load(default_align_path())
         # The features are the runtime's own: those the network will be given.
-        self._backend = open_backend(bundle, "cpu", "fp32", threads)
+        self._backend = Session(bundle, "cpu", precision="fp32", threads=threads)
         self.network = seeded(lambda: AlignmentNet(matching), seed).to(device)
         self.config = shared_config(matching, bundle, images)
         self._spline = spline_matrix(device)

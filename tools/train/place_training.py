@@ -12,9 +12,9 @@ from torch.nn import functional as F
 
 from ...model.matching import MatchingKind
 from ...model.verification_net import VerificationNet
-from ...runtime.backends.devices import open_backend
 from ...runtime.bundle.folder import Bundle
 from ...runtime.patches.encoder import Encoder
+from ...runtime.session import Session
 from ...runtime.verify.reference import encode_padded
 from .loop import seeded, shared_config
 from .pictures import TrainingImages
@@ -77,9 +77,8 @@ class PlacesTask:
         self._device = device
         self._sizes = tuple(sizes)
         bundle = Bundle.load()
-        backbone = bundle.spec.backbone
         # The features are the runtime's own: those the network will be given.
-        self._encoder = Encoder(open_backend(bundle, "cpu", "fp32", threads), backbone)
+        self._encoder = Encoder(Session(bundle, "cpu", precision="fp32", threads=threads))
         self.network: nn.Module = seeded(lambda: VerificationNet(matching), seed).to(device)
         self.config: Mapping[str, Any] = {
             **shared_config(matching, bundle, images),

@@ -20,10 +20,10 @@ from ...export.networks import TrainedNetwork, load_network
 from ...model.alignment_net import CELLS, AlignmentNet
 from ...model.soft_inliers import soft_inlier_count
 from ...runtime.align.align_network import SIDE
-from ...runtime.backends.devices import open_backend
 from ...runtime.bundle.folder import Bundle, default_align_path, sha256_of
 from ...runtime.errors import InputError
 from ...runtime.images import resize_to
+from ...runtime.session import Session
 from .alignment_training import spline_matrix
 from .loop import shared_config
 from .pictures import TrainingImages, open_images
@@ -90,7 +90,7 @@ class RefineTask:
         _check_features(trained, bundle.file_hash("features", "fp32"))
         assert isinstance(trained.module, AlignmentNet)
         self.network = trained.module.to(device)
-        self._backend = open_backend(bundle, "cpu", "fp32", threads)
+        self._backend = Session(bundle, "cpu", precision="fp32", threads=threads)
         self.config = {
             **shared_config(trained.checkpoint.config["matching"], bundle, kinds.images),
             "groups": {name: len(members) for name, members in kinds.groups.items()},

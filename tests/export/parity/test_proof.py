@@ -111,7 +111,7 @@ def test_changed_weights_are_noticed(copied):
 
 def test_another_alpha_than_the_manifest_says_is_noticed(copied):
     data = json.loads((copied / MANIFEST).read_text())
-    data["recipe"]["alpha"] = 24.5
+    data["recipes"]["match"]["alpha"] = 24.5
     (copied / MANIFEST).write_text(json.dumps(data))
     failed = {r.artefact for r in compare(Bundle.load(copied), SMALL[:1]) if not r.passed}
     assert failed == {"features.onnx + match.onnx", "match.onnx", "joint.onnx"}

@@ -13,7 +13,7 @@ import pytest
 
 from qatm.runtime import Bundle, BundleError, DeviceError, Matcher
 from qatm.runtime.backends.devices import open_backend, works
-from qatm.runtime.backends.onnx import OnnxSession
+from qatm.runtime.backends.onnx import OnnxGraph
 from qatm.runtime.bundle.folder import default_bundle_path
 
 
@@ -29,7 +29,8 @@ def test_a_device_says_what_it_is(device: str) -> None:
     if device == "cpu" or not has_cuda():
         assert (backend.device, backend.provider) == ("cpu", "CPUExecutionProvider")
     assert backend.precision == "fp32"
-    fine, coarse = backend.features(np.zeros((32, 48, 3), np.uint8))
+    fine, coarse = backend.graph("features").run({"image": np.zeros((1, 32, 48, 3), np.uint8)})
+    fine, coarse = fine[0], coarse[0]
     assert (fine.shape, coarse.shape) == ((176, 8, 12), (176, 4, 6))
     pooled = fine.reshape(176, 4, 2, 6, 2).mean((2, 4))
     np.testing.assert_allclose(coarse, pooled, atol=1e-4)
@@ -64,7 +65,7 @@ def test_tensorrt_that_is_absent_is_an_error(device: str) -> None:
 def test_a_runtime_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(DeviceError, match=r'not installed: pip install "qatm\[cpu\]"'):
-        OnnxSession(Bundle.load().file("match", "fp32"), "cpu")
+        OnnxGraph(Bundle.load().file("match", "fp32"), "cpu")
 
 
 def test_a_provider_that_falls_back_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,10 +23,11 @@ from qatm.runtime.backends import engine as tensorrt_engine
 from qatm.runtime.backends import tensorrt as tensorrt_backend
 from qatm.runtime.backends.cuda_memory import driver_problem, open_memory
 from qatm.runtime.backends.engine import Complaints, TensorRTEngine, flavour_version, import_flavour
-from qatm.runtime.backends.tensorrt import TensorRTBackend, open_tensorrt
+from qatm.runtime.backends.tensorrt import open_tensorrt
 from qatm.runtime.bundle.sidecar import FLAVOURS, EngineInfo, ShapeRange
 from qatm.runtime.errors import BundleError, DeviceError
 from qatm.runtime.patches.encoder import Encoder
+from qatm.runtime.session import Session
 
 without_driver = pytest.mark.skipif(driver_problem() is None, reason="there is a driver")
 ROLES = ("features", "match")
@@ -311,7 +312,7 @@ def test_precision(bundle, machine, monkeypatch, have, precision, expected):
 def test_sizes_outside_the_profile_are_named_as_in_the_bundle(bundle, machine, monkeypatch):
     fake_library(monkeypatch, engine=VendorEngine)
     both(bundle)
-    backend = open_tensorrt(bundle, "tensorrt")
+    backend = Session(bundle, "tensorrt")
     with pytest.raises(DeviceError, match="height of image is 2176, the engine takes 64 to 1216"):
         backend.features(np.zeros((2176, 640, 3), np.uint8))
     rows, target = np.zeros((600, CHANNELS), np.float32), np.ones(600, np.float32)
@@ -324,14 +325,14 @@ def test_sizes_outside_the_profile_are_named_as_in_the_bundle(bundle, machine, m
 def test_what_the_engines_take_is_known_before_they_run(bundle, machine, monkeypatch):
     fake_library(monkeypatch, engine=VendorEngine)
     both(bundle)
-    backend = open_tensorrt(bundle, "tensorrt")
+    backend = Session(bundle, "tensorrt")
     assert backend.takes_image(64, 1920)
     assert not backend.takes_image(1232, 640)
     assert not backend.takes_image(48, 640)
     assert backend.takes_match(512, 304, 480)
     assert not backend.takes_match(513, 60, 80)
     assert not backend.takes_match(64, 60, 481)
-    encoder = Encoder(backend, bundle.spec.backbone)
+    encoder = Encoder(backend)
     assert encoder.in_one_piece(1090, 1920)
     assert not encoder.in_one_piece(1024, 1921), "padded to 1936"
 
@@ -339,7 +340,7 @@ def test_what_the_engines_take_is_known_before_they_run(bundle, machine, monkeyp
 def test_no_room_for_a_context(bundle, machine, monkeypatch):
     fake_library(monkeypatch, engine=VendorEngine)
     both(bundle)
-    backend = open_tensorrt(bundle, "tensorrt")
+    backend = Session(bundle, "tensorrt")
     with pytest.raises(DeviceError, match="has no room for a context"):
         backend.features(np.zeros((64, 64, 3), np.uint8))
 
@@ -471,16 +472,14 @@ def opened(request, bundle):
     flavour = request.param
     pytest.importorskip(FLAVOURS[flavour])
     from qatm.export.engines.engines import EngineOptions, build_engines
-    from qatm.runtime.backends.onnx import OnnxBackend
 
     memory = open_memory()
     sm = memory.compute_capability
     memory.close()
     targets = (sm,) if flavour == "tensorrt-rtx" else ()
     build_engines(bundle, EngineOptions(engine=flavour, sm=targets))
-    backend = open_tensorrt(bundle, flavour, "fp32")
-    yield backend, OnnxBackend(bundle, "cpu", "fp32")
-    backend.close()
+    with Session(bundle, flavour, precision="fp32") as session, Session(bundle, "cpu") as reference:
+        yield session, reference
 
 
 def photograph(photographs, height, width):
@@ -492,7 +491,7 @@ def photograph(photographs, height, width):
 @pytest.mark.gpu
 @pytest.mark.slow
 def test_features_and_quality_agree_with_onnx_runtime(opened, photographs):
-    backend: TensorRTBackend = opened[0]
+    backend: Session = opened[0]
     reference = opened[1]
     sizes = [(480, 640), (64, 64), (240, 320), (720, 1280), (480, 640)]
     for height, width in sizes * 3:
@@ -518,9 +517,10 @@ def test_features_and_quality_agree_with_onnx_runtime(opened, photographs):
 @pytest.mark.gpu
 @pytest.mark.slow
 def test_runs_repeat_exactly_with_and_without_graphs(opened, photographs):
-    backend: TensorRTBackend = opened[0]
+    backend: Session = opened[0]
     image = photograph(photographs, 240, 320)
-    engine = backend.engines["features"]
+    engine = backend.graph("features")
+    assert isinstance(engine, TensorRTEngine)
     results = [backend.features(image)[0] for _ in range(6)]
     for result in results[1:]:
         np.testing.assert_allclose(result, results[0], rtol=1e-3, atol=1e-4)
@@ -534,10 +534,12 @@ def test_runs_repeat_exactly_with_and_without_graphs(opened, photographs):
 @pytest.mark.gpu
 @pytest.mark.slow
 def test_many_shapes_stay_within_bounds(opened, photographs):
-    backend: TensorRTBackend = opened[0]
+    backend: Session = opened[0]
     for height in range(64, 64 + 16 * 20, 16):
         backend.features(photograph(photographs, height, 160))
-    assert backend.engines["features"].runner.shapes_held <= 8
+    engine = backend.graph("features")
+    assert isinstance(engine, TensorRTEngine)
+    assert engine.runner.shapes_held <= 8
     with pytest.raises(DeviceError, match="height of image is 4096"):
         backend.features(np.zeros((4096, 64, 3), np.uint8))
     backend.features(photograph(photographs, 64, 160))
@@ -546,8 +548,10 @@ def test_many_shapes_stay_within_bounds(opened, photographs):
 @pytest.mark.gpu
 @pytest.mark.slow
 def test_engine_for_another_gpu_is_refused(opened, bundle):
-    backend: TensorRTBackend = opened[0]
-    info = backend.engines["features"].info
+    backend: Session = opened[0]
+    engine = backend.graph("features")
+    assert isinstance(engine, TensorRTEngine)
+    info = engine.info
     other = dataclasses.replace(info, sm=(1,))
     memory = open_memory()
     with pytest.raises(DeviceError, match="is for SM 1, this GPU is SM"):

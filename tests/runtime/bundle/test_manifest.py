@@ -1,17 +1,22 @@
-"""``bundle.json``: it survives a round trip, and every kind of damage is named."""
+"""``bundle.json``: it survives a round trip, older ones load, and every kind of damage is named."""
 
 from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from qatm.runtime import Bundle, BundleError
-from qatm.runtime.bundle.manifest import BundleSpec, ScoreMap
+from qatm.runtime import Aligner, Bundle, BundleError, InputError, Matcher
+from qatm.runtime.bundle.folder import default_align_path, default_bundle_path
+from qatm.runtime.bundle.manifest import SCHEMA_VERSION, BundleSpec, is_plain_name
+from qatm.runtime.bundle.recipes import TASKS, Recipes
+
+FIRST = Path(__file__).resolve().parents[2] / "support" / "manifests"
+"""The packaged bundles' manifests as the first version of the project wrote them."""
 
 
 def manifest() -> dict[str, Any]:
@@ -29,13 +34,54 @@ def test_not_an_object(data: Any) -> None:
         BundleSpec.from_json(data)
 
 
-@pytest.mark.parametrize("schema", [None, 0, 2, "1"])
+@pytest.mark.parametrize("schema", [None, 0, 3, "1", True])
 def test_another_schema_version(schema: Any) -> None:
     with pytest.raises(BundleError, match=f"schema version {schema!r}.*export the bundle again"):
         BundleSpec.from_json({**manifest(), "schema": schema})
 
 
-@pytest.mark.parametrize("key", ["backbone", "preprocessing", "recipe", "score", "opset", "files"])
+@pytest.mark.parametrize("name", ["match", "align"])
+def test_the_first_schema_still_loads(name: str) -> None:
+    folder = default_bundle_path() if name == "match" else default_align_path()
+    old = BundleSpec.from_json(json.loads((FIRST / f"{name}.schema1.json").read_text()))
+    new = Bundle.load(folder).spec
+    assert (old.schema, new.schema) == (1, SCHEMA_VERSION)
+    assert old.recipes == new.recipes
+    assert {n: info.sha256 for n, info in old.files.items()} == {
+        n: info.sha256 for n, info in new.files.items()
+    }
+    assert (old.backbone.taps, old.backbone.label) == (new.backbone.taps, new.backbone.label)
+    assert (old.task, old.opset, old.network) == (new.task, new.opset, new.network)
+    # It recorded no fits, so that nobody can tell whether its scores were fitted.
+    assert not any(old.calibrated(task) for task in TASKS)
+    assert BundleSpec.from_json(json.loads(json.dumps(old.to_json()))) == old
+
+
+@pytest.mark.slow
+def test_a_bundle_of_the_first_schema_computes_the_same(
+    tmp_path: Path, photographs: dict[str, Any]
+) -> None:
+    import shutil
+
+    image = photographs["astronaut"]
+    for name, folder in (("match", default_bundle_path()), ("align", default_align_path())):
+        copy = Path(shutil.copytree(folder, tmp_path / name))
+        shutil.copyfile(FIRST / f"{name}.schema1.json", copy / "bundle.json")
+        if name == "match":
+            with Matcher() as new, Matcher(copy) as old:
+                assert not old.info.calibrated
+                boxes = [
+                    m.match(image, templates=[m.encode_template(image, (180, 70, 64, 48))])
+                    for m in (new, old)
+                ]
+            assert boxes[0] == boxes[1]
+        else:
+            with Aligner() as new, Aligner(copy) as old:
+                pair = (image[:, :400], image[:, 40:440])
+                assert new.align(*pair).as_dict() == old.align(*pair).as_dict()
+
+
+@pytest.mark.parametrize("key", ["backbone", "preprocessing", "recipes", "opset", "files", "fits"])
 def test_a_missing_entry_is_named(key: str) -> None:
     data = manifest()
     del data[key]
@@ -50,14 +96,22 @@ def test_a_missing_entry_is_named(key: str) -> None:
         (("backbone", "stride"), "four", "four"),
         (("backbone", "align"), 12, "align 12"),
         (("backbone", "taps"), None, "TypeError"),
-        (("recipe", "alpha"), math.nan, "alpha is nan"),
-        (("recipe", "alpha"), -1, "alpha is -1"),
-        (("recipe", "max_pixels"), math.inf, "OverflowError"),
-        (("recipe", "speed"), 1, "unknown field 'speed'"),
-        (("score", "slope"), math.inf, "slope is inf"),
+        (("recipes", "match", "alpha"), math.nan, "alpha is nan"),
+        (("recipes", "match", "alpha"), -1, "alpha is -1"),
+        (("recipes", "match", "max_pixels"), math.inf, "max_pixels is inf"),
+        (("recipes", "match", "competitors"), 3.5, "competitors is 3.5; it must be a whole"),
+        (("recipes", "match", "refine"), 1, "refine is 1; it must be true or false"),
+        (("recipes", "match", "speed"), 1, "no field 'speed'"),
+        (("recipes", "match", "score_slope"), math.inf, "score_slope is inf"),
+        (("recipes", "verify", "levels"), [], r"levels is \[\]"),
+        (("recipes", "align", "widths"), [0.1, "wide"], "widths is"),
+        (("recipes", "dance"), {}, "no recipe 'dance'"),
+        (("recipes", "track"), None, "give an object"),
+        (("fits",), [{}], "KeyError"),
+        (("fits",), [{"task": "dance"}], "a fit is for 'dance'"),
         (("files",), ["features.onnx"], "AttributeError"),
         (("files", "features.onnx"), {}, "KeyError"),
-        (("recipe",), None, "TypeError"),
+        (("recipes",), None, "TypeError"),
     ],
 )
 def test_a_wrong_value_is_named(path: tuple[str, ...], value: Any, words: str) -> None:
@@ -70,19 +124,63 @@ def test_a_wrong_value_is_named(path: tuple[str, ...], value: Any, words: str) -
         BundleSpec.from_json(data)
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
-def test_scores_rise_with_the_evidence_and_the_likeness(a: float, b: float, fixed: float) -> None:
-    score = ScoreMap()
-    low, high = sorted((a, b))
-    assert 0 <= score(low, fixed) <= score(high, fixed) <= 1
-    assert 0 <= score(fixed, low) <= score(fixed, high) <= 1
+@pytest.mark.parametrize(
+    "name", ["../features.onnx", "/etc/passwd", "a/b.onnx", "a\\b.onnx", "C:x.onnx", "..", ".", ""]
+)
+def test_files_lie_in_the_folder(name: str) -> None:
+    assert not is_plain_name(name)
+    data = manifest()
+    data["files"][name] = data["files"].pop("features.onnx")
+    with pytest.raises(BundleError, match="is not a plain name inside the bundle's folder"):
+        BundleSpec.from_json(data)
+    spec = Bundle.load().spec
+    with pytest.raises(ValueError, match="is not a plain name"):
+        replace(spec, files={name: spec.files["features.onnx"]})
 
 
-def test_the_score_is_a_logistic() -> None:
-    score = ScoreMap(slope=2.0, likeness=3.0, offset=1.0)
-    assert score(math.exp(-0.5), 0.0) == pytest.approx(0.5)
-    odds = 2 * math.log(0.2) + 3 * 0.4 + 1
-    assert score(0.2, 0.4) == pytest.approx(1 / (1 + math.exp(-odds)))
-    assert [score(bad, 1.0) for bad in (0.0, -1.0, math.nan, math.inf)] == [0, 0, 0, 0]
-    assert ScoreMap(slope=1e6)(1e-300, 0.0) == pytest.approx(0, abs=1e-300)
+def test_taps_have_strides_and_channels() -> None:
+    backbone = Bundle.load().spec.backbone
+    assert [(t.layer, t.stride, t.channels) for t in backbone.layers] == [
+        ("2", 4, 24),
+        ("4", 8, 40),
+        ("10", 16, 112),
+    ]
+    assert sum(tap.channels for tap in backbone.layers) == backbone.channels
+    (image,) = Bundle.load().spec.files["features.onnx"].inputs
+    assert image.ranges == {"batch": (1, None), "height": (16, None), "width": (16, None)}
+
+
+def test_only_what_was_fitted_is_calibrated() -> None:
+    spec = Bundle.load().spec
+    assert {task: spec.calibrated(task) for task in TASKS} == {
+        "match": True,
+        "track": True,
+        "align": False,
+        "verify": True,
+    }
+    assert Bundle.load(default_align_path()).spec.calibrated("align")
+    # Another temperature, other numbers or another backbone are not what was fitted.
+    assert not spec.with_recipe({"alpha": 12}).calibrated("match")
+    assert not spec.with_recipe({"score_offset": 1.2}).calibrated("match")
+    assert not replace(spec, backbone=replace(spec.backbone, name="other")).calibrated("track")
+    assert spec.with_recipe({"size_step": 0}).calibrated("match")
+
+
+def test_recipe_changes_are_typed() -> None:
+    spec = Bundle.load().spec
+    recipe = spec.with_recipe({"refine": 0, "competitors": 3.0}).recipes.match
+    assert (recipe.refine, recipe.competitors) == (False, 3)
+    for changes, words in (
+        ({"refine": 2}, "refine is 2; it must be true or false"),
+        ({"competitors": 3.5}, "competitors is 3.5; it must be a whole number"),
+        ({"speed": 1}, "the recipe has no 'speed'"),
+        ({"size_step": 1}, "size_step is 1"),
+        ({"alpha": math.nan}, "alpha is nan"),
+    ):
+        with pytest.raises(InputError, match=words):
+            spec.with_recipe(changes)
+
+
+def test_recipes_are_written_whole() -> None:
+    assert Recipes.from_dict({}) == Recipes()
+    assert Recipes.from_dict(json.loads(json.dumps(Recipes().as_dict()))) == Recipes()

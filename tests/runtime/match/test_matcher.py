@@ -130,7 +130,7 @@ def test_info_says_what_runs(matcher: Matcher) -> None:
         ("cuda", "CUDAExecutionProvider"),
     ]
     assert info.backbone.startswith(spec.backbone.name)
-    assert (info.alpha, info.stride) == (spec.recipe.alpha, spec.backbone.stride)
+    assert (info.alpha, info.stride) == (spec.recipes.match.alpha, spec.backbone.stride)
     assert info.hashes["features.onnx"] == spec.files["features.onnx"].sha256
     assert json.loads(json.dumps(info.as_dict())) == info.as_dict()
 
@@ -217,10 +217,8 @@ def test_a_template_larger_than_the_image_is_refused(matcher: Matcher, photograp
 def test_an_image_beyond_the_limit_is_refused(
     matcher: Matcher, photographs: Images, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = matcher.bundle.spec
-    recipe = dataclasses.replace(spec.recipe, max_pixels=600 * 400)
-    limited = Bundle(matcher.bundle.path, dataclasses.replace(spec, recipe=recipe))
-    monkeypatch.setattr(matcher, "bundle", limited)
+    recipe = dataclasses.replace(matcher.bundle.spec.recipes.match, max_pixels=600 * 400)
+    monkeypatch.setattr(matcher, "_recipe", recipe)
     image = photographs["coffee"]
     small = matcher.encode_template(image, (200, 150, 20, 20))
     assert [level.scale for level in small.levels] == pytest.approx([2**0.5, 1])
@@ -289,7 +287,7 @@ def test_the_quality_map_is_the_papers(
     )
     x, y, w, h = (side // bundle.spec.backbone.stride for side in box)
     rows = features[:, y : y + h, x : x + w].reshape(len(features), -1).T
-    expected = quality(rows, cells.reshape(len(cells), -1).T, bundle.spec.recipe.alpha)
+    expected = quality(rows, cells.reshape(len(cells), -1).T, bundle.spec.recipes.match.alpha)
     expected = expected.reshape(cells.shape[1:])
     found = matcher.quality_map(search, matcher.encode_template(image, box))
     assert found.cell == (4, 4)

@@ -20,7 +20,7 @@ from qatm.runtime import (
     box_iou,
 )
 from qatm.runtime.boxes import Box
-from qatm.runtime.bundle.manifest import Recipe
+from qatm.runtime.bundle.recipes import MatchRecipe
 from qatm.runtime.match.template import cut_grid, working_scale
 
 Images = dict[str, np.ndarray]
@@ -276,7 +276,7 @@ def test_the_window_is_centred_on_the_box(stride: int) -> None:
 
 
 def test_scales_bring_templates_to_a_useful_size() -> None:
-    recipe = Recipe()
+    recipe = MatchRecipe()
     for side in (1, 5, 12, 31, 48, 64, 100, 200, 999, 4000):
         scale = working_scale(side, side, recipe)
         assert scale <= recipe.max_enlarge

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from qatm.runtime import ImageError, Matcher, box_iou
-from qatm.runtime.backends.devices import Backend
 from qatm.runtime.images import resize_to
 from qatm.runtime.match import template
 from qatm.runtime.patches import encoder as features
 from qatm.runtime.patches.encoder import Encoder
+from qatm.runtime.session import Session
 
 Images = dict[str, np.ndarray]
 
@@ -85,14 +85,14 @@ def test_a_fine_region_is_a_slice(
 
 
 class Bounded:
-    """A backend with the bounds of an engine: images up to 480 px a side, maps up to 40 cells."""
+    """A session with the bounds of an engine: images up to 480 px a side, maps up to 40 cells."""
 
-    def __init__(self, backend: Backend) -> None:
-        self.backend = backend
+    def __init__(self, session: Session) -> None:
+        self.session = session
         self.images: list[tuple[int, ...]] = []
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self.backend, name)
+        return getattr(self.session, name)
 
     def takes_image(self, height: int, width: int) -> bool:
         return max(height, width) <= 480
@@ -103,11 +103,11 @@ class Bounded:
     def features(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         assert self.takes_image(*image.shape[:2])
         self.images.append(image.shape)
-        return self.backend.features(image)
+        return self.session.features(image)
 
     def quality(self, rows: np.ndarray, target: np.ndarray, search: np.ndarray) -> np.ndarray:
         assert self.takes_match(len(rows), *search.shape[1:])
-        return self.backend.quality(rows, target, search)
+        return self.session.quality(rows, target, search)
 
 
 def test_what_an_engine_does_not_take_goes_in_pieces(
@@ -120,9 +120,9 @@ def test_what_an_engine_does_not_take_goes_in_pieces(
     monkeypatch.setattr(features, "TILE", 256)
     monkeypatch.setattr(template, "CONTEXT", 128)
     with Matcher(device="cpu") as other:
-        bounded = Bounded(other._backend)
-        monkeypatch.setattr(other, "_backend", bounded)
-        monkeypatch.setattr(other._encoder, "backend", bounded)
+        bounded = Bounded(other.session)
+        monkeypatch.setattr(other, "session", bounded)
+        monkeypatch.setattr(other._encoder, "session", bounded)
         found = other.match(scene, templates=[other.encode_template(image, box)])[0]
         assert len(bounded.images) > 3
         assert found.found

@@ -7,9 +7,9 @@ import pytest
 from oracle import quality
 
 from qatm.runtime import Bundle
-from qatm.runtime.backends.devices import open_backend
 from qatm.runtime.patches import similarity
 from qatm.runtime.patches.similarity import quality_map, stream_quality
+from qatm.runtime.session import Session
 
 ALPHA = 25.0
 CHANNELS = 176
@@ -18,7 +18,7 @@ SIZES = [(1, 1, 1), (1, 5, 7), (16, 9, 8), (70, 33, 20), (40, 1, 64)]
 
 @pytest.fixture(scope="module")
 def backend():
-    opened = open_backend(Bundle.load(), "cpu", "auto", 1)
+    opened = Session(Bundle.load(), "cpu", threads=1)
     yield opened
     opened.close()
 

@@ -21,7 +21,6 @@ from qatm.runtime import (
     box_iou,
 )
 from qatm.runtime.patches.region import Region, cut_region
-from qatm.runtime.track.follower import MOST_ODDS
 from qatm.runtime.track.shared_regions import group_regions, part_of
 from qatm.runtime.track.target import encode_region, highest
 
@@ -317,7 +316,7 @@ def test_one_frame_neither_loses_nor_finds(tracker, photographs):
     assert tracker.track(blank).state != "lost"
     assert tracker.track(shots[1][0]).found
     options = tracker.options
-    belief = options.inertia * MOST_ODDS - (1 - options.inertia) * MOST_ODDS
+    belief = options.inertia * options.most_odds - (1 - options.inertia) * options.most_odds
     assert belief > 0
 
 

@@ -14,9 +14,9 @@ from bundle_copies import without_network
 from qatm.export.add_network import add_network
 from qatm.export.networks import TrainedNetwork, load_network
 from qatm.model.verification_net import VerificationNet
-from qatm.runtime import Box, BundleError, InputError, Verifier
+from qatm.runtime import Box, BundleError, InputError, Session, Verifier
 from qatm.runtime.bundle.folder import Bundle, default_align_path, default_bundle_path
-from qatm.runtime.verify.place_network import largest_piece, open_place_network
+from qatm.runtime.verify.place_network import compare_with, largest_piece
 from qatm.tools.train.checkpoints import write_checkpoint
 
 
@@ -58,7 +58,8 @@ def verifier(bundle: Path, picture: np.ndarray) -> Generator[Verifier, None, Non
 
 def test_the_exported_network_answers_like_pytorch(bundle: Path, trained: TrainedNetwork) -> None:
     loaded = Bundle.load(bundle)
-    compare, network = open_place_network(loaded, "cpu", 1)
+    session = Session(loaded, "cpu", threads=1)
+    compare = compare_with(session.network("verify"))
     rng = np.random.default_rng(0)
     channels = loaded.spec.backbone.channels
     for query, reference in (((7, 9), (8, 30)), ((16, 12), (6, 11))):
@@ -70,7 +71,7 @@ def test_the_exported_network_answers_like_pytorch(bundle: Path, trained: Traine
 
         assert found == pytest.approx(float(decision[0]), abs=1e-3)
         np.testing.assert_allclose(cells, region[0].numpy(), atol=1e-3)
-    network.close()
+    session.close()
 
 
 def test_a_rolled_reference_is_judged_the_same(

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from qatm.runtime import Box, DeviceError, ImageError, InputError, Verification, Verifier
+from qatm.runtime.bundle.recipes import VerifyRecipe
 from qatm.runtime.verify.homography import fit_robustly, transform
 from qatm.runtime.verify.pair_matches import match_pairs
 from qatm.runtime.verify.reference import wraps_around
-from qatm.runtime.verify.verification import region_of, score_of
+from qatm.runtime.verify.verification import region_of
 from qatm.runtime.verify.views import bend, plausible, quarter_turns, scaling
 
 SIZE = (320, 240)
@@ -361,7 +362,7 @@ def test_bent_picture_shows_the_same_pixels(photographs: dict[str, np.ndarray]) 
 
 
 def test_score_grows_with_support() -> None:
-    scores = [score_of(support) for support in (0.0, 1e-9, 8.0, 16.0, 32.0, 1e9)]
+    scores = [VerifyRecipe().score(support) for support in (0.0, 1e-9, 8.0, 16.0, 32.0, 1e9)]
     assert scores == sorted(scores)
     assert scores[0] == 0.0
     assert scores[3] == pytest.approx(0.5)

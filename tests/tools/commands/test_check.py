@@ -46,7 +46,7 @@ def wrong(tiny_bundle, tmp_path) -> Path:
     """A bundle whose manifest names another alpha than its graphs have."""
     folder = Path(shutil.copytree(tiny_bundle, tmp_path / "wrong"))
     data = json.loads((folder / MANIFEST).read_text())
-    data["recipe"]["alpha"] = 5.0
+    data["recipes"]["match"]["alpha"] = 5.0
     (folder / MANIFEST).write_text(json.dumps(data))
     return folder
 

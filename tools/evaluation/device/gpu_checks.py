@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....runtime import Matcher
-from ....runtime.backends.devices import Backend, open_backend
 from ....runtime.backends.engine import TensorRTEngine
 from ....runtime.bundle.folder import Bundle
+from ....runtime.session import Session
 from ...console import one_line
 from ..speed.measuring import memory_mb
 from .gpu_engines import admitted, bounds, engine_state, refusals
@@ -123,7 +123,7 @@ def examine(
     """
     found = Examination(device, precision)
     try:
-        with closing(open_backend(bundle, device, precision, None)) as backend:
+        with closing(Session(bundle, device, precision=precision)) as backend:
             maps = _examine_backend(found, bundle, backend, cases, repeats)
         with Matcher(bundle.path, device, precision=precision) as matcher:
             for (scene, truth), fine in zip(cases, maps, strict=True):
@@ -139,7 +139,7 @@ def examine(
 def _examine_backend(
     found: Examination,
     bundle: Bundle,
-    backend: Backend,
+    backend: Session,
     cases: Sequence[tuple[Scene, DeviceOutcome]],
     repeats: int,
 ) -> list[Array | None]:
@@ -148,7 +148,8 @@ def _examine_backend(
     seen = (backend.device, backend.precision.partition("-")[0])
     right = seen == (found.device, found.precision)
     found.checks.append(Check("runs what was asked for", "", right, detail=" ".join(seen)))
-    engines: Mapping[str, TensorRTEngine] = getattr(backend, "engines", {})
+    graphs = {role: backend.graph(role) for role in ("features", "match")}
+    engines = {role: graph for role, graph in graphs.items() if isinstance(graph, TensorRTEngine)}
     align = bundle.spec.backbone.align
     for role, engine in engines.items():
         found.checks += refusals(role, engine, align if role == "features" else 1)
@@ -186,7 +187,7 @@ def _examine_matcher(
 
 
 def _reruns(
-    found: Examination, bundle: Bundle, backend: Backend, scenes: Sequence[Scene]
+    found: Examination, bundle: Bundle, backend: Session, scenes: Sequence[Scene]
 ) -> Iterator[Check]:
     """Features and quality of the smallest scene, with runs of the largest one in between."""
     if not scenes:
@@ -231,7 +232,7 @@ def _or_infinite(value: float) -> float:
 
 def _timings(
     bundle: Bundle,
-    backend: Backend,
+    backend: Session,
     engines: Mapping[str, TensorRTEngine],
     scene: Scene,
     repeats: int,

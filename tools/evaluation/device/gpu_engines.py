@@ -50,7 +50,7 @@ def refusals(role: str, engine: TensorRTEngine, step: int) -> Iterator[Check]:
 def _refused(what: str, engine: TensorRTEngine, shapes: Shapes, named: tuple[int, ...]) -> Check:
     """One size that must be refused."""
     try:
-        engine.run(**_noise(shapes, engine))
+        engine.run(_noise(shapes, engine))
     except DeviceError as error:
         text = one_line(str(error))
         missing = [number for number in named if str(number) not in text]
@@ -65,7 +65,7 @@ def bounds(role: str, engine: TensorRTEngine) -> Iterator[Check]:
             shapes = {name: getattr(entry, bound) for name, entry in profile.items()}
             what = f"{role}: {bound} of profile {index} runs"
             try:
-                outputs = engine.run(**_noise(shapes, engine))
+                outputs = engine.run(_noise(shapes, engine))
             except DeviceError as error:
                 yield Check(what, "", False, detail=one_line(str(error)))
                 continue

@@ -15,10 +15,11 @@ from typing import Annotated, Any
 import typer
 
 from ....export.engines.build import write_whole
-from ....runtime.backends.devices import DEVICES, PRECISIONS, open_backend
+from ....runtime.backends.graph import DEVICES, PRECISIONS
 from ....runtime.bundle.folder import Bundle
 from ....runtime.bundle.sidecar import EngineInfo, sidecars
 from ....runtime.errors import DeviceError, InputError, QatmError
+from ....runtime.session import Session
 from ...console import FOUND, NOT_FOUND, Command, complain, one_line, print_line
 from .gpu_checks import Examination, examine
 from .gpu_scenes import SIZES, Check, make_scenes, reference
@@ -148,7 +149,7 @@ def find_precisions(bundle: Bundle, device: str) -> list[str] | str:
     reasons: list[str] = []
     for precision in present:
         try:
-            open_backend(bundle, device, precision, None).close()
+            Session(bundle, device, precision=precision).close()
         except QatmError as error:
             reasons.append(one_line(str(error)))
             continue
@@ -156,7 +157,7 @@ def find_precisions(bundle: Bundle, device: str) -> list[str] | str:
     if reasons:
         return reasons[0]
     try:
-        open_backend(bundle, device, "auto", None).close()
+        Session(bundle, device, precision="auto").close()
     except QatmError as error:
         return one_line(str(error))
     return f"bundle {bundle.path} has nothing for it"

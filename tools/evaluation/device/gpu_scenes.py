@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from ....calib.report import moved
 from ....runtime import Matcher
-from ....runtime.backends.devices import Backend, open_backend
 from ....runtime.boxes import Box
 from ....runtime.bundle.folder import Bundle
 from ....runtime.images import Image, pad_to_multiple
+from ....runtime.session import Session
 from ...demo.demo import load_photographs
 
 Array = NDArray[Any]
@@ -118,7 +118,7 @@ def reference(bundle: Bundle, scenes: Sequence[Scene]) -> list[DeviceOutcome]:
     Raises:
         DeviceError: ONNX Runtime is not installed.
     """
-    with closing(open_backend(bundle, "cpu", "fp32", None)) as backend:
+    with closing(Session(bundle, "cpu", precision="fp32")) as backend:
         maps = [encode(bundle, backend, scene)[0] for scene in scenes]
     with Matcher(bundle.path, "cpu", precision="fp32") as matcher:
         return [search(matcher, scene, fine) for scene, fine in zip(scenes, maps, strict=True)]
@@ -129,7 +129,7 @@ def padded(bundle: Bundle, scene: Scene) -> Image:
     return pad_to_multiple(scene.search, bundle.spec.backbone.align)
 
 
-def encode(bundle: Bundle, backend: Backend, scene: Scene) -> tuple[Array, Array]:
+def encode(bundle: Bundle, backend: Session, scene: Scene) -> tuple[Array, Array]:
     """Features of the searched picture, ``(C, H/s, W/s)``, and their 2x2 means."""
     return backend.features(padded(bundle, scene))
 
@@ -144,7 +144,7 @@ def search(matcher: Matcher, scene: Scene, features: Array) -> DeviceOutcome:
 
 def match_inputs(bundle: Bundle, coarse: Array, box: Box) -> dict[str, Array]:
     """Inputs of the matching graph: a box of a coarse map, competitors, and that map."""
-    stride, count = bundle.spec.backbone.coarse_stride, bundle.spec.recipe.competitors
+    stride, count = bundle.spec.backbone.coarse_stride, bundle.spec.recipes.match.competitors
     own = np.zeros(coarse.shape[1:], bool)
     x, y, columns, rows = (max(1, int(side) // stride) for side in box)
     own[y : y + rows, x : x + columns] = True

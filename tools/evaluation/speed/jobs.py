@@ -190,12 +190,12 @@ def _graph(job: BenchJob) -> Loaded:
     """The bundle's matching graph on ONNX Runtime's CPU provider, all of its outputs."""
     import numpy as np
 
-    from ....runtime.backends.onnx import OnnxSession
+    from ....runtime.backends.onnx import OnnxGraph
     from ....runtime.bundle.folder import Bundle
 
     bundle = Bundle.load(job.model)
     search, rows = _features(bundle.spec.backbone.channels)
-    session = OnnxSession(bundle.file("match", "fp32"), "cpu")
+    session = OnnxGraph(bundle.file("match", "fp32"), "cpu")
     inputs = {
         "template": rows,
         "target": np.ones(len(rows), np.float32),
@@ -217,7 +217,7 @@ def _eager(job: BenchJob) -> Loaded:
     features, rows = (torch.from_numpy(array) for array in _features(spec.backbone.channels))
     target = torch.ones(len(rows))
     window = torch.tensor([TEMPLATE_CELLS, TEMPLATE_CELLS])
-    layer = QATM(spec.recipe.alpha)
+    layer = QATM(spec.recipes.match.alpha)
 
     @torch.inference_mode()
     def call(_: int) -> object:

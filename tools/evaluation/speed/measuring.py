@@ -108,23 +108,23 @@ def memory_mb(field: str) -> float | None:
 @contextmanager
 def session_timer() -> Iterator[list[float]]:
     """Collect the milliseconds of every call into ONNX Runtime while the context is open."""
-    from ....runtime.backends.onnx import OnnxSession
+    from ....runtime.backends.onnx import OnnxGraph
 
     spent: list[float] = []
-    original = OnnxSession.run
+    original = OnnxGraph.run
 
-    def timed(self: OnnxSession, *args: Any, **options: Any) -> Any:
+    def timed(self: OnnxGraph, *args: Any, **options: Any) -> Any:
         start = time.perf_counter()
         try:
             return original(self, *args, **options)
         finally:
             spent.append((time.perf_counter() - start) * 1e3)
 
-    OnnxSession.run = timed
+    OnnxGraph.run = timed
     try:
         yield spent
     finally:
-        OnnxSession.run = original
+        OnnxGraph.run = original
 
 
 if __name__ == "__main__":

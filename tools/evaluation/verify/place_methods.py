@@ -11,16 +11,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ....runtime.backends.devices import open_backend
-from ....runtime.bundle.folder import Bundle
 from ....runtime.images import Image
 from ....runtime.patches.encoder import Encoder
+from ....runtime.session import Session
 from ....runtime.verify.homography import transform
 from ....runtime.verify.place_network import (
     FEW_CELLS,
     Compare,
+    compare_with,
     look,
-    open_place_network,
     region_of_sight,
 )
 from ....runtime.verify.reference import encode_levels
@@ -86,14 +85,12 @@ class NetworkMethod:
     def __init__(
         self, reference: Image, setup: PlaceMethodOptions, checkpoint: Path | None
     ) -> None:
-        self._bundle = Bundle.load(setup.bundle)
-        self._backend = open_backend(self._bundle, setup.device, "auto", setup.threads)
-        self._encoder = Encoder(self._backend, self._bundle.spec.backbone)
+        session = Session(setup.bundle, setup.device, threads=setup.threads)
+        self._encoder = Encoder(session)
         self._levels = encode_levels(reference, self._encoder, wraps=False, most=FEW_CELLS)
         self._size = reference.shape[1], reference.shape[0]
         if checkpoint is None:
-            device = self._backend.device
-            self._compare, _ = open_place_network(self._bundle, device, setup.threads)
+            self._compare = compare_with(session.network("verify"))
         else:
             self._compare = _trained(checkpoint, setup.threads)
 

@@ -108,7 +108,7 @@ def test_the_ablation_has_a_line_for_each_idea(ablated):
 
 
 def test_each_idea_is_a_field_of_the_recipe_that_is_switched_off():
-    recipe = MethodOptions().open_bundle().spec.recipe
+    recipe = MethodOptions().open_bundle().spec.recipes.match
     for changes in eval_variants.ABLATION.values():
         for name, value in changes.items():
             assert getattr(recipe, name) != value

@@ -1,0 +1,76 @@
+"""The trained networks as graphs: features of two pictures in, what is asked of them out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..model.alignment_net import CELLS, AlignmentNet
+from ..model.verification_net import VerificationNet
+from ..runtime.bundle.manifest import NETWORK_ROLE
+from .graphs import GraphExport
+
+ALIGNMENT_INPUTS = ("source", "target", "usable")
+ALIGNMENT_OUTPUTS = ("affine", "placed")
+VERIFICATION_OUTPUTS = ("decision", "region")
+
+VERIFICATION_MAPS = (((12, 16), (12, 40)), ((4, 5), (9, 13)), ((16, 11), (5, 6)))
+"""Rows and columns of the query's and the reference's features that the graph is tried with."""
+
+
+def alignment_export(network: AlignmentNet, channels: int) -> GraphExport:
+    """The graph of an alignment network for features of ``channels`` channels.
+
+    Its inputs ``source`` and ``target (1, C, 16, 16)`` are raw features and ``usable (1, 16, 16)``
+    says which source cells count; its outputs are ``affine (1, 2, 3)`` and ``placed (1, 16, 2)``,
+    in fractions of the pictures' sides. The exporter takes three times as long for any number of
+    pairs at once.
+    """
+
+    def inputs(shift: int) -> dict[str, Tensor]:
+        generator = torch.Generator().manual_seed(shift)
+        shape = 1, channels, CELLS, CELLS
+        # Alike, so that there is something to align and rounding decides nothing.
+        source = torch.randn(shape, generator=generator)
+        target = source.roll(shift, 3) + 0.3 * torch.randn(shape, generator=generator)
+        usable = torch.ones(1, CELLS, CELLS)
+        usable[:, :2] = 0
+        return dict(zip(ALIGNMENT_INPUTS, (source, target, usable), strict=True))
+
+    return GraphExport(
+        role=NETWORK_ROLE,
+        module=network.eval(),
+        inputs=inputs(2),
+        checks=[inputs(1), inputs(3)],
+        dynamic={name: {} for name in ALIGNMENT_INPUTS},
+        outputs=ALIGNMENT_OUTPUTS,
+    )
+
+
+def verification_export(network: VerificationNet, channels: int) -> GraphExport:
+    """The graph of a verification network for features of ``channels`` channels.
+
+    Its inputs ``query (1, C, h, w)`` and ``reference (1, C, H, W)`` are raw features; its outputs
+    ``decision (1,)`` and ``region (1, H, W)`` are log odds.
+    """
+
+    def inputs(query: tuple[int, int], reference: tuple[int, int]) -> dict[str, Tensor]:
+        generator = torch.Generator().manual_seed(query[0])
+        drawn = (
+            torch.randn(1, channels, *size, generator=generator) for size in (query, reference)
+        )
+        return dict(zip(("query", "reference"), drawn, strict=True))
+
+    example, *others = (inputs(*sizes) for sizes in VERIFICATION_MAPS)
+    return GraphExport(
+        role=NETWORK_ROLE,
+        module=network.eval(),
+        inputs=example,
+        checks=others,
+        dynamic={
+            "query": {2: "query_height", 3: "query_width"},
+            "reference": {2: "map_height", 3: "map_width"},
+        },
+        outputs=VERIFICATION_OUTPUTS,
+        least={"query_height": 1, "query_width": 1, "map_height": 1, "map_width": 1},
+    )

@@ -1,0 +1,65 @@
+"""What every inference library has to offer: graphs that run, on a device that opens them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+# Editors complete the names; a program that reads them from somewhere has strings, which are
+# checked when a bundle is opened.
+Device = Literal["auto", "cpu", "cuda", "tensorrt", "tensorrt-rtx"] | str
+Precision = Literal["auto", "fp32", "fp16", "int8"] | str
+
+DEVICES = ("auto", "cpu", "cuda", "tensorrt", "tensorrt-rtx")
+PRECISIONS = ("auto", "fp32", "fp16", "int8")
+
+
+class Graph(Protocol):
+    """One graph, loaded and ready to run until it is closed. Several threads may run it at once."""
+
+    def run(self, inputs: Mapping[str, Array], outputs: Sequence[str] | None = None) -> list[Array]:
+        """Named arrays in, the named outputs out, in their order; ``None`` is all of them.
+
+        Raises:
+            DeviceError: a shape that the graph was not built for, or the device failed.
+        """
+        ...
+
+    def admits(self, **shapes: tuple[int, ...]) -> bool:
+        """Whether the graph takes inputs of these shapes, given by name, together."""
+        ...
+
+    def close(self) -> None:
+        """Release what the library holds. May be called twice."""
+        ...
+
+
+class Backend(Protocol):
+    """A bundle's graphs on one device.
+
+    Attributes:
+        device: ``cpu``, ``cuda``, ``tensorrt`` or ``tensorrt-rtx``; never ``auto``.
+        provider: the library's own word for what runs the graphs.
+        precision: of the features graph.
+    """
+
+    device: str
+    provider: str
+    precision: str
+
+    def graph(self, role: str) -> Graph:
+        """The graph with a role: ``features``, ``match``, or one that is opened when asked for.
+
+        Raises:
+            BundleError: the bundle has no such graph, or its file is damaged.
+            DeviceError: the device does not work with it, or has no engine for it.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release all graphs and the device. May be called twice."""
+        ...

@@ -1,0 +1,72 @@
+"""Where fitted numbers come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from .fields import Record, kind_of
+from .recipes import TASKS
+
+
+@dataclass(frozen=True)
+class FitRecord:
+    """What the fitted numbers of one task were fitted to.
+
+    Attributes:
+        task: whose recipe they belong to.
+        backbone: network and taps that they were fitted for, as ``name:tap+tap``.
+        alpha: factor on the similarity that they were fitted for.
+        numbers: field of the recipe -> the value.
+        data: what they were fitted to.
+        command: fits them again, or measures what they are worth where they were set by hand.
+        figures: what they are worth on that data.
+    """
+
+    task: str
+    backbone: str
+    alpha: float
+    numbers: dict[str, float]
+    data: str
+    command: str
+    figures: dict[str, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, for ``json.dump``."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> FitRecord:
+        """Read what :meth:`as_dict` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError: a field is missing or of the wrong type, or the task
+                is unknown.
+        """
+        if data["task"] not in TASKS:
+            raise ValueError(f"a fit is for {data['task']!r}; tasks are {', '.join(TASKS)}")
+        return cls(
+            task=data["task"],
+            backbone=str(data["backbone"]),
+            alpha=float(data["alpha"]),
+            numbers={str(name): float(value) for name, value in data["numbers"].items()},
+            data=str(data["data"]),
+            command=str(data["command"]),
+            figures={str(name): float(value) for name, value in data["figures"].items()},
+        )
+
+    def covers(self, recipe: Record, backbone: str, alpha: float) -> bool:
+        """Whether every fitted number of the task's recipe is the one of this fit.
+
+        Args:
+            recipe: of the task.
+            backbone: network and taps in use, as ``name:tap+tap``.
+            alpha: factor in use.
+        """
+        fitted = {
+            entry.name: getattr(recipe, entry.name)
+            for entry in fields(recipe)
+            if kind_of(entry) == "fitted"
+        }
+        return (self.backbone, self.alpha, self.numbers) == (backbone, alpha, fitted)

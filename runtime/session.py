@@ -1,0 +1,384 @@
+"""``Session``: a bundle opened once on a device, shared by everything that computes with it.
+
+with Session("bundle", device="tensorrt") as session:
+    matcher, tracker = Matcher(session), Tracker(session)
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .backends.devices import open_backend
+from .backends.graph import Device, Graph, Precision
+from .bundle.folder import Bundle
+from .bundle.manifest import NETWORK_ROLE
+from .bundle.recipes import TASKS
+from .errors import BundleError, DeviceError, InputError
+
+Array = NDArray[Any]
+
+Source = str | Path | Bundle
+TaskT = TypeVar("TaskT", bound="SessionTask")
+
+WINDOW = np.ones(2, np.int64)
+"""The matching graph's own candidates are not used, so any window will do."""
+
+
+@dataclass(frozen=True)
+class SessionInfo:
+    """What a session runs on.
+
+    Attributes:
+        bundle: folder of the bundle.
+        backbone: network and taps.
+        precision: of the features graph.
+        device: the device in use, never the one merely asked for.
+        provider: the inference library's word for what runs the graphs.
+        stride: pixels per cell at the working resolution.
+        hashes: SHA-256 of each file of the bundle.
+        calibrated: for each task, whether its score was fitted for this backbone.
+    """
+
+    bundle: str
+    backbone: str
+    precision: str
+    device: str
+    provider: str
+    stride: int
+    hashes: dict[str, str]
+    calibrated: dict[str, bool]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain dictionary, for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class MatcherInfo:
+    """What a matcher, tracker, aligner or verifier runs on.
+
+    Attributes:
+        bundle: folder of the bundle.
+        backbone: network and taps.
+        precision: of the features graph.
+        device: the device in use, never the one merely asked for.
+        provider: the inference library's word for what runs the graphs.
+        alpha: factor on the similarity.
+        stride: pixels per cell at the working resolution.
+        threshold: score from which the task says that it found what it was asked for.
+        hashes: SHA-256 of each file of the bundle.
+        calibrated: whether the task's score was fitted for this backbone; otherwise it ranks, but
+            the threshold means little.
+    """
+
+    bundle: str
+    backbone: str
+    precision: str
+    device: str
+    provider: str
+    alpha: float
+    stride: int
+    threshold: float
+    hashes: dict[str, str]
+    calibrated: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain dictionary, for JSON."""
+        return asdict(self)
+
+
+class Session:
+    """A bundle opened on a device, for any number of tasks.
+
+    ``Matcher``, ``Tracker``, ``MultiTracker``, ``Aligner`` and ``Verifier`` take a session in the
+    place of a bundle. Each of them counts as a user, and so does whoever made the session: what it
+    holds is released when the last of them has closed it, so that closing one never takes it from
+    another. A closed session takes no new users.
+
+    Several threads may use one session at once, through the same task or through several; opening
+    and closing are safe from any thread too. What a task keeps of its own (a template that was set,
+    a followed object) is for one thread at a time, as each task says.
+
+    Args:
+        bundle: folder written by ``qatm-export``, or a bundle that was loaded; ``None`` is the
+            bundle inside the package.
+        device: ``auto`` (the best that works; :attr:`info` says which), ``cpu``, ``cuda``,
+            ``tensorrt`` or ``tensorrt-rtx``.
+        precision: ``auto``, ``fp32``, ``fp16`` or ``int8``.
+        threads: CPU threads; ``None`` lets the inference library choose.
+
+    Attributes:
+        bundle: what was opened.
+        device: the device in use.
+        provider: the inference library's word for what runs the graphs.
+        precision: of the features graph.
+
+    Raises:
+        BundleError: the bundle is missing, damaged, or lacks the precision.
+        DeviceError: what was asked for is not available here.
+    """
+
+    def __init__(
+        self,
+        bundle: Source | None = None,
+        device: Device = "auto",
+        *,
+        precision: Precision = "auto",
+        threads: int | None = None,
+    ) -> None:
+        self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
+        self._backend = open_backend(self.bundle, device, precision, threads)
+        self.device = self._backend.device
+        self.provider = self._backend.provider
+        self.precision = self._backend.precision
+        self._features = self._backend.graph("features")
+        self._match = self._backend.graph("match")
+        self._lock = Lock()
+        self._users = 1
+        self._closed = False
+
+    @property
+    def info(self) -> SessionInfo:
+        """What this session runs on."""
+        spec = self.bundle.spec
+        return SessionInfo(
+            bundle=str(self.bundle.path),
+            backbone=spec.backbone.label,
+            precision=self.precision,
+            device=self.device,
+            provider=self.provider,
+            stride=spec.backbone.stride,
+            hashes={name: info.sha256 for name, info in spec.files.items()},
+            calibrated={task: spec.calibrated(task) for task in TASKS},
+        )
+
+    @property
+    def users(self) -> int:
+        """How many have the session open: its maker and every task that has not closed it."""
+        return self._users
+
+    def features(self, image: Array) -> tuple[Array, Array]:
+        """Encode one image.
+
+        Args:
+            image: ``(H, W, 3)`` uint8 BGR, sides multiples of the bundle's ``align``.
+
+        Returns:
+            ``(C, H/s, W/s)`` float32 and its 2x2 means ``(C, H/2s, W/2s)``.
+
+        Raises:
+            DeviceError: a side that the engine was not built for, or the device failed.
+        """
+        fine, coarse = self._features.run({"image": image[None]}, ("features", "coarse"))
+        return fine[0], coarse[0]
+
+    def quality(self, rows: Array, target: Array, search: Array) -> Array:
+        """Quality of each search cell (paper, equation 5), from the matching graph.
+
+        Args:
+            rows: ``(M, C)`` float32 raw features.
+            target: ``(M,)`` float32, 1 for the template's own rows, 0 for competitors.
+            search: ``(C, H, W)`` float32 raw features.
+
+        Returns:
+            ``(H, W)`` float32 in [0, 1].
+
+        Raises:
+            DeviceError: a size that the engine was not built for, or the device failed.
+        """
+        inputs = {"template": rows, "target": target, "search": search, "window": WINDOW}
+        return self._match.run(inputs, ("quality",))[0]
+
+    def takes_image(self, height: int, width: int) -> bool:
+        """Whether :meth:`features` takes an image of this size in one piece."""
+        return self._features.admits(image=(1, height, width, 3))
+
+    def takes_match(self, rows: int, height: int, width: int) -> bool:
+        """Whether :meth:`quality` takes so many rows and a map of this size in one piece."""
+        channels = self.bundle.spec.backbone.channels
+        return self._match.admits(
+            template=(rows, channels), target=(rows,), search=(channels, height, width)
+        )
+
+    def graph(self, role: str) -> Graph:
+        """The graph with a role (``features``, ``match``, ``network`` ...), opened once.
+
+        Raises:
+            BundleError: the bundle has no such graph, or its file is damaged.
+            DeviceError: the device does not work with it, or has no engine for it.
+        """
+        return self._backend.graph(role)
+
+    def network(self, task: str) -> Graph:
+        """The trained network of the bundle for a task, ``align`` or ``verify``.
+
+        Raises:
+            BundleError: the bundle has none, one for another task, or a damaged one.
+            DeviceError: the device does not work with it, or has no engine for it.
+        """
+        have = self.bundle.spec.network.get("task")
+        if have != task:
+            what = "no network" if have is None else f"a network for {have!r}"
+            raise BundleError(
+                f"bundle {self.bundle.path} has {what}, not one for {task!r}: "
+                f"qatm-export --task {task} --network CHECKPOINT"
+            )
+        return self.graph(NETWORK_ROLE)
+
+    def close(self) -> None:
+        """Give the session up; what it holds is released when its last user closes it.
+
+        May be called twice.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        self._leave()
+
+    def join(self) -> SessionUse:
+        """Count one more user, until it closes what it gets here.
+
+        Raises:
+            DeviceError: the session is closed.
+        """
+        with self._lock:
+            if self._closed:
+                raise DeviceError("this session is closed; make a new one")
+            self._users += 1
+        return SessionUse(self)
+
+    def _leave(self) -> None:
+        """Count one user less; the last one releases everything."""
+        with self._lock:
+            self._users -= 1
+            last = self._users == 0
+        if last:
+            self._backend.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class SessionUse:
+    """One user's part in a session."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.closed = False
+
+    def close(self) -> None:
+        """Leave the session. May be called twice."""
+        if not self.closed:
+            self.closed = True
+            self.session._leave()
+
+
+class SessionTask:
+    """What everything that computes with a session has in common.
+
+    Args:
+        source: a session to share, or a bundle to open.
+        device: where to open a bundle.
+        precision: of a bundle.
+        threads: for a bundle.
+
+    Attributes:
+        session: what it computes with.
+
+    Raises:
+        InputError: a device, precision or number of threads beside a session.
+        BundleError: the bundle is missing, damaged, or lacks the precision.
+        DeviceError: what was asked for is not available here, or the session is closed.
+    """
+
+    TASK = ""
+    """The task's name: whose recipe it uses."""
+
+    def __init__(
+        self,
+        source: Source | Session | None,
+        device: Device,
+        precision: Precision,
+        threads: int | None,
+    ) -> None:
+        if isinstance(source, Session):
+            asked = {"device": device, "precision": precision, "threads": threads}
+            beside = [name for name, value in asked.items() if value not in ("auto", None)]
+            if beside:
+                name = beside[0]
+                raise InputError(
+                    f"{name} is {asked[name]!r}, but a session is open already (on "
+                    f"{source.device}, {source.precision}); give {name} to the Session"
+                )
+            self._use = source.join()
+        else:
+            session = Session(source, device, precision=precision, threads=threads)
+            self._use = session.join()
+            session.close()
+        self.session = self._use.session
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle it computes with."""
+        return self.session.bundle
+
+    @property
+    def info(self) -> MatcherInfo:
+        """What it runs on."""
+        info, spec = self.session.info, self.bundle.spec
+        return MatcherInfo(
+            bundle=info.bundle,
+            backbone=info.backbone,
+            precision=info.precision,
+            device=info.device,
+            provider=info.provider,
+            alpha=spec.recipes.match.alpha,
+            stride=info.stride,
+            threshold=self._threshold(),
+            hashes=info.hashes,
+            calibrated=info.calibrated[self.TASK],
+        )
+
+    def close(self) -> None:
+        """Give its part of the session up; it cannot be used afterwards. May be called twice."""
+        self._use.close()
+
+    def __enter__(self: TaskT) -> TaskT:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _threshold(self) -> float:
+        """The score from which it says "found"."""
+        raise NotImplementedError
+
+    def _check_open(self) -> None:
+        """Refuse to go on after :meth:`close`.
+
+        Raises:
+            DeviceError: it is closed.
+        """
+        if self._use.closed:
+            raise DeviceError(f"this {type(self).__name__.lower()} is closed; make a new one")
