@@ -322,7 +322,7 @@ def test_export_over_a_damaged_bundle(copied, quick_graphs):
 
 def test_manifest_is_plain_json(tiny_bundle):
     data = json.loads((tiny_bundle / MANIFEST).read_text())
-    assert data["schema"] == 1
+    assert data["schema"] == 2
     assert str(tiny_bundle.parent) not in json.dumps(data)
 
 

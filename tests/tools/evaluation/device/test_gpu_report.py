@@ -184,7 +184,7 @@ def fake_engine(run=None, role="features"):
         cells = ShapeRange((4, 1, 1), (4, 8, 8), (4, 16, 16))
         profiles = ({"template": rows[0], "target": rows[1], "search": cells},)
 
-    def really(**inputs):
+    def really(inputs):
         sizes = {name: array.shape for name, array in inputs.items() if name != "window"}
         choose_profile(profiles, sizes, names, "the test engine")
         return [np.zeros((1, 2), np.float32)]
@@ -205,7 +205,7 @@ def test_sizes_outside_the_profiles_must_be_refused(role, step, count):
 
 
 def test_an_engine_that_takes_anything_fails():
-    def anything(**inputs):
+    def anything(inputs):
         return [np.zeros(1, np.float32)]
 
     checks = list(refusals("features", fake_engine(anything), 16))  # pyright: ignore[reportArgumentType]
@@ -214,7 +214,7 @@ def test_an_engine_that_takes_anything_fails():
 
 
 def test_a_refusal_that_names_no_range_fails():
-    def curt(**inputs):
+    def curt(inputs):
         raise DeviceError("wrong size")
 
     checks = list(refusals("features", fake_engine(curt), 16))  # pyright: ignore[reportArgumentType]
@@ -227,7 +227,7 @@ def test_bounds_of_the_profiles_must_run(role):
     checks = list(bounds(role, engine))  # pyright: ignore[reportArgumentType]
     assert [check.passed for check in checks] == [True, True]
 
-    def wrong(**inputs):
+    def wrong(inputs):
         if max(max(array.shape) for array in inputs.values()) > 32:
             raise DeviceError("out of memory")
         return [np.array([np.nan])]
@@ -247,7 +247,7 @@ def test_whatever_goes_wrong_is_a_failed_check(bundle, cases, monkeypatch):
     def broken(*arguments, **options):
         raise RuntimeError("CUDA error 700:\nan illegal memory access")
 
-    monkeypatch.setattr(gpu_checks, "open_backend", broken)
+    monkeypatch.setattr(gpu_checks, "Session", broken)
     found = examine(bundle, "cuda", "fp32", cases, 1)
     assert not found.passed
     (check,) = found.checks

@@ -66,9 +66,9 @@ def test_a_changed_recipe_changes_the_answer(three):
     [
         (["--set", "speed=1"], "no 'speed'; choose from alpha"),
         (["--set", "size_step=0.9"], "must be above 1"),
-        (["--set", "alpha=-1"], "must be positive"),
+        (["--set", "alpha=-1"], "alpha is -1.0; it must lie between"),
         (["--set", "alpha=nan"], "alpha is nan"),
-        (["--set", "competitors=nan"], "NaN"),
+        (["--set", "competitors=nan"], "competitors is nan; it must lie between"),
         (["--set", "competitors=0", "--method", "ssd"], "not among the methods"),
         (["--ablation", "--method", "ssd"], "leave --method out"),
         (["--halves", "3"], "--ablation"),
