@@ -7,6 +7,7 @@ import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -65,6 +66,34 @@ def test_tensorrt_that_is_absent_is_an_error(device: str) -> None:
 def test_a_runtime_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(DeviceError, match=r'not installed: pip install "qatm\[cpu\]"'):
+        OnnxGraph(Bundle.load().file("match", "fp32"), "cpu")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("raise ImportError('libcudart.so.13: cannot open shared object file')", "libcudart.so.13"),
+        ("import a_module_that_is_not_there", "No module named 'a_module_that_is_not_there'"),
+        ("raise OSError('DLL load failed')", "DLL load failed"),
+    ],
+)
+def test_a_runtime_that_is_broken_is_not_called_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str, words: str
+) -> None:
+    (tmp_path / "onnxruntime.py").write_text(content)
+    monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    path = Bundle.load().file("match", "fp32")
+    with pytest.raises(DeviceError, match=r"cannot be loaded \(.*install it again: pip") as caught:
+        OnnxGraph(path, "cpu")
+    assert words in str(caught.value)
+    assert "not installed" not in str(caught.value)
+
+
+def test_a_package_without_a_runtime_in_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What is left of one wheel after the other, which owns the same folder, was uninstalled.
+    monkeypatch.setitem(sys.modules, "onnxruntime", ModuleType("onnxruntime"))
+    with pytest.raises(DeviceError, match="onnxruntime without a runtime in it"):
         OnnxGraph(Bundle.load().file("match", "fp32"), "cpu")
 
 

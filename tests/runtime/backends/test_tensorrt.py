@@ -270,6 +270,19 @@ def test_damaged_sidecar(bundle, machine, monkeypatch):
     refused(bundle, "match.fp32.tensorrt.engine.json cannot be read")
 
 
+@pytest.mark.parametrize("broken", ["{", "[]", '{"schema": 99}'])
+def test_damaged_sidecar_of_another_flavour_blocks_nobody(bundle, machine, monkeypatch, broken):
+    fake_library(monkeypatch, engine=VendorEngine)
+    both(bundle)
+    name = "features.fp16.tensorrt-rtx.sm86-89.engine.json"
+    (bundle.path / name).write_text(broken)
+    backend = open_tensorrt(bundle, "tensorrt")
+    assert (backend.device, backend.precision) == ("tensorrt", "fp32")
+    backend.close()
+    # Its own device hears of it.
+    assert name in refused(bundle, name, "tensorrt-rtx")
+
+
 def test_engine_that_the_library_refuses(bundle, machine, monkeypatch):
     fake_library(monkeypatch, complaint="Serialization assertion failed: magic tag\nat x.cpp:5")
     both(bundle)
