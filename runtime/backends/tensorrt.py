@@ -8,7 +8,8 @@ from threading import Lock
 from ..bundle.folder import Bundle
 from ..bundle.sidecar import FLAVOURS, EngineInfo, engines_for, rebuild_hint, select_engine
 from ..errors import BundleError, DeviceError
-from .cuda_memory import CudaMemory, driver_problem, open_memory
+from .cuda import open_memory
+from .cuda_memory import CudaMemory, driver_problem
 from .engine import TensorRTEngine, flavour_version
 
 PRECISION_ORDER = ("fp16", "fp32", "int8")

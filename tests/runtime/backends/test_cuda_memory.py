@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 from cuda_double import FakeMemory
 
-from qatm.runtime.backends import cuda_memory, cuda_providers
+from qatm.runtime.backends import cuda, cuda_memory, cuda_providers
+from qatm.runtime.backends.cuda import PROVIDERS, open_memory
 from qatm.runtime.backends.cuda_memory import (
-    PROVIDERS,
     Block,
     GrowingBlock,
     driver_problem,
-    open_memory,
 )
 from qatm.runtime.backends.cuda_providers import CudaPython, PyCuda
 from qatm.runtime.errors import DeviceError
@@ -38,7 +37,7 @@ BAD = SimpleNamespace(name="cudaErrorMemoryAllocation")
 
 @pytest.fixture
 def driver_is_there(monkeypatch):
-    monkeypatch.setattr(cuda_memory, "driver_problem", lambda: None)
+    monkeypatch.setattr(cuda, "driver_problem", lambda: None)
 
 
 def one_line(caught):

@@ -21,7 +21,8 @@ from cuda_double import FakeMemory
 from qatm.runtime import Bundle
 from qatm.runtime.backends import engine as tensorrt_engine
 from qatm.runtime.backends import tensorrt as tensorrt_backend
-from qatm.runtime.backends.cuda_memory import driver_problem, open_memory
+from qatm.runtime.backends.cuda import open_memory
+from qatm.runtime.backends.cuda_memory import driver_problem
 from qatm.runtime.backends.engine import Complaints, TensorRTEngine, flavour_version, import_flavour
 from qatm.runtime.backends.tensorrt import open_tensorrt
 from qatm.runtime.bundle.sidecar import FLAVOURS, EngineInfo, ShapeRange
