@@ -7,12 +7,12 @@ import io
 import json
 import logging
 import os
-import tempfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from ..runtime.files import whole
 from .artefacts import Calibration
 from .calibration import CalibrationOptions
 from .rounding import RoundedWeight
@@ -73,17 +73,14 @@ def store(folder: Path, key: str, calibration: Calibration) -> None:
         arrays[f"{index}.shift"] = weight.shift
     for index, name in enumerate(scaled):
         arrays[f"scales.{index}"] = calibration.scales[name]
-    path, part = _path(folder, key), None
+    path = _path(folder, key)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(prefix=".calib-", suffix=".npz", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
+        with whole(path) as part, part.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
-        os.replace(part, path)
     except OSError as error:
-        LOG.warning("calibration cache %s cannot be written: %s", path, error)
-        if part is not None:
-            Path(part).unlink(missing_ok=True)
+        reason = os.strerror(error.errno) if error.errno else error
+        LOG.warning("calibration cache %s cannot be written: %s", path, reason)
 
 
 def _path(folder: Path, key: str) -> Path:

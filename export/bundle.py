@@ -33,6 +33,7 @@ from ..runtime.bundle.manifest import (
     TensorInfo,
 )
 from ..runtime.errors import ExportError
+from ..runtime.files import move_over
 from ..runtime.version import __version__
 from .engines.engines import (
     EngineOptions,
@@ -323,7 +324,8 @@ def staging_folder(folder: Path) -> Iterator[Path]:
         if error.errno not in DISK_FULL:
             raise
         raise ExportError(
-            f"{folder} cannot be written: {error.strerror}; make room or choose another folder"
+            f"{folder} cannot be written: {os.strerror(error.errno)}; make room or choose another "
+            "folder"
         ) from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
@@ -343,7 +345,7 @@ def publish(stage: Path, folder: Path) -> None:
     before, after = _listed(folder / MANIFEST), _listed(stage / MANIFEST)
     (folder / MANIFEST).unlink(missing_ok=True)
     for name in (*names, MANIFEST):
-        os.replace(stage / name, folder / name)
+        move_over(stage / name, folder / name)
     for name in before - after:
         (folder / name).unlink(missing_ok=True)
 

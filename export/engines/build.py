@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from ...runtime.backends.engine import immortal
 from ...runtime.bundle.sidecar import ShapeRange
 from ...runtime.errors import ExportError
+from ...runtime.files import write_bytes
 from .engine_options import EngineOptions, GraphProfile
 from .flavours import Flavour
 from .typed_network import count_layers, found_precision
@@ -190,23 +190,18 @@ class EngineBuilder:
 
 
 def write_whole(path: Path, data: bytes | memoryview) -> None:
-    """Write a file whole or not at all: under a temporary name, then renamed.
+    """Write a file whole or not at all.
 
     Raises:
         ExportError: the disk is full, or the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        with temporary.open("xb") as file:
-            file.write(data)
-        temporary.replace(path)
+        write_bytes(path, data)
     except OSError as error:
         raise ExportError(
-            f"{path} ({len(data) / 1e6:.1f} MB) cannot be written: {error.strerror or error}; "
+            f"{path} ({len(data) / 1e6:.1f} MB) {error.strerror}; "
             "make room or choose another folder"
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _recorder(trt: Any) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 from ..boxes import Box, box_in_frame
 from ..bundle.recipes import MatchRecipe
 from ..errors import TemplateError
+from ..files import whole
 from ..images import Image
 from ..patches.encoder import Encoder
 from ..patches.grid import PatchGrid, cut_grid
@@ -70,7 +69,11 @@ class Template:
     flat: bool = False
 
     def save(self, path: str | Path) -> Path:
-        """Write the template as ``.npz`` (no pickles), whole or not at all; returns the path."""
+        """Write the template as ``.npz`` (no pickles), whole or not at all; returns the path.
+
+        Raises:
+            OSError: it cannot be written; the message names the path.
+        """
         target = Path(path)
         data: dict[str, Any] = {
             "format": FORMAT,
@@ -85,14 +88,8 @@ class Template:
             for kind, grid in (("coarse", level.coarse), ("fine", level.fine)):
                 for field in ("rows", "target", "footprint", "offset"):
                     data[f"{kind}{i}_{field}"] = np.asarray(getattr(grid, field))
-        handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".npz")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez_compressed(file, **data)
-            os.replace(temporary, target)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with whole(target) as part, part.open("wb") as file:
+            np.savez_compressed(file, **data)
         return target
 
     @classmethod

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from ..boxes import Box, as_box
 from ..errors import InputError
+from ..files import unwritable
 from .presence import LOST, TRACKING, UNCERTAIN
 
 LOG = logging.getLogger(__name__)
@@ -134,7 +135,7 @@ class TrackWriter:
         try:
             self._file = self.path.open("ab", buffering=0)
         except OSError as error:
-            raise self._failure(error) from error
+            raise unwritable(self.path, error) from error
 
     def write(self, record: TrackRecord) -> None:
         """Add a record.
@@ -176,12 +177,8 @@ class TrackWriter:
         except OSError as error:
             if written:
                 os.ftruncate(self._file.fileno(), self._size)
-            raise self._failure(error) from error
+            raise unwritable(self.path, error) from error
         self._size += len(data)
-
-    def _failure(self, error: OSError) -> OSError:
-        """The error with the name of the file."""
-        return OSError(error.errno, f"cannot be written: {error.strerror}", str(self.path))
 
 
 def read_tracks(path: str | Path, kind: Kind | None = None) -> list[TrackRecord]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import errno
 import math
-import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from ..errors import InputError, VideoError
+from ..files import check_folder, move_over, part_name
 from ..images import Image, as_bgr, resize_to
 
 CODECS = {
@@ -75,9 +74,10 @@ class VideoWriter:
             raise InputError(f"video {self.path} must end in {', '.join(CODECS)}")
         if not 0 < fps <= FASTEST_RATE:
             raise InputError(f"fps {fps} is not between 0 and {FASTEST_RATE:g}")
-        _check_folder(self.path)
-        hidden = f".{self.path.stem}.{os.getpid()}.part{suffix}"
-        self._file = self.path.with_name(hidden) if suffix in INDEX_AT_END else self.path
+        if self.path.is_dir():
+            raise InputError(f"video {self.path} is a folder; name a file")
+        check_folder(self.path.parent, f"video {self.path}")
+        self._file = part_name(self.path) if suffix in INDEX_AT_END else self.path
         self._min_free = min_free
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
@@ -127,12 +127,8 @@ class VideoWriter:
         self._writer.release()
         kept = count_frames(self._file)
         try:
-            if kept > 0:
-                self._file.replace(self.path)
-        except OSError as error:
-            raise OSError(
-                error.errno, f"cannot be written: {error.strerror}", str(self.path)
-            ) from error
+            if kept > 0 and self._file != self.path:
+                move_over(self._file, self.path)
         finally:
             if self._file != self.path:
                 self._file.unlink(missing_ok=True)
@@ -212,16 +208,3 @@ def fit_into(image: Image, width: int, height: int) -> Image:
     left, top = (width - inner_w) // 2, (height - inner_h) // 2
     canvas[top : top + inner_h, left : left + inner_w] = resize_to(image, inner_w, inner_h)
     return canvas
-
-
-def _check_folder(path: Path) -> None:
-    """Prove that files can be written beside ``path``, before any work is done."""
-    if path.is_dir():
-        raise InputError(f"video {path} is a folder; name a file")
-    try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise InputError(
-            f"video {path}: folder {path.parent} cannot be written to ({error.strerror})"
-        ) from error

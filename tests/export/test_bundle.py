@@ -297,7 +297,7 @@ def test_bundle_that_was_moved_in_part_does_not_load(copied, monkeypatch, quick_
         moved.append(Path(destination).name)
         replace(source, destination)
 
-    monkeypatch.setattr(bundle_writer.os, "replace", fail)
+    monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="Input/output"):
         export_bundle(copied, quick_options(alpha=12))
     monkeypatch.undo()

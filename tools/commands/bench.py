@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from ...runtime.errors import QatmError
+from ...runtime.files import check_folder, write_text
 from ..console import json_line, progress
 from ..evaluation.speed.jobs import BenchJob, prepare
 from ..evaluation.speed.measuring import (
@@ -208,9 +207,7 @@ def bench(
     """
     require_packages(plot=save is not None)
     if save is not None:
-        save.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=save):
-            pass  # a folder that cannot be written to is better noticed before the work
+        check_folder(save, f"--save {save}", make=True)
     records: list[Record] = []
     steps = Benchmark(model, device, QUICK if quick else FULL).steps()
     with progress(steps, "measuring") as (todo, emit):
@@ -239,21 +236,11 @@ def require_packages(*, plot: bool) -> None:
 
 
 def save_results(records: Sequence[Record], folder: Path) -> None:
-    """Write the records and the plot; neither file is ever half-written."""
+    """Write the records and the plot, each whole or not at all."""
     from ..evaluation.speed.growth_plot import plot
 
-    text = "".join(json_line(record) + "\n" for record in records)
-    writers: dict[str, Callable[[Path], object]] = {
-        RESULTS: lambda path: path.write_text(text, encoding="utf-8"),
-        PLOT: lambda path: plot(records, path),
-    }
-    for name, write in writers.items():
-        unfinished = folder / f".{os.getpid()}-{name}"
-        try:
-            write(unfinished)
-            unfinished.replace(folder / name)
-        finally:
-            unfinished.unlink(missing_ok=True)
+    write_text(folder / RESULTS, "".join(json_line(record) + "\n" for record in records))
+    plot(records, folder / PLOT)
 
 
 def print_tables(records: Sequence[Record]) -> None:

@@ -13,6 +13,7 @@ import typer
 from numpy.typing import NDArray
 
 from ...runtime.errors import InputError
+from ...runtime.files import whole
 from ..console import complain, json_line, progress
 from ..evaluation.align.align_networks import network_bundles
 from ..evaluation.align.marked_pairs import GroupFolder, Marked, read_groups
@@ -176,9 +177,9 @@ def _result(name: str, pair: tuple[str, Marked, Marked], transfer: Transfer) -> 
 
 
 def _write_csv(path: Path, results: Sequence[AlignOutcome]) -> None:
-    """Every pair of every method."""
+    """Every pair of every method, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with whole(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(list(AlignOutcome.__dataclass_fields__))
         for r in results:

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from ...runtime.errors import InputError, QatmError
+from ...runtime.files import check_folder
 from ..baselines import METHODS, MethodOptions, open_method
 from ..console import complain
 from ..evaluation.match.match_runs import PROTOCOLS
@@ -183,10 +184,4 @@ def make_folder(folder: Path) -> None:
     """
     if find_spec("matplotlib") is None:
         raise InputError('--save draws with matplotlib: pip install "qatm[eval]"')
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        writable = os.access(folder, os.W_OK)
-    except OSError as error:
-        raise InputError(f"--save {folder} cannot be made: {error.strerror}") from error
-    if not writable:
-        raise InputError(f"--save {folder} cannot be written to; choose another folder")
+    check_folder(folder, f"--save {folder}", make=True)

@@ -14,6 +14,7 @@ import numpy as np
 import typer
 
 from ...runtime.errors import InputError
+from ...runtime.files import whole
 from ..console import complain, json_line, print_line, progress
 from ..evaluation.match.match_runs import runner
 from ..evaluation.metrics import decision, roc_auc
@@ -255,12 +256,10 @@ def _check_save(save: Path | None) -> None:
 
 def _write(save: Path, results: Sequence[PlaceOutcome]) -> None:
     """Write every case, whole or not at all."""
-    part = save.with_name(f".{save.name}.part")
-    with part.open("w", newline="", encoding="utf-8") as file:
+    with whole(save) as part, part.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(PlaceOutcome.__dataclass_fields__)
         for result in results:
             row = vars(result) | {"score": round(result.score, 3)}
             row["iou"] = "" if np.isnan(result.iou) else round(result.iou, 4)
             table.writerow(row.values())
-    part.replace(save)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ...runtime import Match, Matcher
 from ...runtime.boxes import Box, box_iou
 from ...runtime.errors import InputError
+from ...runtime.files import check_folder
 from ...runtime.images import Image, read_image
 from ..console import FOUND, NOT_FOUND, Command
 from ..drawing.draw import PAPER, Panel, cut, shown_size, side_by_side
@@ -93,7 +94,7 @@ def demo(
     Exit status: 0 if every answer is right, 1 if one is wrong, 2 if the demo cannot run.
     """
     photographs = load_photographs()
-    out.mkdir(parents=True, exist_ok=True)
+    check_folder(out, f"--out {out}", make=True)
     results = [part(photographs, out) for part in PARTS]
     raise typer.Exit(FOUND if all(results) else NOT_FOUND)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +10,7 @@ import cv2
 import numpy as np
 
 from ...runtime.errors import ImageError, InputError
+from ...runtime.files import check_folder, write_bytes
 from ...runtime.images import Image
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -44,29 +43,21 @@ def plan_pictures(
     for target in targets:
         if target.resolve() in taken:
             raise InputError(f"--save {target} would overwrite an input; choose another name")
-    _make_writable(folder, save)
+    check_folder(folder, f"--save {save}", make=True)
     return list(targets)
 
 
 def save_picture(path: Path, image: Image) -> None:
-    """Write a PNG or JPEG completely or not at all: under a temporary name, then renamed.
+    """Write a PNG or JPEG whole or not at all.
 
     Raises:
         InputError: the name does not end in .png, .jpg or .jpeg.
         ImageError: the picture is too large for the format.
-        OSError: the folder cannot be written to.
+        OSError: the file cannot be written; the message names it.
     """
     if path.suffix.lower() not in PICTURE_SUFFIXES:
         raise InputError(f"picture {path} must end in {', '.join(PICTURE_SUFFIXES)}")
-    data = _encoded(path, image)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, f"cannot be written: {error.strerror}", str(path)) from error
-    finally:
-        part.unlink(missing_ok=True)
+    write_bytes(path, _encoded(path, image))
 
 
 def _encoded(path: Path, image: Image) -> bytes:
@@ -91,16 +82,3 @@ def _names_in(folder: Path, files: Sequence[Path]) -> list[Path]:
         number = f"-{counts[key]}" if counts[key] > 1 else ""
         names.append(f"{file.stem}-match{number}.png")
     return [folder / name for name in names]
-
-
-def _make_writable(folder: Path, save: Path) -> None:
-    """Create a folder and prove that files can be written in it, before any work is done."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise InputError(
-            f"--save {save}: folder {folder} cannot be written to ({error.strerror}); "
-            "choose another"
-        ) from error

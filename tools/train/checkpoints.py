@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from ...export.checkpoint import (
     read_checkpoint,
 )
 from ...runtime.errors import InputError
+from ...runtime.files import whole
 
 __all__ = [
     "Checkpoint",
@@ -60,18 +60,18 @@ def write_checkpoint(
     weights: Mapping[str, Any],
     optimiser: Mapping[str, Any],
 ) -> Path:
-    """Write a checkpoint under a temporary name, rename it, and remove older ones."""
+    """Write a checkpoint, whole or not at all, and remove older ones.
+
+    Raises:
+        OSError: it cannot be written; the message names it.
+    """
     path = folder / f"step-{step:07d}.pt"
     values = (task, step, dict(config), dict(weights), dict(optimiser))
-    handle, part = tempfile.mkstemp(prefix=".step-", dir=folder)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            torch.save(dict(zip(FIELDS, values, strict=True)), file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        Path(part).unlink(missing_ok=True)
+    with whole(path) as part, part.open("wb") as file:
+        torch.save(dict(zip(FIELDS, values, strict=True)), file)
+        # The older ones go only when this one is on the disk.
+        file.flush()
+        os.fsync(file.fileno())
     for old in find_checkpoints(folder)[:-KEPT]:
         old.unlink()
     return path

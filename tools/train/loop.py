@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ...runtime.bundle.folder import Bundle
 from ...runtime.errors import InputError
+from ...runtime.files import check_folder
 from ..progress import progress_bar
 from .checkpoints import Checkpoint, check_same, find_checkpoints, read_checkpoint, write_checkpoint
 from .pictures import TrainingImages
@@ -98,7 +99,7 @@ def train(task: TrainingTask, options: TrainOptions) -> Trained:
         network.load_state_dict(start.weights)
         optimiser.load_state_dict(start.optimiser)
         done = start.step
-    options.out.mkdir(parents=True, exist_ok=True)
+    check_folder(options.out, "training", make=True)
     losses: list[float] = []
     last = start.path if start is not None else options.out
     log = TrainLog(options.out, done)

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from ...runtime.files import whole
+
 CSV_NAME = "log.csv"
 CRC_POLYNOMIAL = 0x82F63B78
 CRC_MASK = 0xA282EAD8
@@ -29,9 +31,11 @@ class TrainLog:
         self._path = folder / CSV_NAME
         rows = list(_kept(self._path, done)) if done else []
         self._names: list[str] = rows[0] if rows else []
-        self._csv = self._path.open("w", newline="", encoding="utf-8")
+        # Whole or not at all: a run that ends here must not lose the rows of the earlier one.
+        with whole(self._path) as part, part.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(rows)
+        self._csv = self._path.open("a", newline="", encoding="utf-8")
         self._rows = csv.writer(self._csv)
-        self._rows.writerows(rows)
         name = f"events.out.tfevents.{time.time_ns() // 1000}.{os.getpid()}"
         self._events: IO[bytes] = (folder / name).open("wb")
         self._event(0, _text(3, "brain.Event:2"))

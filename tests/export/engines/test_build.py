@@ -196,7 +196,7 @@ def test_files_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
     with pytest.raises(ExportError, match="cannot be written: No such file"):
         write_whole(tmp_path / "missing" / "a.engine", b"data")
     full = OSError(28, "No space left on device")
-    monkeypatch.setattr("pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(full))
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(full))
     with pytest.raises(ExportError, match="No space left on device"):
         write_whole(target, b"data")
     assert target.read_bytes() == b"before"

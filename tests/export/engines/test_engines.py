@@ -201,35 +201,22 @@ def test_none_builds_nothing(bundle: Bundle, monkeypatch):
 
 @pytest.mark.parametrize("failing", ["engine", "sidecar"])
 def test_a_full_disk_leaves_nothing(changed: Bundle, monkeypatch, failing: str):
-    real = Path.open
+    real = Path.write_bytes
 
-    class Full:
-        def __init__(self, file):
-            self.file = file
+    def write(path, data):
+        if (path.suffix == ".json") != (failing == "sidecar"):
+            return real(path, data)
+        real(path, data[:100])
+        raise OSError(28, "No space left on device")
 
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            self.file.close()
-
-        def write(self, data):
-            self.file.write(bytes(data[:100]))
-            raise OSError(28, "No space left on device")
-
-    def opened(path, mode="r", *args, **kwargs):
-        file = real(path, mode, *args, **kwargs)
-        hit = mode == "xb" and (".engine.json" in path.name) == (failing == "sidecar")
-        return Full(file) if hit else file
-
-    monkeypatch.setattr(Path, "open", opened)
+    monkeypatch.setattr(Path, "write_bytes", write)
     options = dataclasses.replace(SMALL, optimisation_level=2)
     with pytest.raises(ExportError, match="No space left on device; make room"):
         build_engines(changed, options)
     monkeypatch.undo()
     assert not engine_of(changed).exists()
     assert not sidecar_of(engine_of(changed)).exists()
-    assert not list(changed.path.glob("*.tmp"))
+    assert not [path for path in changed.path.iterdir() if path.name.startswith(".")]
     assert [report.cached for report in build_engines(changed, SMALL)] == [False, True]
 
 

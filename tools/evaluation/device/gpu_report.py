@@ -14,11 +14,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ....export.engines.build import write_whole
 from ....runtime.backends.graph import DEVICES, PRECISIONS
 from ....runtime.bundle.folder import Bundle
 from ....runtime.bundle.sidecar import EngineInfo, sidecars
 from ....runtime.errors import DeviceError, InputError, QatmError
+from ....runtime.files import check_folder, write_text
 from ....runtime.session import Session
 from ...console import FOUND, NOT_FOUND, Command, complain, one_line, print_line
 from .gpu_checks import Examination, examine
@@ -178,16 +178,14 @@ def write_report(report: GpuReport, out: Path) -> None:
     """Write ``report.md`` and ``report.json``, each whole or not at all.
 
     Raises:
-        QatmError: the folder cannot be written to.
+        InputError: the folder cannot be written to.
+        OSError: a file cannot be written; the message names it.
     """
     data = json.dumps(report.as_dict(), indent=2, allow_nan=False) + "\n"
     text = "\n".join(markdown(report)) + "\n"
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--out {out} cannot be made ({error.strerror}); name a folder") from error
-    write_whole(out / "report.json", data.encode())
-    write_whole(out / "report.md", text.encode())
+    check_folder(out, f"--out {out}", make=True)
+    write_text(out / "report.json", data)
+    write_text(out / "report.md", text)
 
 
 def describe(check: Check) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ....runtime.files import write_bytes, write_text
 from ..metrics import THRESHOLDS, roc_auc, roc_curve, success_auc, success_curve
 from .match_figures import scores_of
 from .match_runs import Outcome
@@ -37,7 +37,7 @@ def write_csv(path: Path, results: Results, protocols: Sequence[str]) -> None:
     for outcomes in results.values():
         for protocol in protocols:
             writer.writerows(_row(outcome, protocol) for outcome in outcomes)
-    replace_file(path, text.getvalue().encode())
+    write_text(path, text.getvalue())
 
 
 def plot_success(path: Path, results: Results, protocols: Sequence[str]) -> None:
@@ -93,7 +93,7 @@ def _plot(path: Path, protocols: Sequence[str], draw: Callable[[Any, str], None]
         axes.legend(fontsize=8)
     data = io.BytesIO()
     figure.savefig(data, dpi=110, format="png")
-    replace_file(path, data.getvalue())
+    write_bytes(path, data.getvalue())
 
 
 def _row(outcome: Outcome, protocol: str) -> dict[str, Any]:
@@ -118,13 +118,3 @@ def _row(outcome: Outcome, protocol: str) -> dict[str, Any]:
         row["score"] = round(answer.score, 6)
         row["found"] = "" if answer.found is None else int(answer.found)
     return row
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file completely or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ....runtime.files import whole
+
 Record = dict[str, Any]
 
 BENCH_SIZE = (640, 480)
@@ -19,7 +21,7 @@ def plot(records: Sequence[Record], path: Path) -> None:
 
     Args:
         records: what the benchmark measured; only those named ``scaling`` are drawn.
-        path: PNG file to write.
+        path: PNG file to write, whole or not at all.
 
     Raises:
         OSError: the file cannot be written.
@@ -40,7 +42,8 @@ def plot(records: Sequence[Record], path: Path) -> None:
     axes[1, 0].set(xlabel="picture, megapixels", ylabel="peak memory of the process, MiB")
     axes[0, 1].set(title="640 x 480")
     axes[1, 1].set(xlabel="templates", xticks=[p["templates"] for p in counts])
-    figure.savefig(path, dpi=110, format="png")
+    with whole(path) as part:
+        figure.savefig(part, dpi=110, format="png")
 
 
 def label(point: Record) -> str:

@@ -12,10 +12,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ....runtime.files import write_bytes, write_text
 from ....runtime.images import Image, resize_to
 from ...drawing.draw import CAPTION_COLOUR, FONT, FOUND_COLOUR, INK, MISSED_COLOUR, PAPER
 from ...drawing.saving import save_picture
-from ..match.match_files import replace_file
 from .footage import AS_IT_IS
 from .track_figures import presence_of
 from .track_metrics import (
@@ -68,7 +68,7 @@ def save_all(folder: Path, results: Results) -> None:
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write a CSV file completely or not at all.
+    """Write a CSV file whole or not at all.
 
     Raises:
         OSError: the file cannot be written.
@@ -77,7 +77,7 @@ def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, A
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    replace_file(path, text.getvalue().encode())
+    write_text(path, text.getvalue())
 
 
 def frame_rows(trace: Trace) -> list[dict[str, Any]]:
@@ -130,7 +130,7 @@ def plot_curves(path: Path, results: Results) -> None:
         axes.legend(fontsize=8)
     data = io.BytesIO()
     figure.savefig(data, dpi=110, format="png")
-    replace_file(path, data.getvalue())
+    write_bytes(path, data.getvalue())
 
 
 def worst_moments(traces: Sequence[Trace], count: int = MOMENTS) -> list[tuple[Trace, int, float]]:

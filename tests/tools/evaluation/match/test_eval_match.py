@@ -231,8 +231,8 @@ def test_save_writes_csv_curves_and_contact_sheets(three, tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_refused_before_any_work(three, tmp_path):
     (tmp_path / "file").write_text("")
-    refused(qatm("otb", three, "--save", tmp_path / "file"), "cannot be made")
-    refused(qatm("otb", three, "--save", tmp_path / "file" / "below"), "cannot be made")
+    refused(qatm("otb", three, "--save", tmp_path / "file"), "cannot be written to")
+    refused(qatm("otb", three, "--save", tmp_path / "file" / "below"), "cannot be written to")
 
 
 def test_unknown_methods_and_models_are_refused(three, tmp_path):
