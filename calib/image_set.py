@@ -12,7 +12,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..runtime.errors import CalibrationError, ImageError
-from ..runtime.images import Image, as_bgr, expand_sources, pad_to_multiple, read_image, resize_to
+from ..runtime.images import (
+    Image,
+    as_bgr,
+    expand_pattern,
+    expand_sources,
+    is_pattern,
+    pad_to_multiple,
+    read_image,
+    resize_to,
+)
 from .calibration import MIN_IMAGES, CalibrationOptions, Progress, silent
 from .photographs import default_photographs
 from .video_frames import VIDEO_SUFFIXES, count_frames, read_frame
@@ -140,6 +149,8 @@ def list_items(sources: Sequence[str]) -> tuple[list[Item], str]:
 def _items_of(source: str) -> list[Item]:
     """The images of one source."""
     path = Path(source)
+    if is_pattern(source) and path.suffix.lower() in (".npy", *VIDEO_SUFFIXES):
+        return [item for match in expand_pattern(source) for item in _items_of(str(match))]
     if not path.is_dir() and path.suffix.lower() == ".npy":
         return _array_items(path)
     if not path.is_dir() and path.suffix.lower() in VIDEO_SUFFIXES:

@@ -1,8 +1,9 @@
-"""Images in: reading files, checking arrays, resizing and padding. Always uint8 BGR inside."""
+"""Images in: finding and reading files, checking arrays, resizing, padding; always uint8 BGR."""
 
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .boxes import Box
 from .errors import ImageError
 
 Image = NDArray[np.uint8]
 """``(H, W, 3)`` uint8, BGR."""
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+
+FLAT_RANGE = 2
+"""Grey levels between the darkest and the brightest pixel of what counts as a single colour."""
+
+SHOWN_MATCHES = 3
+"""Names that a message about a pattern lists."""
 
 
 def read_image(path: str | Path) -> Image:
@@ -104,9 +112,12 @@ def _dtype_message(array: NDArray[Any], name: str) -> str:
 
 
 def expand_sources(sources: Iterable[str | Path]) -> list[Path]:
-    """Turn files, folders and glob patterns into a list of image files, folders sorted by name.
+    """Turn files, folders and patterns into a list of image files.
 
-    A path that names a file is kept as it is, whether or not it exists: reading it gives the error.
+    - A file is kept as it is, whether or not it exists: reading it gives the error.
+    - A folder stands for the images in it, sorted by name; what ends otherwise is left out.
+    - A pattern (:func:`expand_pattern`) stands for the images that it matches and for those in
+      folders that it matches, each once, sorted by name.
 
     Raises:
         ImageError: a folder or pattern holds no image, or nothing was given.
@@ -115,20 +126,101 @@ def expand_sources(sources: Iterable[str | Path]) -> list[Path]:
     for source in sources:
         path = Path(source)
         if path.is_dir():
-            found = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+            found = _images_in(path)
             if not found:
                 raise ImageError(f"folder {path} holds no image ({', '.join(IMAGE_SUFFIXES)})")
             files += found
-        elif not path.exists() and glob.has_magic(str(source)):
-            found = sorted(Path(match) for match in glob.glob(str(source), recursive=True))
-            if not found:
-                raise ImageError(f"pattern {str(source)!r} matches no file")
-            files += [match for match in found if match.is_file()]
+        elif is_pattern(source):
+            files += _images_of(str(source))
         else:
             files.append(path)
     if not files:
         raise ImageError("no image given; name files, folders or glob patterns")
     return files
+
+
+def is_pattern(source: str | Path) -> bool:
+    """Whether a name has ``*``, ``?`` or ``[…]`` in it and nothing exists that is called so."""
+    return glob.has_magic(str(source)) and not os.path.exists(source)
+
+
+def expand_pattern(pattern: str | Path) -> list[Path]:
+    """The files and folders that a pattern matches, sorted; ``**`` stands for any folders.
+
+    A part of the pattern that exists by that very name stands for itself, so that
+    ``shots[1]/*.png`` finds the pictures of a folder with brackets in its name.
+
+    Raises:
+        ImageError: it matches nothing.
+    """
+    path = Path(pattern)
+    found = [Path(path.anchor)]
+    for part in path.parts[1:] if path.anchor else path.parts:
+        found = [match for place in found for match in _matches_in(place, part)]
+    if str(pattern).endswith(("/", os.sep)):
+        found = [match for match in found if match.is_dir()]
+    if not found:
+        raise ImageError(f"pattern {str(pattern)!r} matches no file")
+    return sorted(set(found))
+
+
+def _matches_in(place: Path, part: str) -> list[Path]:
+    """What one part of a pattern matches in a folder."""
+    if part == "**":
+        return [place, *(place / name for name in glob.glob("**/", root_dir=place, recursive=True))]
+    if os.path.lexists(place / part):
+        return [place / part]
+    return [place / name for name in glob.glob(part, root_dir=place)]
+
+
+def _images_in(folder: Path) -> list[Path]:
+    """The images in a folder, sorted by name."""
+    return sorted(path for path in folder.iterdir() if _is_image(path))
+
+
+def _is_image(path: Path) -> bool:
+    """Whether a name ends like an image's and is no folder's."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()
+
+
+def _images_of(pattern: str) -> list[Path]:
+    """The images that a pattern stands for.
+
+    Raises:
+        ImageError: none; the message says what it matches instead.
+    """
+    matches = expand_pattern(pattern)
+    found = {match for match in matches if _is_image(match)}
+    for folder in matches:
+        if folder.is_dir():
+            found.update(_images_in(folder))
+    if not found:
+        names = [f"{match}{os.sep if match.is_dir() else ''}" for match in matches[:SHOWN_MATCHES]]
+        if len(matches) > len(names):
+            names.append(f"{len(matches) - len(names)} more")
+        raise ImageError(
+            f"pattern {pattern!r} matches only {', '.join(names)}: no image "
+            f"({', '.join(IMAGE_SUFFIXES)})"
+        )
+    return sorted(found)
+
+
+def is_flat(image: Image, box: Box | None = None, mask: NDArray[Any] | None = None) -> bool:
+    """Whether an object's pixels are all of one colour, up to :data:`FLAT_RANGE`.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 BGR.
+        box: the object's, in pixels; ``None`` for the whole image.
+        mask: ``(H, W)``, above 0 on the object; ``None`` for the whole box.
+    """
+    top, left, bottom, right = 0, 0, image.shape[0], image.shape[1]
+    if box is not None:
+        top, left = max(0, int(box.y)), max(0, int(box.x))
+        bottom, right = int(np.ceil(box.y + box.h)), int(np.ceil(box.x + box.w))
+    pixels = image[top:bottom, left:right].reshape(-1, 3)
+    if mask is not None:
+        pixels = pixels[mask[top:bottom, left:right].ravel() > 0]
+    return pixels.size == 0 or int(np.ptp(pixels, axis=0).max()) <= FLAT_RANGE
 
 
 def resize_to(image: Image, width: int, height: int) -> Image:

@@ -8,11 +8,9 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 from ..backends.graph import Device, Precision
-from ..boxes import Box
 from ..bundle.folder import default_align_path
 from ..errors import ImageError, InputError
-from ..images import Image, as_bgr, resize_to
-from ..match.template import is_flat
+from ..images import Image, as_bgr, is_flat, resize_to
 from ..session import Session, SessionTask, Source
 from .affine import (
     IDENTITY,
@@ -131,7 +129,7 @@ class Aligner(SessionTask):
         pictures = [_checked(source, "source"), _checked(target, "target")]
         sizes = [(picture.shape[1], picture.shape[0]) for picture in pictures]
         matrix, control, score = IDENTITY, None, 0.0
-        if not any(_is_flat(picture) for picture in pictures):
+        if not any(is_flat(picture) for picture in pictures):
             fit, control = self._fit(*pictures)
             score = self._recipe.score(fit.support)
             if score >= self._recipe.threshold:
@@ -189,10 +187,6 @@ def _checked(picture: Any, name: str) -> Image:
             f"{SMALLEST} px: give a larger picture"
         )
     return image
-
-
-def _is_flat(image: Image) -> bool:
-    return is_flat(image, Box(0, 0, image.shape[1], image.shape[0]), None)
 
 
 def _working(image: Image) -> tuple[int, int]:

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from ..backends.graph import Device, Precision
 from ..boxes import Box, box_iou, move_inside
 from ..errors import ImageError, InputError, TemplateError
-from ..images import Image, as_bgr
+from ..images import Image, as_bgr, is_flat
 from ..patches.encoder import Encoder, FeatureMap
 from ..patches.similarity import TINY, quality_map
 from ..patches.windows import OVERLAP, Peak, find_peaks, window_mean, window_response
 from ..session import Session, SessionTask, Source
 from .matches import Match, QualityMap
 from .placing import Place, Placer
-from .template import Template, TemplateEncoder, TemplateLevel, is_flat
+from .template import Template, TemplateEncoder, TemplateLevel
 
 Array = NDArray[Any]
 

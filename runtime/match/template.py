@@ -14,7 +14,7 @@ from ..boxes import Box, box_in_frame
 from ..bundle.recipes import MatchRecipe
 from ..errors import TemplateError
 from ..files import whole
-from ..images import Image
+from ..images import Image, is_flat
 from ..patches.encoder import Encoder
 from ..patches.grid import PatchGrid, cut_grid
 
@@ -33,10 +33,6 @@ resemble each other, so that more of them give no better ones."""
 
 HALF_OCTAVES = 2
 """Scales are rounded to this many steps per factor of two, so that templates share encodings."""
-
-
-FLAT_RANGE = 2
-"""Grey levels between the darkest and the brightest pixel of what counts as a single colour."""
 
 
 @dataclass(frozen=True)
@@ -229,16 +225,6 @@ def _mask_image(mask: Any, box: Box, shape: tuple[int, ...]) -> Array | None:
     y1, x1 = min(shape[0], top + size[0]), min(shape[1], left + size[1])
     full[y0:y1, x0:x1] = array[y0 - top : y1 - top, x0 - left : x1 - left]
     return full
-
-
-def is_flat(image: Image, box: Box, mask: Array | None) -> bool:
-    """Whether the object's pixels are all of one colour, up to :data:`FLAT_RANGE`."""
-    top, left = max(0, int(box.y)), max(0, int(box.x))
-    bottom, right = int(np.ceil(box.y + box.h)), int(np.ceil(box.x + box.w))
-    pixels = image[top:bottom, left:right].reshape(-1, 3)
-    if mask is not None:
-        pixels = pixels[mask[top:bottom, left:right].ravel() > 0]
-    return pixels.size == 0 or int(np.ptp(pixels, axis=0).max()) <= FLAT_RANGE
 
 
 def _near(

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..boxes import Box
-from ..images import Image
-from ..match.template import is_flat
+from ..images import Image, is_flat
 from ..patches.agreement import Comparison, Qualities, qualities
 from ..patches.encoder import Encoder
 from ..patches.grid import PatchGrid, cut_grid

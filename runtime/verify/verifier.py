@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backends.graph import Device, Precision
-from ..boxes import Box
 from ..errors import InputError
-from ..images import Image, as_bgr, resize_to
+from ..images import Image, as_bgr, is_flat, resize_to
 from ..match.matches import QualityMap
-from ..match.template import is_flat
 from ..patches.encoder import Encoder
 from ..session import Session, SessionTask, Source
 from .candidates import Candidate, EncodedQuery
@@ -137,7 +135,7 @@ class Verifier(SessionTask):
             if decide == "network":
                 self._compare = compare_with(self.session.network("verify"))
             self._encoder = Encoder(self.session)
-            self._flat = _flat(picture)
+            self._flat = is_flat(picture)
             most = MAX_CELLS if self._compare is None else FEW_CELLS
             self._levels = encode_levels(picture, self._encoder, wraps=self.wraps, most=most)
         except BaseException:
@@ -161,7 +159,7 @@ class Verifier(SessionTask):
         picture = as_bgr(query, "query")
         check_size(picture, "query")
         # Pictures of one colour match in nothing but noise.
-        flat = self._flat or _flat(picture)
+        flat = self._flat or is_flat(picture)
         if self._compare is not None and not flat:
             return self._seen(picture, self._compare, min_score)
         if flat:
@@ -317,8 +315,3 @@ class Verifier(SessionTask):
         stride = self._encoder.coarse_stride
         cell = (stride / best.level.scale[0], stride / best.level.scale[1])
         return QualityMap(best.quality.reshape(best.level.shape), cell, self.size)
-
-
-def _flat(picture: Image) -> bool:
-    """Whether a picture is of one colour."""
-    return is_flat(picture, Box(0, 0, picture.shape[1], picture.shape[0]), None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -12,7 +11,7 @@ from typing import Any, BinaryIO, Protocol
 import cv2
 
 from ..errors import VideoError
-from ..images import IMAGE_SUFFIXES, Image, as_bgr, expand_sources, read_image
+from ..images import IMAGE_SUFFIXES, Image, as_bgr, expand_sources, is_pattern, read_image
 from .stdin import PictureStream, PipedFile, open_stdin
 
 Source = int | str | Path | Sequence[str | Path]
@@ -85,7 +84,7 @@ def _open_named(text: str) -> Reader:
         opens = open_pipeline
     elif URL.match(text):
         opens = open_stream
-    elif os.path.isdir(text) or (not there and glob.has_magic(text)):
+    elif os.path.isdir(text) or is_pattern(text):
         opens = open_pictures
     elif text.startswith("/dev/video") or (not there and re.fullmatch("[0-9]+", text)):
         opens = open_camera
@@ -115,7 +114,7 @@ def open_camera(camera: int | str) -> Reader:
     name = f"camera {camera}"
     capture = _captured(int(camera) if str(camera).isdigit() else camera)
     if capture is None:
-        known = ", ".join(sorted(glob.glob("/dev/video*")))
+        known = ", ".join(sorted(str(path) for path in Path("/dev").glob("video*")))
         there = f"; this machine has {known}" if known else ""
         raise VideoError(f"{name} cannot be opened: is it connected, free and permitted?{there}")
     return CaptureReader(capture, name, endless=True)

@@ -69,6 +69,23 @@ def test_glob_video_and_array_are_sources(tmp_path):
     assert len(items) == 17
 
 
+def test_patterns_of_pictures_videos_and_arrays(tmp_path):
+    folder = tmp_path / "day[1]"
+    write_folder(folder, 5)
+    (folder / "notes.txt").write_text("no picture")
+    write_video(folder / "a.avi", 7)
+    write_video(folder / "b.avi", 2)
+    for name in ("a", "b", "c"):
+        np.save(folder / f"{name}.npy", np.stack([noise(i) for i in range(4)]))
+    for pattern, count in (("*.png", 5), ("*", 5), ("*.avi", 9), ("?.npy", 12)):
+        assert len(list_items([f"{folder}/{pattern}"])[0]) == count
+    for pattern in ("*.mp4", "*.jpg"):
+        with pytest.raises(ImageError, match="matches no file"):
+            list_items([f"{folder}/{pattern}"])
+    with pytest.raises(ImageError, match=r"matches only .*notes\.txt: no image"):
+        list_items([f"{folder}/*.txt"])
+
+
 def test_video_frames_are_the_right_ones(tmp_path):
     items, _ = list_items([str(write_video(tmp_path / "film.avi", 6))])
     for number in (4, 0, 2):

@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from qatm.runtime import ImageError, expand_sources, read_image
-from qatm.runtime.images import as_bgr, pad_to_multiple, resize_to
+from qatm.runtime.boxes import Box
+from qatm.runtime.images import (
+    FLAT_RANGE,
+    as_bgr,
+    expand_pattern,
+    is_flat,
+    is_pattern,
+    pad_to_multiple,
+    resize_to,
+)
 
 Images = dict[str, np.ndarray]
 
@@ -160,6 +169,100 @@ def test_sources_are_files_folders_and_patterns(tmp_path: Path) -> None:
     ]:
         with pytest.raises(ImageError, match=words):
             expand_sources(sources)
+
+
+def make_tree(root: Path, *names: str) -> Path:
+    """Make empty files below a folder, and folders for names that end in a slash."""
+    for name in names:
+        path = root / name
+        (path if name.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
+        if not name.endswith("/"):
+            path.touch()
+    return root
+
+
+def expanded(root: Path, pattern: str) -> list[str]:
+    """What a pattern below a folder stands for, as names in that folder."""
+    found = expand_sources([f"{root}/{pattern}"])
+    return [path.relative_to(root).as_posix() for path in found]
+
+
+def test_a_pattern_takes_the_images_in_folders_that_it_matches(tmp_path: Path) -> None:
+    make_tree(tmp_path, "dir2/b.png", "dir1/c.JPG", "dir1/a.png", "dir1/notes.txt", "dir3/")
+    assert expanded(tmp_path, "dir*") == ["dir1/a.png", "dir1/c.JPG", "dir2/b.png"]
+    make_tree(tmp_path, "dir.png", "dir1/deep/d.png")
+    assert expanded(tmp_path, "dir*") == ["dir.png", "dir1/a.png", "dir1/c.JPG", "dir2/b.png"]
+    assert expanded(tmp_path, "dir*/") == ["dir1/a.png", "dir1/c.JPG", "dir2/b.png"]
+
+
+def test_a_pattern_leaves_out_what_is_no_image(tmp_path: Path) -> None:
+    make_tree(tmp_path, "b.png", "a.TIFF", "notes.txt", "clip.mp4", "folder.png/")
+    assert expanded(tmp_path, "*") == ["a.TIFF", "b.png"]
+    assert expanded(tmp_path, "?.*") == ["a.TIFF", "b.png"]
+
+
+def test_two_stars_stand_for_any_folders_and_find_each_image_once(tmp_path: Path) -> None:
+    make_tree(tmp_path, "b.png", "a/x.png", "a/deep/y.png", "a/.hidden/z.png", "a/notes.txt")
+    every = ["a/deep/y.png", "a/x.png", "b.png"]
+    assert expanded(tmp_path, "**") == every
+    assert expanded(tmp_path, "**/*.png") == every
+    assert expanded(tmp_path, "**/**/*") == every
+    assert expanded(tmp_path, "a/**/y.png") == ["a/deep/y.png"]
+
+
+def test_a_pattern_that_matches_no_image_says_what_it_matches(tmp_path: Path) -> None:
+    make_tree(tmp_path, "dir1/", "dir2/notes.txt", "a.txt", "b.csv", "c.mp4", "d.json")
+    for pattern, words in [
+        ("dir*", f"pattern '{tmp_path}/dir*' matches only {tmp_path}/dir1/, {tmp_path}/dir2/:"),
+        ("a.*", f"matches only {tmp_path}/a.txt: no image (.bmp, "),
+        ("?.*", f"{tmp_path}/c.mp4, 1 more: no image"),
+        ("e*", "matches no file"),
+    ]:
+        with pytest.raises(ImageError) as caught:
+            expanded(tmp_path, pattern)
+        assert words in str(caught.value)
+
+
+def test_parts_of_a_pattern_that_exist_stand_for_themselves(tmp_path: Path) -> None:
+    make_tree(tmp_path, "shots[1]/b.png", "shots[1]/a[2].png", "shots1/c.png", "run/shots[1]/d.png")
+    assert expanded(tmp_path, "shots[1]") == ["shots[1]/a[2].png", "shots[1]/b.png"]
+    assert expanded(tmp_path, "shots[1]/*.png") == ["shots[1]/a[2].png", "shots[1]/b.png"]
+    assert expanded(tmp_path, "shots[1]/a[2].png") == ["shots[1]/a[2].png"]
+    assert expanded(tmp_path, "*/shots[1]/*.png") == ["run/shots[1]/d.png"]
+    assert expanded(tmp_path, "shots[[]1]/?.png") == ["shots[1]/b.png"]
+    assert expanded(tmp_path, "shots[12]/*") == ["shots1/c.png"]
+
+
+def test_patterns_are_relative_to_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(make_tree(tmp_path, "a.png", "sub[1]/b.png"))
+    assert expand_pattern("*.png") == [Path("a.png")]
+    assert expand_pattern("./*/../*.png") == [Path("sub[1]/../a.png")]
+    assert expand_sources(["sub[1]/*"]) == [Path("sub[1]/b.png")]
+    assert expand_sources(["**/b.png", "a.png"]) == [Path("sub[1]/b.png"), Path("a.png")]
+
+
+def test_what_exists_is_no_pattern(tmp_path: Path) -> None:
+    make_tree(tmp_path, "x[1].png")
+    assert not is_pattern(tmp_path / "x[1].png")
+    assert is_pattern(f"{tmp_path}/x[2].png")
+    assert is_pattern("a*")
+    assert not is_pattern("a.png")
+
+
+def test_a_single_colour_is_flat() -> None:
+    image = np.full((20, 30, 3), (10, 200, 90), np.uint8)
+    image[5:10, 5:10] += FLAT_RANGE
+    assert is_flat(image)
+    image[7, 7, 1] += 1
+    assert not is_flat(image)
+    assert is_flat(image, Box(8, 8, 10, 10))
+    assert not is_flat(image, Box(-4, -4, 11.5, 11.5))
+    assert is_flat(image, Box(40, 40, 5, 5)), "nothing to see"
+    mask = np.ones((20, 30), np.float32)
+    mask[7, 7] = 0
+    assert is_flat(image, Box(0, 0, 30, 20), mask)
 
 
 @settings(max_examples=20, deadline=None)

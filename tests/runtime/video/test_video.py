@@ -91,6 +91,19 @@ def test_folder_and_pattern_are_in_natural_order(folder):
     assert numbers(str(folder / "shots" / "shot?.png")) == list(range(10))
 
 
+def test_patterns_with_brackets_in_existing_names_and_of_folders(tmp_path):
+    for name in ("shots[1]", "shots1"):
+        (tmp_path / name).mkdir()
+        for i, image in enumerate(numbered(12 if name == "shots[1]" else 1)):
+            cv2.imwrite(str(tmp_path / name / f"shot{i}.png"), image)
+        (tmp_path / name / "truth.txt").write_text("no picture")
+    for pattern in ("shots[1]/*", "shots[1]/*.png", "shots[[]*", "shots[1]"):
+        assert numbers(tmp_path / pattern) == list(range(12))
+    (tmp_path / "void").mkdir()
+    with pytest.raises(ImageError, match=r"v\*' matches only .*void/: no image"):
+        numbers(tmp_path / "v*")
+
+
 def test_natural_order():
     names = ["b2", "a10b1", "a9", "A10a", "a010"]
     ordered = sorted(map(Path, names), key=natural_key)
