@@ -7,7 +7,6 @@ Environment: ``QATM_DATA`` is the folder of the research data (``../shared/data`
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import os
 from collections.abc import Generator
 from pathlib import Path
@@ -21,14 +20,6 @@ if TYPE_CHECKING:
     from qatm.runtime import Matcher
 
 ROOT = Path(__file__).resolve().parents[1]
-PHOTOGRAPHS = (
-    "astronaut.png",
-    "chelsea.png",
-    "coffee.png",
-    "motorcycle_left.png",
-    "motorcycle_right.png",
-    "rocket.jpg",
-)
 
 
 def gpu_problem() -> str | None:
@@ -114,18 +105,11 @@ def photographs() -> dict[str, np.ndarray]:
 
     scikit-image carries them; its own loader would download the ones it does not carry.
     """
-    import cv2
+    from qatm.calib.photographs import DEMO, read_photographs
 
-    package = importlib.util.find_spec("skimage")
-    assert package is not None, "scikit-image is not installed"
-    assert package.origin is not None
-    folder = Path(package.origin).parent / "data"
-    images = {}
-    for name in PHOTOGRAPHS:
-        image = cv2.imread(str(folder / name), cv2.IMREAD_COLOR)
-        assert image is not None, f"scikit-image no longer carries {name}"
+    images = read_photographs(DEMO)
+    for image in images.values():
         image.flags.writeable = False
-        images[Path(name).stem] = image
     return images
 
 

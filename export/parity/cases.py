@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ...calib.photographs import PARITY, find_photographs
 from ...runtime.bundle.manifest import BackboneInfo
 from ...runtime.images import Image, read_image
 
 Array = NDArray[Any]
-
-PHOTOGRAPHS = ("chelsea.png", "coffee.png", "astronaut.png", "motorcycle_left.png")
-"""Files that scikit-image carries."""
 
 SHIFT = (11, 7)
 """Pixels, right and down, between the frame of the template and the searched picture."""
@@ -129,14 +125,10 @@ def photograph(index: int, height: int, width: int) -> tuple[str, Image]:
     Returns:
         File name or ``texture``, and the picture ``(height, width, 3)`` uint8 BGR.
     """
-    name = PHOTOGRAPHS[index % len(PHOTOGRAPHS)]
-    package = find_spec("skimage")
-    if package is None or package.origin is None:
+    name, folder = PARITY[index % len(PARITY)], find_photographs()
+    if folder is None or not (folder / name).is_file():
         return "texture", _texture(index, height, width)
-    file = Path(package.origin).parent / "data" / name
-    if not file.is_file():
-        return "texture", _texture(index, height, width)
-    image = read_image(file)
+    image = read_image(folder / name)
     # Photographs that are large enough are only cut, so that their pixels stay real.
     scale = max(height / image.shape[0], width / image.shape[1], 1.0)
     if scale > 1:

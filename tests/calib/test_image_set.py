@@ -169,7 +169,7 @@ def test_videos_without_frames_are_refused(tmp_path):
 
 def test_the_default_set_is_what_scikit_image_carries(monkeypatch):
     items, words = list_items([])
-    assert words == f"{len(defaults.PHOTOGRAPHS)} photographs that scikit-image carries"
+    assert words == f"{len(defaults.CALIBRATION)} photographs that scikit-image carries"
     assert all(min(item.read().shape[:2]) >= 200 for item in items)
     monkeypatch.setattr(defaults, "find_spec", lambda name: None)
     with pytest.raises(CalibrationError, match=r"qatm\[demo\]"):

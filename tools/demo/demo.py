@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -14,25 +13,16 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from ...calib.photographs import DEMO, DISPARITY, photograph_folder, read_photographs
 from ...runtime import Match, Matcher
 from ...runtime.boxes import Box, box_iou
-from ...runtime.errors import InputError
 from ...runtime.files import check_folder
-from ...runtime.images import Image, read_image
+from ...runtime.images import Image
 from ..console import FOUND, NOT_FOUND, Command
 from ..drawing.draw import PAPER, Panel, cut, shown_size, side_by_side
 from ..drawing.saving import save_picture
 from .demo_video import follow_object
 
-PHOTOGRAPHS = (
-    "astronaut.png",
-    "chelsea.png",
-    "coffee.png",
-    "motorcycle_left.png",
-    "motorcycle_right.png",
-    "rocket.jpg",
-)
-DISPARITY = "motorcycle_disp.npz"
 GOOD_OVERLAP = 0.5
 PANEL = Panel(360, 240)
 COLUMNS = 2
@@ -93,7 +83,7 @@ def demo(
 
     Exit status: 0 if every answer is right, 1 if one is wrong, 2 if the demo cannot run.
     """
-    photographs = load_photographs()
+    photographs = read_photographs(DEMO)
     check_folder(out, f"--out {out}", make=True)
     results = [part(photographs, out) for part in PARTS]
     raise typer.Exit(FOUND if all(results) else NOT_FOUND)
@@ -112,27 +102,6 @@ def find_objects(photographs: Mapping[str, Image], out: Path) -> bool:
 
 
 PARTS: Sequence[Callable[[Mapping[str, Image], Path], bool]] = (find_objects, follow_object)
-
-
-def photograph_folder() -> Path:
-    """The folder of photographs inside scikit-image's wheel; scikit-image is not imported.
-
-    Raises:
-        InputError: scikit-image is not installed.
-    """
-    package = find_spec("skimage")
-    if package is None or package.origin is None:
-        raise InputError(
-            "the demo's photographs come with scikit-image, which is not installed: "
-            'pip install "qatm[demo]"'
-        )
-    return Path(package.origin).parent / "data"
-
-
-def load_photographs() -> dict[str, Image]:
-    """The photographs by name, without suffix."""
-    folder = photograph_folder()
-    return {Path(name).stem: read_image(folder / name) for name in PHOTOGRAPHS}
 
 
 def all_cases(photographs: Mapping[str, Image]) -> list[DemoScene]:

@@ -7,12 +7,12 @@ import math
 import cv2
 import numpy as np
 
+from ...calib.photographs import read_photographs
 from ...runtime.boxes import Box
 from ...runtime.images import Image, resize_to
-from ..demo.demo import load_photographs
 
-BACKGROUND = "coffee"
-OBJECT = "chelsea"
+BACKGROUND = "coffee.png"
+OBJECT = "chelsea.png"
 FACE = (130, 40, 140, 140)
 """Where the object is in its photograph: x, y, w, h."""
 
@@ -33,10 +33,10 @@ class MovingScene:
     """
 
     def __init__(self, width: int, height: int, side: int) -> None:
-        photographs = load_photographs()
+        background, thing = read_photographs((BACKGROUND, OBJECT)).values()
         x, y, w, h = FACE
-        self.background = resize_to(photographs[BACKGROUND], width, height)
-        self.object = resize_to(photographs[OBJECT][y : y + h, x : x + w], side, side)
+        self.background = resize_to(background, width, height)
+        self.object = resize_to(thing[y : y + h, x : x + w], side, side)
         self.side = side
         # The longer way round sets the pace, so that no step is too long.
         self.reach = (width - side) / 2.0, (height - side) / 2.0

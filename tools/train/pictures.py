@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from ...calib.photographs import TRAINING, photograph_files
 from ...runtime.errors import ImageError, InputError
 from ...runtime.images import IMAGE_SUFFIXES, Image, read_image, resize_to
 
@@ -28,22 +28,6 @@ FLAT = 4.0
 
 HELD = 512 * 2**20
 """Bytes of pictures that are kept in memory; the others are read again each time."""
-
-PHOTOGRAPHS = (
-    "astronaut.png",
-    "brick.png",
-    "camera.png",
-    "cell.png",
-    "chelsea.png",
-    "clock_motion.png",
-    "coffee.png",
-    "grass.png",
-    "gravel.png",
-    "hubble_deep_field.jpg",
-    "retina.jpg",
-    "rocket.jpg",
-)
-"""The photographs of scikit-image that its documentation calls CC0 or public domain."""
 
 TEXTURES = 10
 """Generated textures that join the photographs."""
@@ -109,7 +93,7 @@ def open_images(folder: Path | None, *, fewest: int = FEWEST) -> TrainingImages:
             are not installed.
     """
     if folder is None:
-        files = _photographs()
+        files = photograph_files(TRAINING, "give a folder of pictures to train on")
         drawn = [texture(seed) for seed in range(TEXTURES)]
         words = f"{len(files)} photographs that scikit-image carries, {TEXTURES} textures"
         return _read(files, drawn, words, fewest)
@@ -141,18 +125,6 @@ def texture(seed: int, side: int = 320) -> Image:
             corner = (centre[0] + axes[0], centre[1] + axes[1])
             cv2.rectangle(picture, centre, corner, colour, -1)
     return picture
-
-
-def _photographs() -> list[Path]:
-    """The default files; scikit-image is not imported."""
-    spec = find_spec("skimage")
-    if spec is None or spec.origin is None:
-        raise InputError(
-            "without a folder, training uses photographs that scikit-image carries, which is not "
-            'installed: give a folder of pictures, or pip install "qatm[demo]"'
-        )
-    folder = Path(spec.origin).parent / "data"
-    return [folder / name for name in PHOTOGRAPHS]
 
 
 def _read(

@@ -15,7 +15,8 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from qatm.export.parity import cases as parity_cases
+from qatm.calib import photographs
+from qatm.calib.photographs import PARITY
 from qatm.export.parity import proof as parity
 from qatm.export.parity.cases import CASES, ParityCase, make_pictures, match_inputs
 from qatm.export.parity.judge import TOLERANCES, Deviation, Judge, attempt
@@ -242,8 +243,8 @@ def test_pictures_fit_the_bundle(bundle, case, align):
 
 def test_pictures_are_real_ones_where_there_are_any(bundle, monkeypatch):
     backbone = bundle.spec.backbone
-    assert make_pictures(CASES[0], 0, backbone).source == parity_cases.PHOTOGRAPHS[0]
-    monkeypatch.setattr(parity_cases, "find_spec", lambda name: None)
+    assert make_pictures(CASES[0], 0, backbone).source == PARITY[0]
+    monkeypatch.setattr(photographs, "find_spec", lambda name: None)
     texture, again, other = (make_pictures(CASES[0], index, backbone) for index in (0, 0, 1))
     assert texture.source == "texture"
     assert texture.both.std() > 20
@@ -252,7 +253,7 @@ def test_pictures_are_real_ones_where_there_are_any(bundle, monkeypatch):
 
 
 def test_textures_do_for_the_check(bundle, monkeypatch):
-    monkeypatch.setattr(parity_cases, "find_spec", lambda name: None)
+    monkeypatch.setattr(photographs, "find_spec", lambda name: None)
     assert all(result.passed for result in compare(bundle))
 
 

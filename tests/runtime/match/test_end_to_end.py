@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from qatm.calib.photographs import photograph_files
 from qatm.runtime import Match, Matcher, Template, box_iou
 
 Images = dict[str, np.ndarray]
@@ -202,9 +202,7 @@ print(json.dumps([match.box, match.found, seconds, tiny.box, peak]))
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="resource is not on Windows")
 def test_a_large_image_in_little_memory() -> None:
-    import skimage
-
-    path = Path(skimage.__file__).parent / "data" / "coffee.png"
+    (path,) = photograph_files(["coffee.png"])
     done = subprocess.run(
         [sys.executable, "-c", LARGE, str(path)], capture_output=True, text=True, check=False
     )

@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ....calib.photographs import DEMO, read_photographs
 from ....calib.report import moved
 from ....runtime import Matcher
 from ....runtime.boxes import Box
 from ....runtime.bundle.folder import Bundle
 from ....runtime.images import Image, pad_to_multiple
 from ....runtime.session import Session
-from ...demo.demo import load_photographs
 
 Array = NDArray[Any]
 
@@ -89,7 +89,7 @@ def make_scenes(sizes: Sequence[tuple[int, int]] = SIZES) -> list[Scene]:
     Raises:
         InputError: scikit-image is not installed.
     """
-    photographs = list(load_photographs().values())
+    photographs = list(read_photographs(DEMO).values())
     scenes: list[Scene] = []
     for index, (height, width) in enumerate(sizes):
         image = photographs[index % len(photographs)]

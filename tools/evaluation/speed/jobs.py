@@ -8,15 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-
-from ....runtime.errors import QatmError
 
 if TYPE_CHECKING:
     import numpy as np
 
-PHOTOGRAPHS = ("astronaut.png", "coffee.png", "chelsea.png", "rocket.jpg")
 TEMPLATE_CELLS = 16
 FEATURE_GRID = (120, 160)
 
@@ -64,15 +60,16 @@ def photographs(job: BenchJob) -> list[np.ndarray]:
     """Photographs that scikit-image carries, ``(H, W, 3)`` uint8 BGR at the job's size.
 
     Raises:
-        QatmError: scikit-image is not installed.
+        InputError: scikit-image is not installed.
     """
     import cv2
 
+    from ....calib.photographs import SPEED, photograph_files
     from ....runtime.images import read_image
 
     size = job.width, job.height
-    names = [PHOTOGRAPHS[i % len(PHOTOGRAPHS)] for i in range(job.pictures)]
-    return [cv2.resize(read_image(_photograph_folder() / name), size) for name in names]
+    names = [SPEED[i % len(SPEED)] for i in range(job.pictures)]
+    return [cv2.resize(read_image(file), size) for file in photograph_files(names)]
 
 
 def template_boxes(job: BenchJob) -> list[tuple[int, int, int, int]]:
@@ -101,16 +98,6 @@ def prepare(job: BenchJob) -> Repeat:
     method = load(job)
     method.encode()
     return method.call
-
-
-def _photograph_folder() -> Path:
-    """Where scikit-image keeps its pictures, found without importing it."""
-    from importlib.util import find_spec
-
-    spec = find_spec("skimage")
-    if spec is None or spec.origin is None:
-        raise QatmError("the benchmark's pictures come with scikit-image; install qatm[demo]")
-    return Path(spec.origin).with_name("data")
 
 
 def _matcher(job: BenchJob) -> Loaded:
