@@ -12,7 +12,7 @@ from .commands.bench import bench
 from .commands.calib import app as calib
 from .commands.check import check
 from .commands.doctor import doctor
-from .commands.eval_match import eval_app
+from .commands.eval_otb import eval_app
 from .commands.match import match
 from .commands.track import track
 from .commands.train_align import train_app

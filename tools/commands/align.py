@@ -12,7 +12,7 @@ import typer
 from ...runtime.images import read_image
 from ..console import FOUND, NOT_FOUND, json_line, print_line
 from ..drawing.saving import plan_pictures, save_picture
-from ..model_options import Device, DeviceOption, Precision, PrecisionOption
+from .model_options import Device, DeviceOption, Precision, PrecisionOption
 
 
 class AlignMethod(str, Enum):

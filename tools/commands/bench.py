@@ -237,7 +237,7 @@ def require_packages(*, plot: bool) -> None:
 
 def save_results(records: Sequence[Record], folder: Path) -> None:
     """Write the records and the plot, each whole or not at all."""
-    from ..evaluation.speed.growth_plot import plot
+    from ..evaluation.speed.bench_files import plot
 
     write_text(folder / RESULTS, "".join(json_line(record) + "\n" for record in records))
     plot(records, folder / PLOT)

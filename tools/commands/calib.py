@@ -136,7 +136,7 @@ def _on_images(
 def _on_pairs(bundle: Bundle, folder: Path, progress: Progress) -> tuple[Costs, str, str]:
     """What every precision costs on pairs of frames: the figures, the folder, and a title."""
     from ..evaluation.match.precisions import compare_on_pairs
-    from .eval_match import usable_pairs
+    from .eval_otb import usable_pairs
 
     pairs = usable_pairs(folder).pairs
     costs = compare_on_pairs(bundle, pairs, progress)

@@ -17,8 +17,8 @@ from ...runtime.files import whole
 from ..console import complain, json_line, progress
 from ..evaluation.align.align_networks import network_bundles
 from ..evaluation.align.marked_pairs import GroupFolder, Marked, read_groups
-from ..model_options import Device, ModelOption
 from .eval_options import DeviceOption
+from .model_options import Device, ModelOption
 
 Array = NDArray[Any]
 Transfer = Callable[[Marked, Marked], tuple[Array, float]]

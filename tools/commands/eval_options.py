@@ -18,7 +18,7 @@ from ..baselines import METHODS, MethodOptions, open_method
 from ..console import complain
 from ..evaluation.match.match_runs import PROTOCOLS
 from ..evaluation.match.variants import OURS, Variant, ablation, plain_variants, read_changes
-from ..model_options import Device
+from .model_options import Device
 
 ALL = "all"
 MOST_PROCESSES = 4

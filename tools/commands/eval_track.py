@@ -24,8 +24,8 @@ from ..evaluation.match.match_runs import runner
 from ..evaluation.track.footage import AS_IT_IS, TestVideo, plain_video
 from ..evaluation.track.sequences import TrackSequence, read_sequences
 from ..evaluation.track.track_runs import Trace, TrackJob, default_threads, run_job
-from ..model_options import Device, ModelOption, Precision
 from .eval_options import ALL, DeviceOption, make_folder
+from .model_options import Device, ModelOption, Precision
 
 Results = dict[str, list[Trace]]
 

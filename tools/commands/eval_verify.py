@@ -18,8 +18,8 @@ from ...runtime.files import whole
 from ..console import complain, json_line, print_line, progress
 from ..evaluation.match.match_runs import runner
 from ..evaluation.metrics import decision, roc_auc
-from ..model_options import Device, ModelOption
 from .eval_options import MOST_PROCESSES, DeviceOption, ProcessesOption
+from .model_options import Device, ModelOption
 
 if TYPE_CHECKING:
     from ..evaluation.verify.place_methods import PlaceMethodOptions

@@ -18,7 +18,7 @@ from ...runtime.images import Image, expand_sources, read_image
 from ..console import FOUND, NOT_FOUND, WRONG_INPUT, complain, finite, json_line, progress
 from ..drawing.draw import cut, shown_size, side_by_side
 from ..drawing.saving import plan_pictures, save_picture
-from ..model_options import Device, DeviceOption, ModelOption, Precision, PrecisionOption
+from .model_options import Device, DeviceOption, ModelOption, Precision, PrecisionOption
 
 if TYPE_CHECKING:
     from ...runtime import Match, Matcher

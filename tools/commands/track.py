@@ -15,12 +15,12 @@ from ...runtime.images import Image
 from ...runtime.track.records import Kind
 from ...runtime.video.video import Video
 from ..console import FOUND, NOT_FOUND, finite, print_line
+from ..drawing.following import FollowOptions, Summary, follow_video
+from ..drawing.track_outputs import Outputs, Wishes
 from ..drawing.window import Window
-from ..model_options import Device, DeviceOption, ModelOption, Precision, PrecisionOption
 from ..process import quiet_video, stop_on_terminate, warnings_last
 from .match import parse_box
-from .track_follow import FollowOptions, Summary, follow_video
-from .track_outputs import Outputs, Wishes
+from .model_options import Device, DeviceOption, ModelOption, Precision, PrecisionOption
 
 
 def track(

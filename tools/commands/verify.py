@@ -19,8 +19,8 @@ from ...runtime.match.matches import Match
 from ..console import FOUND, NOT_FOUND, WRONG_INPUT, complain, finite, json_line, progress
 from ..drawing.draw import FOUND_COLOUR, MISSED_COLOUR, shown_size, side_by_side
 from ..drawing.saving import plan_pictures, save_picture
-from ..model_options import Device, DeviceOption, ModelOption, Precision, PrecisionOption
 from .match import list_images
+from .model_options import Device, DeviceOption, ModelOption, Precision, PrecisionOption
 
 if TYPE_CHECKING:
     from ...runtime import Verification, Verifier

@@ -16,10 +16,10 @@ import typer
 
 from ...runtime.boxes import box_iou
 from ..baselines.trackers import OURS, ComparedTracker, TrackerSetup, open_tracker
+from ..commands.model_options import ModelOption
 from ..console import Command, json_line, print_line
 from ..evaluation.track.track_metrics import FOUND_IOU
 from ..evaluation.track.track_runs import default_threads
-from ..model_options import ModelOption
 from .track_scene import MovingScene
 
 SIZES = ((320, 240), (640, 480), (1280, 720), (1920, 1080))

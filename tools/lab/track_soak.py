@@ -16,11 +16,11 @@ import typer
 from ...runtime.boxes import box_iou
 from ...runtime.errors import QatmError
 from ..baselines.trackers import LOST, OURS, ComparedTracker, TrackerSetup, open_tracker
+from ..commands.model_options import ModelOption
 from ..console import FOUND, NOT_FOUND, Command, print_line
 from ..evaluation.speed.measuring import memory_mb
 from ..evaluation.track.track_metrics import FOUND_IOU
 from ..evaluation.track.track_runs import default_threads
-from ..model_options import ModelOption
 from .track_scene import MovingScene
 
 WIDTH, HEIGHT, SIDE = 320, 240, 48

@@ -22,10 +22,10 @@ from typer.testing import CliRunner
 from qatm.runtime import Box, Track, box_iou, frames, read_tracks
 from qatm.tools import process
 from qatm.tools.cli import app
-from qatm.tools.commands.track_follow import Summary, states_in_short
 from qatm.tools.demo.demo_video import FRAMES, HIDDEN, DemoShot, describe, judge, shoot
 from qatm.tools.drawing import window
 from qatm.tools.drawing.draw_tracks import COLOURS, draw_tracks
+from qatm.tools.drawing.following import Summary, states_in_short
 
 MARK = "30,70,64,58"
 ELSEWHERE = "200,20,60,60"

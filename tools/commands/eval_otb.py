@@ -11,9 +11,8 @@ import typer
 from ...runtime.errors import InputError
 from ..console import Group, complain
 from ..evaluation.match.frame_pairs import FramePair, PairFolder, read_pairs, strangers
+from ..evaluation.match.match_evaluation import evaluate, print_halves
 from ..evaluation.match.match_runs import MatchTask, Outcome
-from ..evaluation.match.match_table import evaluate, print_halves
-from ..model_options import Device, ModelOption
 from .eval_align import align
 from .eval_options import (
     DeviceOption,
@@ -29,6 +28,7 @@ from .eval_options import (
 )
 from .eval_track import track
 from .eval_verify import verify
+from .model_options import Device, ModelOption
 
 eval_app = typer.Typer(
     name="eval",

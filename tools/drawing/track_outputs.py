@@ -13,8 +13,8 @@ from ...runtime.track.records import Kind, TrackRecord, TrackWriter, json_text
 from ...runtime.video.video import Frame, Video
 from ...runtime.video.writer import VideoWriter
 from ..console import print_line
-from ..drawing.draw_tracks import draw_tracks
-from ..drawing.window import Window
+from .draw_tracks import draw_tracks
+from .window import Window
 
 STDOUT = Path("-")
 OPTIONS: dict[Kind, str] = {"jsonl": "--json", "csv": "--csv", "mot": "--mot"}
