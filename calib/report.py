@@ -50,7 +50,8 @@ class Cost:
         quality_mean: mean absolute error of the quality map, which lies in [0, 1].
         quality_max: largest absolute error of it.
         boxes_agree: share of searches whose box overlaps the float one by more than ``AGREE``.
-        box_shift: largest distance between box corners, in pixels.
+        box_shift: largest distance of a corner of a box from the same corner of the float one, in
+            pixels.
         score_max: largest difference of scores.
         megabytes: size of the file.
         float_megabytes: size of the float file.
@@ -150,11 +151,18 @@ def _cost(
         quality_mean=float(np.mean([error.mean() for error in errors])),
         quality_max=float(max(error.max() for error in errors)),
         boxes_agree=float(np.mean([box_iou(a.box, b.box) > AGREE for a, b in pairs])),
-        box_shift=max(float(np.hypot(a.box.x - b.box.x, a.box.y - b.box.y)) for a, b in pairs),
+        box_shift=max(corner_shift(a.box, b.box) for a, b in pairs),
         score_max=max(abs(a.score - b.score) for a, b in pairs),
         megabytes=sizes[precision] / 1e6,
         float_megabytes=sizes["fp32"] / 1e6,
     )
+
+
+def corner_shift(box: Box, other: Box) -> float:
+    """Largest distance of one of the four corners of a box from that of another, in pixels."""
+    sides = [np.array([(b.x, b.x + b.w), (b.y, b.y + b.h)]) for b in (box, other)]
+    across, down = sides[0] - sides[1]
+    return float(np.hypot(across[:, None], down[None, :]).max())
 
 
 def _feature_files(bundle: Bundle) -> list[Any]:

@@ -11,7 +11,13 @@ from typer.testing import CliRunner
 
 from qatm.calib import CalibrationOptions
 from qatm.calib.quantise import quantise_features
-from qatm.calib.report import moved, promoted, quantisation_report, textured_box
+from qatm.calib.report import (
+    corner_shift,
+    moved,
+    promoted,
+    quantisation_report,
+    textured_box,
+)
 from qatm.runtime import Bundle, BundleError, Matcher
 from qatm.runtime.boxes import Box
 from qatm.runtime.bundle.folder import default_bundle_path
@@ -164,6 +170,22 @@ def test_a_promoted_graph_runs_in_an_ordinary_matcher(bundle, photographs):
         matcher.set_template(image, (322, 228, 88, 102))
         assert matcher.match(image)[0].found
     assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("other", "shift"),
+    [
+        ((10, 20, 40, 30), 0),
+        ((13, 24, 40, 30), 5),  # moved as a whole
+        ((10, 20, 43, 34), 5),  # only the corner at the bottom right
+        ((7, 16, 43, 34), 5),  # only the one at the top left
+        ((7, 20, 43, 34), 5),  # only the one at the bottom left
+        ((10, 16, 43, 34), 5),  # only the one at the top right
+    ],
+)
+def test_a_shift_is_that_of_the_corner_that_moved_most(other, shift):
+    assert corner_shift(Box(10, 20, 40, 30), Box(*other)) == pytest.approx(shift)
+    assert corner_shift(Box(*other), Box(10, 20, 40, 30)) == pytest.approx(shift)
 
 
 def test_the_searched_copy_and_the_box_are_sensible():
