@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import Annotated
 
@@ -9,64 +10,70 @@ import typer
 
 from .commands.align import align
 from .commands.bench import bench
-from .commands.calib import app as calib
+from .commands.calib import calib_app
 from .commands.check import check
 from .commands.doctor import doctor
-from .commands.eval_otb import eval_app
+from .commands.eval_align import align as eval_align
+from .commands.eval_motb import motb
+from .commands.eval_otb import otb
+from .commands.eval_track import track as eval_track
+from .commands.eval_verify import verify as eval_verify
+from .commands.lab import lab_app
 from .commands.match import match
 from .commands.track import track
-from .commands.train_align import train_app
+from .commands.train_align import align as train_align
 from .commands.train_refine import refine as train_refine
 from .commands.train_verify import verify as train_verify
 from .commands.verify import verify
-from .console import WRONG_INPUT, Group
+from .console import EPILOG, WRONG_INPUT, add_commands, command_group, version_option
 
-EPILOG = "Exit status: 0 found or passed, 1 not found or failed, 2 wrong usage or unreadable input."
-
-app = typer.Typer(
-    name="qatm",
-    cls=Group,
-    help="Find a given object in images: quality-aware template matching.",
-    epilog=EPILOG,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    pretty_exceptions_enable=False,
+app = command_group(
+    "qatm", "Find a given object in images: quality-aware template matching.", epilog=EPILOG
 )
-app.command("match")(match)
-app.command("track")(track)
-app.command("verify")(verify)
-app.command("align")(align)
-app.command("check")(check)
-app.command("bench")(bench)
-app.command("doctor")(doctor)
-train_app.command("verify")(train_verify)
-train_app.command("refine")(train_refine)
-app.add_typer(eval_app, name="eval")
-app.add_typer(train_app, name="train")
-app.add_typer(calib)
+eval_app = command_group(
+    "eval", "Compare methods on pairs of pictures, and trackers on sequences, with known answers."
+)
+train_app = command_group(
+    "train", "Train a network on pictures; qatm-export --network puts it into a bundle."
+)
 
-
-def _show_version(wanted: bool) -> None:
-    """Print the version and stop, for ``--version``."""
-    if wanted:
-        from ..runtime.version import __version__
-
-        typer.echo(f"qatm {__version__}")
-        raise typer.Exit
+add_commands(
+    app,
+    {
+        "match": match,
+        "track": track,
+        "verify": verify,
+        "align": align,
+        "check": check,
+        "bench": bench,
+        "doctor": doctor,
+    },
+)
+add_commands(
+    eval_app,
+    {
+        "otb": otb,
+        "motb": motb,
+        "track": eval_track,
+        "align": eval_align,
+        "verify": eval_verify,
+    },
+)
+add_commands(train_app, {"align": train_align, "verify": train_verify, "refine": train_refine})
+for group in (eval_app, train_app, calib_app, lab_app):
+    app.add_typer(group)
 
 
 @app.callback(invoke_without_command=True)
 def start(
     context: typer.Context,
-    version: Annotated[  # noqa: ARG001
-        bool,
-        typer.Option(
-            "--version", callback=_show_version, is_eager=True, help="Show the version and stop."
-        ),
-    ] = False,
+    version: Annotated[bool, version_option("qatm")] = False,  # noqa: ARG001
 ) -> None:
     """Find a given object in images: quality-aware template matching."""
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help(), err=True)
+        # Help goes to stdout only where it was asked for; rich writes it there by itself.
+        with contextlib.redirect_stdout(sys.stderr):
+            typer.echo(context.get_help())
         raise typer.Exit(WRONG_INPUT)
 
 

@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import cv2
-import typer
 
 from .. import runtime
-from .console import one_line
+from .console import one_line, warn
 
 FFMPEG_LEVEL = "OPENCV_FFMPEG_LOGLEVEL"
 FFMPEG_QUIET = "-8"
@@ -52,7 +51,7 @@ def warnings_last() -> Iterator[None]:
     finally:
         logger.removeHandler(collector)
         for line in collector.lines:
-            typer.secho(f"warning: {line}", err=True, fg=typer.colors.YELLOW)
+            warn(line)
 
 
 class _Collector(logging.Handler):

@@ -9,15 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from qatm.runtime import Matcher, QatmError, __version__, read_image
-from qatm.tools import cli, console
+from qatm.runtime import Matcher, __version__, read_image
 from qatm.tools.cli import app
-from qatm.tools.commands import doctor
-from qatm.tools.commands import match as match_command
-from qatm.tools.evaluation.device import probes
+from qatm.tools.evaluation.device import diagnosis, probes
 
 HEAVY = ("torch", "onnx", "onnxruntime", "matplotlib", "skimage", "tensorrt")
 BOX = (322, 228, 88, 102)
@@ -369,50 +365,6 @@ def test_template_larger_than_the_image(pictures):
     refused(qatm(*args), "spoon.png", "larger")
 
 
-# --- errors of any command
-
-
-def toy(error):
-    """A program whose only command fails in a given way."""
-    program = typer.Typer(pretty_exceptions_enable=False)
-
-    @program.command(cls=console.Command)
-    def fail() -> None:
-        raise error
-
-    return CliRunner().invoke(program, [])
-
-
-def test_expected_failures_are_one_line():
-    refused(toy(QatmError("first\n second")), "error: first second")
-    refused(toy(OSError(errno.EROFS, "Read-only file system", "/out")), "/out: Read-only")
-    refused(toy(OSError(errno.ENOSPC, "No space left on device")), "output: No space")
-
-
-def test_interruption_is_130():
-    assert toy(KeyboardInterrupt()).exit_code == 130
-    assert toy(typer.Abort()).exit_code == 130
-
-
-def test_defects_keep_their_traceback():
-    result = toy(ZeroDivisionError())
-    assert isinstance(result.exception, ZeroDivisionError)
-
-
-def test_progress_needs_a_terminal(monkeypatch, capsys):
-    with console.progress([1, 2], "counting") as (items, emit):
-        for item in items:
-            emit(str(item))
-    assert capsys.readouterr() == ("1\n2\n", "")
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with console.progress([1, 2], "counting") as (items, emit):
-        for item in items:
-            emit(str(item))
-    output = capsys.readouterr()
-    assert output.out == "1\n2\n"
-    assert "counting" in output.err
-
-
 # --- doctor
 
 
@@ -455,7 +407,7 @@ def test_doctor_without_onnxruntime(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     monkeypatch.setattr(probes, "wheel_version", lambda *_: None)
     monkeypatch.setattr(probes, "_has_module", lambda *_: False)
-    report = doctor.examine()
+    report = diagnosis.examine()
     assert report["ok"] is False
     assert report["providers"] == {}
     assert 'pip install "qatm[cpu]"' in report["problems"][0]
@@ -465,8 +417,8 @@ def test_doctor_without_onnxruntime(monkeypatch):
 
 def test_doctor_names_clashing_packages(monkeypatch):
     monkeypatch.setattr(probes, "wheel_version", lambda *_: "1.0")
-    monkeypatch.setattr(doctor, "wheel_version", lambda *_: "1.0")
-    report = doctor.examine()
+    monkeypatch.setattr(diagnosis, "wheel_version", lambda *_: "1.0")
+    report = diagnosis.examine()
     assert any("onnxruntime and onnxruntime-gpu" in line for line in report["problems"])
     assert any("opencv-python" in line for line in report["problems"])
     assert "uninstall" in report["advice"][0]
@@ -495,13 +447,13 @@ def test_doctor_advises_the_gpu_wheel_where_there_is_a_gpu():
         "devices": {"cuda": {"works": False}},
         "bundle": {"valid": True},
     }
-    (line,) = doctor.advice(report)
+    (line,) = diagnosis.advice(report)
     assert "qatm[gpu]" in line
     report["versions"] |= {"onnxruntime": None, "onnxruntime-gpu": "1"}
-    (line,) = doctor.advice(report)
+    (line,) = diagnosis.advice(report)
     assert "cuDNN" in line
     report["devices"]["cuda"]["works"] = True
-    assert doctor.advice(report) == []
+    assert diagnosis.advice(report) == []
 
 
 def test_folder_of_stubs_is_not_a_package(monkeypatch, tmp_path):
@@ -518,7 +470,3 @@ def test_doctor_names_the_gpu():
     assert gpu["works"] is True
     assert "compute capability" in gpu["gpus"][0]
     assert float(gpu["cuda"]) >= 11
-
-
-def test_modules_are_where_the_program_expects_them():
-    assert cli.match is match_command.match

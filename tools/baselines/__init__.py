@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from .base import Found, Method, MethodOptions
-from .registry import METHODS, MethodInfo, open_method
+from .registry import METHODS, MethodInfo, methods_using, open_method
 
-__all__ = ["METHODS", "Found", "Method", "MethodInfo", "MethodOptions", "open_method"]
+__all__ = [
+    "METHODS",
+    "Found",
+    "Method",
+    "MethodInfo",
+    "MethodOptions",
+    "methods_using",
+    "open_method",
+]

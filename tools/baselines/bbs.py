@@ -59,8 +59,8 @@ class Bbs(WindowMethod):
 
     name = "bbs"
 
-    def __init__(self, setup: object = None) -> None:
-        del setup
+    def __init__(self, options: object = None) -> None:
+        del options
 
     def encode(self, frame: Image, box: Sequence[float]) -> BbsTemplate:
         """Cut the template out and describe its patches."""

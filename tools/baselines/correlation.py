@@ -56,8 +56,8 @@ class ColourMethod(WindowMethod):
 
     mode: int
 
-    def __init__(self, setup: MethodOptions | None = None) -> None:
-        del setup
+    def __init__(self, options: MethodOptions | None = None) -> None:
+        del options
 
     def encode(self, frame: Image, box: Sequence[float]) -> Crop:
         """Cut the template out on whole pixels."""

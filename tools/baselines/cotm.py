@@ -39,8 +39,8 @@ class Cotm(WindowMethod):
 
     name = "cotm"
 
-    def __init__(self, setup: object = None) -> None:
-        del setup
+    def __init__(self, options: object = None) -> None:
+        del options
 
     def encode(self, frame: Image, box: Sequence[float]) -> Crop:
         """Cut the template out; its colours are quantised with those of the picture."""

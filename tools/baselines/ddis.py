@@ -48,8 +48,8 @@ class Ddis(WindowMethod):
 
     name = "ddis"
 
-    def __init__(self, setup: object = None) -> None:
-        del setup
+    def __init__(self, options: object = None) -> None:
+        del options
 
     def encode(self, frame: Image, box: Sequence[float]) -> DdisTemplate:
         """Cut the template out."""

@@ -35,12 +35,12 @@ class DeepFeatures:
     """Fine feature maps of pictures at their own resolution.
 
     Args:
-        setup: names the bundle and the device.
+        options: names the bundle and the device.
     """
 
-    def __init__(self, setup: MethodOptions) -> None:
-        self.bundle = setup.open_bundle()
-        self.backend = Session(self.bundle, setup.device, threads=setup.threads)
+    def __init__(self, options: MethodOptions) -> None:
+        self.bundle = options.open_bundle()
+        self.backend = Session(self.bundle, options.device, threads=options.threads)
         self._encoder = Encoder(self.backend)
         self.stride = self._encoder.stride
 
@@ -100,8 +100,8 @@ class DeepFeatures:
 class DeepWindowMethod(WindowMethod):
     """Compares the features of the template with those of each window."""
 
-    def __init__(self, setup: MethodOptions) -> None:
-        self._features = DeepFeatures(setup)
+    def __init__(self, options: MethodOptions) -> None:
+        self._features = DeepFeatures(options)
 
     def encode(self, frame: Image, box: Sequence[float]) -> DeepTemplate:
         """Cut the template out of the features of its frame."""

@@ -53,8 +53,8 @@ class Dim(WindowMethod):
 
     name = "dim"
 
-    def __init__(self, setup: object = None) -> None:
-        del setup
+    def __init__(self, options: object = None) -> None:
+        del options
 
     def encode(self, frame: Image, box: Sequence[float]) -> DimTemplate:
         """Cut the template and its competitors out of the frame's channels."""

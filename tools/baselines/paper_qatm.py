@@ -56,7 +56,7 @@ class PaperMethod(Method):
     """The published method, with the published settings.
 
     Args:
-        setup: :attr:`MethodOptions.weights` names the ImageNet weights of VGG19.
+        options: :attr:`MethodOptions.weights` names the ImageNet weights of VGG19.
         network: what computes the taps, instead of VGG19.
 
     Raises:
@@ -66,13 +66,13 @@ class PaperMethod(Method):
 
     name = "paper-qatm"
 
-    def __init__(self, setup: MethodOptions, network: Network | None = None) -> None:
-        if network is None and setup.weights is None:
+    def __init__(self, options: MethodOptions, network: Network | None = None) -> None:
+        if network is None and options.weights is None:
             raise InputError(
                 "method paper-qatm needs the ImageNet weights of VGG19; give --weights FILE "
                 "(or set QATM_VGG19)"
             )
-        self._network = network or _vgg19(str(setup.weights))
+        self._network = network or _vgg19(str(options.weights))
 
     def encode(self, frame: Image, box: Sequence[float]) -> PaperTemplate:
         """Cut the template out in pixels, fractions dropped, then send it through the network."""

@@ -11,7 +11,7 @@ from .base import Array, Found, Method, MethodOptions, Size, centred
 
 
 @dataclass(frozen=True)
-class MatcherResult:
+class SearchedPicture:
     """The best match, and width and height of the picture."""
 
     match: Match
@@ -22,24 +22,24 @@ class QatmDefault(Method):
     """The runtime's matcher with its bundle's recipe.
 
     Args:
-        setup: bundle, device and threads of the matcher.
+        options: bundle, device and threads of the matcher.
     """
 
     name = "qatm"
 
-    def __init__(self, setup: MethodOptions) -> None:
-        self._matcher = Matcher(setup.open_bundle(), setup.device, threads=setup.threads)
+    def __init__(self, options: MethodOptions) -> None:
+        self._matcher = Matcher(options.open_bundle(), options.device, threads=options.threads)
 
     def encode(self, frame: Image, box: Sequence[float]) -> Template:
         """Encode the object in its frame."""
         return self._matcher.encode_template(frame, box)
 
-    def search(self, encoded: Template, image: Image) -> MatcherResult:
+    def search(self, encoded: Template, image: Image) -> SearchedPicture:
         """Match."""
         best = self._matcher.match(image, templates=[encoded])[0]
-        return MatcherResult(best, (image.shape[1], image.shape[0]))
+        return SearchedPicture(best, (image.shape[1], image.shape[0]))
 
-    def place(self, searched: MatcherResult, size: Size | None) -> Found:
+    def place(self, searched: SearchedPicture, size: Size | None) -> Found:
         """Take the matcher's box, or a box of the given size around its centre."""
         box, match = searched.match.box, searched.match
         if size is not None:

@@ -31,8 +31,8 @@ class QatmPlain(Method):
 
     name = "qatm-plain"
 
-    def __init__(self, setup: MethodOptions) -> None:
-        self._features = DeepFeatures(setup)
+    def __init__(self, options: MethodOptions) -> None:
+        self._features = DeepFeatures(options)
         self._alpha = self._features.bundle.spec.recipes.match.alpha
 
     def encode(self, frame: Image, box: Sequence[float]) -> DeepTemplate:

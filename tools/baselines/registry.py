@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ...runtime.errors import InputError
 from .base import Method, MethodOptions
@@ -19,12 +19,15 @@ class MethodInfo(NamedTuple):
         factory: class in it, called with a :class:`MethodOptions`.
         description: one line.
         paper: where it comes from.
+        uses: what it runs on: ``features`` (those of a bundle, on a device), ``weights`` (of VGG19)
+            or nothing.
     """
 
     module: str
     factory: str
     description: str
     paper: str
+    uses: Literal["", "features", "weights"] = ""
 
 
 CLASSIC = "textbook; cv2.matchTemplate"
@@ -34,10 +37,14 @@ METHODS: Mapping[str, MethodInfo] = MappingProxyType(
         "ssd": MethodInfo("ssd", "Ssd", "squared differences of colours", CLASSIC),
         "ncc": MethodInfo("ncc", "Ncc", "normalised correlation of colours", CLASSIC),
         "zncc": MethodInfo("zncc", "Zncc", "correlation of colours about their means", CLASSIC),
-        "ssd-deep": MethodInfo("ssd", "SsdDeep", "squared differences of our features", CLASSIC),
-        "ncc-deep": MethodInfo("ncc", "NccDeep", "normalised correlation of our features", CLASSIC),
+        "ssd-deep": MethodInfo(
+            "ssd", "SsdDeep", "squared differences of our features", CLASSIC, "features"
+        ),
+        "ncc-deep": MethodInfo(
+            "ncc", "NccDeep", "normalised correlation of our features", CLASSIC, "features"
+        ),
         "zncc-deep": MethodInfo(
-            "zncc", "ZnccDeep", "correlation of our features about their means", CLASSIC
+            "zncc", "ZnccDeep", "correlation of our features about their means", CLASSIC, "features"
         ),
         "bbs": MethodInfo(
             "bbs", "Bbs", "best-buddies similarity of colour patches", "Dekel et al., CVPR 2015"
@@ -50,18 +57,33 @@ METHODS: Mapping[str, MethodInfo] = MappingProxyType(
             "dim", "Dim", "explaining away by divisive input modulation", "Spratling, PR 2020"
         ),
         "paper-qatm": MethodInfo(
-            "paper_qatm", "PaperMethod", "QATM as published, on VGG19", "Cheng et al., CVPR 2019"
+            "paper_qatm",
+            "PaperMethod",
+            "QATM as published, on VGG19",
+            "Cheng et al., CVPR 2019",
+            "weights",
         ),
         "qatm-plain": MethodInfo(
-            "qatm_plain", "QatmPlain", "QATM on our features, nothing else", "this project"
+            "qatm_plain",
+            "QatmPlain",
+            "QATM on our features, nothing else",
+            "this project",
+            "features",
         ),
-        "qatm": MethodInfo("qatm_default", "QatmDefault", "what Matcher() does", "this project"),
+        "qatm": MethodInfo(
+            "qatm_default", "QatmDefault", "what Matcher() does", "this project", "features"
+        ),
     }
 )
 """Name of a method -> what it is, in the order of the table."""
 
 
-def open_method(name: str, setup: MethodOptions) -> Method:
+def methods_using(kind: Literal["features", "weights"]) -> list[str]:
+    """The methods that run on features of a bundle, or on weights of VGG19."""
+    return [name for name, info in METHODS.items() if info.uses == kind]
+
+
+def open_method(name: str, options: MethodOptions) -> Method:
     """Make a method ready.
 
     Raises:
@@ -75,7 +97,7 @@ def open_method(name: str, setup: MethodOptions) -> Method:
         raise InputError(f"method {name!r} is unknown; choose from {', '.join(METHODS)}")
     try:
         module = import_module(f".{info.module}", __package__)
-        return getattr(module, info.factory)(setup)
+        return getattr(module, info.factory)(options)
     except ModuleNotFoundError as error:
         raise InputError(
             f'method {name} needs {error.name}, which is not installed: pip install "qatm[eval]"'

@@ -29,7 +29,7 @@ WHEELS = (
 
 
 @dataclass(frozen=True)
-class TrackerSetup:
+class ComparedTrackerOptions:
     """What the trackers are opened with.
 
     Attributes:
@@ -108,11 +108,11 @@ TRACKERS: Mapping[str, TrackerInfo] = MappingProxyType(
 class QatmTracker:
     """``runtime.Tracker``."""
 
-    def __init__(self, setup: TrackerSetup) -> None:
+    def __init__(self, options: ComparedTrackerOptions) -> None:
         from ...runtime import Tracker as Ours
 
         self.tracker = Ours(
-            setup.model, setup.device, precision=setup.precision, threads=setup.threads
+            options.model, options.device, precision=options.precision, threads=options.threads
         )
 
     def init(self, frame: Image, box: Box) -> None:
@@ -167,7 +167,7 @@ class OpenCVTracker:
         self.tracker = None
 
 
-def open_tracker(name: str, setup: TrackerSetup) -> ComparedTracker:
+def open_tracker(name: str, options: ComparedTrackerOptions) -> ComparedTracker:
     """Make a tracker ready.
 
     Raises:
@@ -179,10 +179,10 @@ def open_tracker(name: str, setup: TrackerSetup) -> ComparedTracker:
     if info is None:
         raise InputError(f"tracker {name!r} is unknown; choose from {', '.join(TRACKERS)}")
     if name == OURS:
-        return QatmTracker(setup)
+        return QatmTracker(options)
     create, whole = opencv_factory(info.opencv, name)
     if name == NANOTRACK:
-        parameters = _nanotrack_parameters(setup.nanotrack)
+        parameters = _nanotrack_parameters(options.nanotrack)
         return _opened(name, lambda: create(parameters), whole)
     return _opened(name, create, whole)
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ...runtime.images import read_image
-from ..console import FOUND, NOT_FOUND, json_line, print_line
+from ..console import FOUND, NOT_FOUND, json_line, print_line, while_read
 from ..drawing.saving import plan_pictures, save_picture
 from .model_options import Device, DeviceOption, Precision, PrecisionOption
+
+if TYPE_CHECKING:
+    from ...runtime import Alignment
 
 
 class AlignMethod(str, Enum):
@@ -69,16 +72,23 @@ def align(
         milliseconds = (time.perf_counter() - start) * 1000.0
     if path is not None:
         save_picture(path, alignment.warp(pictures[0]))
-    if as_json:
-        names = {"source": str(source), "target": str(target)}
-        print_line(json_line({**names, **alignment.as_dict(), "ms": round(milliseconds, 1)}))
-    else:
-        verdict = "aligned" if alignment.found else "no reliable transform"
-        rows = "; ".join(
-            ",".join(f"{value:.4g}" for value in row) for row in alignment.parameters.affine
-        )
-        print_line(
-            f"{source} onto {target}: {verdict}, score {alignment.score:.4f}, affine {rows} "
-            f"({milliseconds:.1f} ms)"
-        )
+    with while_read():
+        print_line(_line(str(source), str(target), alignment, milliseconds, as_json))
     raise typer.Exit(FOUND if alignment.found else NOT_FOUND)
+
+
+def _line(
+    source: str, target: str, alignment: Alignment, milliseconds: float, as_json: bool
+) -> str:
+    """What is printed."""
+    if as_json:
+        names = {"source": source, "target": target}
+        return json_line({**names, **alignment.as_dict(), "ms": round(milliseconds, 1)})
+    verdict = "aligned" if alignment.found else "no reliable transform"
+    rows = "; ".join(
+        ",".join(f"{value:.4g}" for value in row) for row in alignment.parameters.affine
+    )
+    return (
+        f"{source} onto {target}: {verdict}, score {alignment.score:.4f}, affine {rows} "
+        f"({milliseconds:.1f} ms)"
+    )

@@ -10,7 +10,17 @@ import typer
 
 from ...runtime.bundle.folder import Bundle
 from ...runtime.errors import InputError
-from ..console import json_line, print_line
+from ..console import (
+    add_commands,
+    command_group,
+    json_line,
+    print_line,
+    progress,
+    refuse_given,
+    skipped,
+    tell,
+)
+from ..evaluation.match.frame_pairs import usable_pairs
 from ..process import quiet_video
 
 if TYPE_CHECKING:
@@ -19,6 +29,8 @@ if TYPE_CHECKING:
     from ..evaluation.match.precisions import PairCost
 
     Costs = Sequence[Cost] | Sequence[PairCost]
+
+TIMED = "int8-cpu"
 
 Rows = Sequence[tuple[str, str, str]]
 """Lines of a table: title, field and format."""
@@ -49,18 +61,11 @@ PAIR_ROWS: Rows = (
     ("failed pairs", "failed", "d"),
 )
 
-app = typer.Typer(
-    name="calib", help="INT8 calibration: what it costs.", pretty_exceptions_enable=False
-)
+calib_app = command_group("calib", "INT8 calibration: what it costs.")
 
 
-@app.callback()
-def start() -> None:
-    """INT8 calibration: what it costs."""
-
-
-@app.command("report")
 def report(
+    context: typer.Context,
     bundle: Annotated[Path, typer.Argument(help="Folder written by qatm-export --int8.")],
     calib: Annotated[
         list[str] | None,
@@ -100,17 +105,19 @@ def report(
     Exit status: 0, or 2 if it cannot be measured.
     """
     from ...calib.calibration import CalibrationOptions
-    from ..progress import progress_bar
 
-    if pairs is not None and (calib or timings):
-        raise InputError("--pairs goes with neither --calib nor --timings; give one of them")
+    if pairs is not None:
+        names = ("calib", "images", "seed", "timings")
+        refuse_given(context, names, "is not for pairs of frames; leave it or --pairs out")
     loaded = Bundle.load(bundle)
-    with quiet_video(), progress_bar() as progress:
+    if timings and TIMED not in loaded.precisions("features"):
+        raise InputError(f"--timings times {TIMED} features, which bundle {bundle} does not have")
+    with quiet_video(), progress() as bar:
         if pairs is not None:
-            costs, source, title = _on_pairs(loaded, pairs, progress)
+            costs, source, title = _on_pairs(loaded, pairs, bar)
         else:
             options = CalibrationOptions(sources=tuple(calib or ()), images=images, seed=seed)
-            costs, source, title = _on_images(loaded, options, timings, progress)
+            costs, source, title = _on_images(loaded, options, timings, bar)
     if as_json:
         for cost in costs:
             print_line(json_line({**cost.as_dict(), "source": source}))
@@ -129,18 +136,20 @@ def _on_images(
 
     costs, used = quantisation_report(bundle, options, progress, timings)
     for name, reason in used.skipped.items():
-        typer.echo(f"skipped {name}: {reason}", err=True)
+        tell(f"skipped {name}: {reason}")
     return costs, used.source, f"INT8 against FP32 on {costs[0].images} views of {used.source}"
 
 
 def _on_pairs(bundle: Bundle, folder: Path, progress: Progress) -> tuple[Costs, str, str]:
     """What every precision costs on pairs of frames: the figures, the folder, and a title."""
     from ..evaluation.match.precisions import compare_on_pairs
-    from .eval_otb import usable_pairs
 
-    pairs = usable_pairs(folder).pairs
+    pairs = usable_pairs(folder, skipped).pairs
     costs = compare_on_pairs(bundle, pairs, progress)
     return costs, str(folder), f"Against FP32 on {len(pairs)} pairs of frames in {folder}"
+
+
+add_commands(calib_app, {"report": report})
 
 
 def table_lines(costs: Costs, rows: Rows) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +11,16 @@ import typer
 from ...runtime.bundle.folder import Bundle
 from ...runtime.bundle.sidecar import engine_problems
 from ...runtime.errors import QatmError
-from ..console import FOUND, NOT_FOUND, json_line, print_line
+from ..console import (
+    FOUND,
+    NOT_FOUND,
+    json_line,
+    print_line,
+    print_table,
+    tell,
+    warn,
+    while_read,
+)
 
 if TYPE_CHECKING:
     from ...export.parity.judge import Deviation
@@ -43,19 +52,24 @@ def check(
     Exit status: 0 if everything agrees, 1 if something does not, 2 if it cannot be checked.
     """
     checked = Bundle.load(bundle)
-    reference, results = _compare(checked, weights)
+    reference, comparisons = _compare(checked, weights)
     if reference.warning:
-        typer.echo(f"warning: {reference.warning}", err=True)
-    results = list(_printed(results) if as_json else results)
-    if not as_json:
-        _print_table(checked, results)
-    worst = max(results, key=lambda result: result.badness)
-    if not worst.passed:
-        typer.echo(f"failed: {describe(worst)}", err=True)
+        warn(reference.warning)
+    done: list[Deviation] = []
+    with while_read():
+        for deviation in comparisons:
+            done.append(deviation)
+            if as_json:
+                print_line(json_line(deviation.as_dict()))
+        if not as_json:
+            _print_table(checked, done)
+    failed = [deviation for deviation in done if not deviation.passed]
     problems = engine_problems(checked)
+    if failed:
+        problems.insert(0, describe(max(failed, key=lambda deviation: deviation.badness)))
     for problem in problems:
-        typer.echo(f"failed: {problem}", err=True)
-    raise typer.Exit(FOUND if worst.passed and not problems else NOT_FOUND)
+        tell(f"failed: {problem}")
+    raise typer.Exit(NOT_FOUND if problems else FOUND)
 
 
 def _compare(bundle: Bundle, weights: Path | None) -> tuple[TorchReference, Iterable[Deviation]]:
@@ -72,45 +86,36 @@ def _compare(bundle: Bundle, weights: Path | None) -> tuple[TorchReference, Iter
     return reference, compare_bundle(bundle, reference.backbone)
 
 
-def _printed(results: Iterable[Deviation]) -> Iterator[Deviation]:
-    """Print each comparison as it comes."""
-    for result in results:
-        print_line(json_line(result.as_dict()))
-        yield result
-
-
-def describe(result: Deviation) -> str:
+def describe(deviation: Deviation) -> str:
     """One line: what differs from what, by how much, and where."""
     return (
-        f"{result.artefact} ({result.precision}): {result.what} of {result.candidate} differs "
-        f"from {result.reference} by {result.error:.3g} {result.unit} (tolerance "
-        f"{result.tolerance:g}) at {result.size}: {result.where}"
+        f"{deviation.artefact} ({deviation.precision}): {deviation.what} of "
+        f"{deviation.candidate} differs from {deviation.reference} by {deviation.error:.3g} "
+        f"{deviation.unit} (tolerance {deviation.tolerance:g}) at {deviation.size}: "
+        f"{deviation.where}"
     )
 
 
-def worst_of_each(results: Sequence[Deviation]) -> list[Deviation]:
-    """The worst case of every quantity of every file and implementation, in order."""
+def worst_of_each(deviations: Sequence[Deviation]) -> list[Deviation]:
+    """The worst of every quantity of every file and implementation, in order."""
     worst: dict[tuple[str, ...], Deviation] = {}
-    for result in results:
-        key = (result.artefact, result.what, result.reference, result.candidate)
-        if key not in worst or result.badness > worst[key].badness:
-            worst[key] = result
+    for deviation in deviations:
+        key = (deviation.artefact, deviation.what, deviation.reference, deviation.candidate)
+        if key not in worst or deviation.badness > worst[key].badness:
+            worst[key] = deviation
     return list(worst.values())
 
 
-def _print_table(bundle: Bundle, results: Sequence[Deviation]) -> None:
+def _print_table(bundle: Bundle, deviations: Sequence[Deviation]) -> None:
     """Print the largest errors and where they are."""
-    from rich.console import Console
-
-    console = Console()
-    console.print(_table(bundle, results))
-    passed = sum(result.passed for result in results)
-    verdict = "passed" if passed == len(results) else "FAILED"
-    console.print(f"{verdict}: {passed} of {len(results)} comparisons within tolerance")
+    passed = sum(deviation.passed for deviation in deviations)
+    verdict = "passed" if passed == len(deviations) else "FAILED"
+    count = f"{verdict}: {passed} of {len(deviations)} comparisons within tolerance"
+    print_table(_table(bundle, deviations), count)
 
 
-def _table(bundle: Bundle, results: Sequence[Deviation]) -> Any:
-    """A rich table, one row for the worst case of each quantity."""
+def _table(bundle: Bundle, deviations: Sequence[Deviation]) -> Any:
+    """A rich table, one row for the worst of each quantity."""
     from rich.table import Table
     from rich.text import Text
 
@@ -121,17 +126,17 @@ def _table(bundle: Bundle, results: Sequence[Deviation]) -> Any:
     for title in ("where", ""):
         table.add_column(title)
     heading = ""
-    for result in worst_of_each(results):
-        title = f"{result.artefact} against {result.reference}"
+    for deviation in worst_of_each(deviations):
+        title = f"{deviation.artefact} against {deviation.reference}"
         if title != heading:
             table.add_section()
             table.add_row(Text(title, "bold"))
             heading = title
         table.add_row(
-            f"  {result.what}, {result.candidate}",
-            f"{result.error:.1e}",
-            f"{result.tolerance:.0e} {result.unit}",
-            Text(f"{result.size}: {result.where}"),
-            Text("ok", "green") if result.passed else Text("FAIL", "bold red"),
+            f"  {deviation.what}, {deviation.candidate}",
+            f"{deviation.error:.1e}",
+            f"{deviation.tolerance:.0e} {deviation.unit}",
+            Text(f"{deviation.size}: {deviation.where}"),
+            Text("ok", "green") if deviation.passed else Text("FAIL", "bold red"),
         )
     return table

@@ -3,45 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...runtime.errors import InputError, QatmError
-from ..baselines.trackers import (
-    NANOTRACK_FILES,
-    OURS,
-    TRACKERS,
-    TrackerSetup,
-    names_asked,
-    open_tracker,
+from ..baselines.trackers import OURS, TRACKERS, ComparedTrackerOptions
+from ..console import (
+    complain,
+    json_line,
+    print_line,
+    progress,
+    refuse_given,
+    skipped,
+    tell,
 )
-from ..console import Emit, complain, json_line, print_line, progress
-from ..evaluation.match.match_runs import runner
-from ..evaluation.track.footage import AS_IT_IS, TestVideo, plain_video
-from ..evaluation.track.sequences import TrackSequence, read_sequences
-from ..evaluation.track.track_runs import Trace, TrackJob, default_threads, run_job
-from .eval_options import ALL, DeviceOption, make_folder
-from .model_options import Device, ModelOption, Precision
+from ..destinations import check_figure_folder
+from ..evaluation.processes import threads_of_each
+from .eval_shared import ALL
+from .model_options import Device, DeviceOption, ModelOption, Precision, PrecisionOption
+from .tracker_flags import NanotrackOption, refuse_unused
 
-Results = dict[str, list[Trace]]
+if TYPE_CHECKING:
+    from ..evaluation.track.track_runs import Trace
 
-
-@dataclass(frozen=True)
-class _Options:
-    """What the evaluation is asked."""
-
-    trackers: tuple[str, ...]
-    setup: TrackerSetup
-    processes: int
-    as_json: bool
-    save: Path | None
-
-
-FolderArgument = Annotated[
+SequencesArgument = Annotated[
     Path,
     typer.Argument(
         metavar="DIR",
@@ -58,16 +45,6 @@ TrackerOption = Annotated[
         help=f"Trackers to compare, repeated or separated by commas; '{ALL}' is every one that can "
         f"run here. Known: {', '.join(TRACKERS)}. Default: {OURS}.",
         show_default=False,
-    ),
-]
-PrecisionOption = Annotated[Precision, typer.Option("--precision", help="Of our tracker.")]
-NanotrackOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--nanotrack",
-        metavar="DIR",
-        envvar="QATM_NANOTRACK",
-        help=f"Folder with {' and '.join(NANOTRACK_FILES)}, which nanotrack needs.",
     ),
 ]
 PresenceOption = Annotated[
@@ -114,7 +91,8 @@ SaveOption = Annotated[
 
 
 def track(
-    folder: FolderArgument,
+    context: typer.Context,
+    folder: SequencesArgument,
     *,
     tracker: TrackerOption = None,
     model: ModelOption = None,
@@ -141,148 +119,85 @@ def track(
 
     Exit status: 0 evaluated, 2 wrong usage or no usable sequence.
     """
-    setup = TrackerSetup(
-        model, device.value, precision.value, threads or default_threads(processes), nanotrack
+    from ..evaluation.track.sequences import usable_sequences
+    from ..evaluation.track.track_evaluation import (
+        TrackEvaluation,
+        make_videos,
+        tracker_names,
+        unreadable_sequences,
+        usable_trackers,
     )
-    names = usable_trackers(tracker or [OURS], setup)
+    from ..evaluation.track.track_figures import table_head
+    from ..evaluation.track.track_files import save_all
+
+    wanted = tracker or [OURS]
+    refuse_unused(context, tracker_names(wanted))
+    if not presence:
+        refuse_given(context, ("seed",), "chooses when the object goes away; give --presence too")
     if save is not None:
-        make_folder(save)
-    options = _Options(names, setup, processes, as_json, save)
-    sequences, skipped = _usable_sequences(folder)
-    _evaluate(_videos(sequences, presence, seed), options, skipped)
-
-
-def usable_trackers(wanted: Sequence[str], setup: TrackerSetup) -> tuple[str, ...]:
-    """The trackers asked for, each opened once to see that it works.
-
-    Of ``all``, those that cannot run here are named on stderr and left out.
-
-    Raises:
-        QatmError: a tracker asked for by its name is unknown or cannot run here.
-    """
-    asked, everything = names_asked(wanted, ALL)
-    usable: list[str] = []
-    for name in TRACKERS if everything else asked:
-        try:
-            open_tracker(name, setup).close()
-        except QatmError as error:
-            if name in asked:
-                raise
-            complain(f"{name} is left out: {error}")
-        else:
-            usable.append(name)
-    return tuple(usable)
-
-
-def _usable_sequences(folder: Path) -> tuple[list[TrackSequence], int]:
-    """The sequences of a folder, and how many are skipped; says on stderr which.
-
-    Raises:
-        InputError: none is usable.
-    """
-    found = read_sequences(folder)
-    for problem in found.problems:
-        complain(f"skipped {problem}")
+        check_figure_folder("--save", save)
+    share = threads or threads_of_each(processes)
+    options = ComparedTrackerOptions(model, device.value, precision.value, share, nanotrack)
+    evaluation = TrackEvaluation(usable_trackers(wanted, options, complain), options, processes)
+    found = usable_sequences(folder, skipped)
     for remark in found.remarks:
-        typer.echo(remark, err=True)
-    if not found.sequences:
-        raise InputError(f"{folder} holds no usable sequence ({len(found.problems)} skipped)")
-    return found.sequences, len(found.problems)
-
-
-def _videos(sequences: Sequence[TrackSequence], presence: bool, seed: int) -> list[TestVideo]:
-    """What is to be followed: the sequences, and those in which the object goes away."""
-    videos = [plain_video(sequence) for sequence in sequences]
-    if presence:
-        from ..evaluation.track.absences import presence_videos
-
-        made, problems = presence_videos(sequences, seed)
-        for problem in problems:
-            complain(problem)
-        videos += made
-    return videos
-
-
-def _evaluate(videos: Sequence[TestVideo], options: _Options, skipped: int) -> None:
-    """Run the trackers, print a record for each with each sequence and the means, save."""
+        tell(remark)
     start = time.perf_counter()
-    # Video by video, so that a noisy machine disturbs the speed of all trackers alike.
-    jobs = [TrackJob(name, options.setup, video) for video in videos for name in options.trackers]
-    width = max(len(video.name) for video in videos)
-    traces: list[Trace] = []
-    if not options.as_json:
-        from ..evaluation.track.track_figures import table_head
-
+    jobs = evaluation.jobs(make_videos(found.sequences, complain, seed if presence else None))
+    width = max(len(job.video.name) for job in jobs)
+    if not as_json:
         print_line(table_head(width))
-    with (
-        runner(options.processes, options.setup.threads) as run,
-        progress(jobs, "following") as (items, emit),
-    ):
-        # The bar moves on when the next job is asked for, so its result comes first.
-        for trace, _ in zip(run(run_job, jobs), items, strict=False):
+    traces: list[Trace] = []
+    with progress() as bar, closing(evaluation.run(jobs, bar.each)) as running:
+        for trace in running:
             traces.append(trace)
-            _show(trace, options, width, emit)
-    unreadable = {t.video.name for t in traces if t.unreadable and t.video.kind == AS_IT_IS}
-    results = _by_tracker(traces, options.trackers, unreadable)
-    _show_means(results, options, skipped + len(unreadable), width)
-    if not options.as_json:
+            for problem in _problems(trace):
+                bar.emit(problem, complain)
+            for record in _sequence_records(trace):
+                bar.emit(_line(record, width, as_json))
+    results = evaluation.by_tracker(traces)
+    unusable = len(found.problems) + len(unreadable_sequences(traces))
+    _print_means(evaluation.mean_records(results, unusable), width, as_json)
+    if not as_json:
         spent = time.perf_counter() - start
-        print_line(f"{options.setup.threads} threads a tracker, {len(jobs)} runs in {spent:.0f} s")
-    if options.save is not None:
-        from ..evaluation.track.track_files import save_all
-
-        save_all(options.save, results)
+        print_line(f"{share} threads a tracker, {len(jobs)} runs in {spent:.0f} s")
+    if save is not None:
+        save_all(save, results)
 
 
-def _show(trace: Trace, options: _Options, width: int, emit: Emit) -> None:
-    """Print the record of a sequence, or what went wrong."""
-    from ..evaluation.track.track_figures import sequence_record, table_line
-
+def _problems(trace: Trace) -> list[str]:
+    """What went wrong with a tracker on a video."""
     if trace.unreadable:
-        emit(f"skipped {trace.video.title}: {trace.unreadable}", complain)
-        return
+        return [f"skipped {trace.video.title}: {trace.unreadable}"]
     if trace.error:
-        emit(f"{trace.tracker} failed with {trace.video.title}, {trace.error}", complain)
-    if trace.video.kind == AS_IT_IS:
-        record = sequence_record(trace)
-        emit(json_line(record) if options.as_json else table_line(record, width))
+        return [f"{trace.tracker} failed with {trace.video.title}, {trace.error}"]
+    return []
 
 
-def _by_tracker(traces: Sequence[Trace], names: Sequence[str], without: set[str]) -> Results:
-    """The traces of each tracker, without videos that could not be read.
+def _sequence_records(trace: Trace) -> list[dict[str, Any]]:
+    """The record of a sequence as it is; nothing for other videos."""
+    from ..evaluation.track.footage import AS_IT_IS
+    from ..evaluation.track.track_figures import sequence_record
 
-    Args:
-        traces: of all trackers.
-        names: the trackers.
-        without: sequences that could not be read; the test videos made of them go too.
-
-    Raises:
-        InputError: none is left.
-    """
-    kept = [t for t in traces if not t.unreadable and t.video.name not in without]
-    if not kept:
-        raise InputError(f"none of the sequences can be read to the end ({len(without)} skipped)")
-    return {name: [trace for trace in kept if trace.tracker == name] for name in names}
+    shown = not trace.unreadable and trace.video.kind == AS_IT_IS
+    return [sequence_record(trace)] if shown else []
 
 
-def _show_means(results: Results, options: _Options, skipped: int, width: int) -> None:
+def _line(record: dict[str, Any], width: int, as_json: bool) -> str:
+    """A record as it is printed."""
+    from ..evaluation.track.track_figures import table_line
+
+    return json_line(record) if as_json else table_line(record, width)
+
+
+def _print_means(records: list[dict[str, Any]], width: int, as_json: bool) -> None:
     """Print the means of each tracker, and what it knew about presence."""
-    from ..evaluation.track.track_figures import (
-        PRESENCE_NOTE,
-        mean_record,
-        presence_head,
-        presence_line,
-        table_line,
-    )
+    from ..evaluation.track.track_figures import PRESENCE_NOTE, presence_head, presence_line
 
-    records = [
-        mean_record(traces, skipped, options.setup.threads, options.processes)
-        for traces in results.values()
-    ]
     for record in records:
-        print_line(json_line(record) if options.as_json else table_line(record, width))
+        print_line(_line(record, width, as_json))
     known = [record for record in records if "losses" in record]
-    if known and not options.as_json:
+    if known and not as_json:
         print_line(presence_head())
         for record in known:
             print_line(presence_line(record))

@@ -1,9 +1,8 @@
-"""``qatm match``: find a template in images, one result per image."""
+"""``qatm match``: find a template in images, one answer per image."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,12 +11,23 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from ...runtime.boxes import Box, as_box
-from ...runtime.errors import BoxError, ImageError, InputError
-from ...runtime.images import Image, expand_sources, read_image
-from ..console import FOUND, NOT_FOUND, WRONG_INPUT, complain, finite, json_line, progress
-from ..drawing.draw import cut, shown_size, side_by_side
+from ...runtime.boxes import Box
+from ...runtime.errors import InputError
+from ...runtime.images import Image, read_image
+from ..console import (
+    FOUND,
+    NOT_FOUND,
+    WRONG_INPUT,
+    complain,
+    finite,
+    json_line,
+    progress,
+    while_read,
+)
+from ..drawing.answer_pictures import match_picture
+from ..drawing.draw import cut
 from ..drawing.saving import plan_pictures, save_picture
+from ..inputs import list_images, naming, parse_box
 from .model_options import Device, DeviceOption, ModelOption, Precision, PrecisionOption
 
 if TYPE_CHECKING:
@@ -57,7 +67,7 @@ class MatchLine:
         return any(match.found for match in self.matches)
 
     def record(self) -> dict[str, Any]:
-        """The result as ``--json`` prints it."""
+        """The answer as ``--json`` prints it."""
         return {
             "image": self.name,
             "found": self.found,
@@ -73,7 +83,7 @@ class MatchLine:
         }
 
     def lines(self) -> list[str]:
-        """The result for people: one line per match."""
+        """The answer for people: one line per match."""
         lines = []
         for match in self.matches:
             box = ",".join(f"{value:.2f}" for value in match.box)
@@ -158,28 +168,30 @@ def match(
     from ...runtime import Matcher
 
     wanted = read_wanted(template, frame, box, mask)
-    files, missing = list_images(images)
-    with Matcher(model, device=device.value, precision=precision.value) as matcher:
+    files, unreadable = list_images(images)
+    pictures = plan_pictures(save, files, wanted.files)
+    found: list[bool] = []
+    with Matcher(model, device=device.value, precision=precision.value) as matcher, while_read():
         matcher.set_template(wanted.image, box=wanted.box, mask=wanted.mask)
-        pictures = plan_pictures(save, files, wanted.files)
-        results, unreadable = [], missing
-        with progress(list(zip(files, pictures, strict=True)), "matching") as (items, emit):
-            for file, picture in items:
+        with progress() as bar:
+            for file, picture in bar.each(list(zip(files, pictures, strict=True)), "matching"):
                 try:
                     image = read_image(file)
-                    result = search(matcher, str(file), image, top, min_score)
+                    answer = search(matcher, str(file), image, top, min_score)
                 except InputError as error:
                     unreadable += 1
-                    emit(_naming(file, error), complain)
+                    bar.emit(naming(file, error), complain)
                     continue
-                results.append(result.found)
-                for line in [json_line(result.record())] if as_json else result.lines():
-                    emit(line)
+                found.append(answer.found)
+                for line in [json_line(answer.record())] if as_json else answer.lines():
+                    bar.emit(line)
                 if picture is not None:
-                    save_result(picture, matcher, image, wanted, result)
+                    quality = matcher.quality_map(image)
+                    parts = (wanted.picture(), str(file), image, answer.matches, quality)
+                    save_picture(picture, match_picture(*parts))
     if unreadable:
         raise typer.Exit(WRONG_INPUT)
-    raise typer.Exit(FOUND if any(results) else NOT_FOUND)
+    raise typer.Exit(FOUND if any(found) or not found else NOT_FOUND)
 
 
 def read_wanted(
@@ -207,30 +219,6 @@ def read_wanted(
     )
 
 
-def parse_box(text: str, option: str = "--box") -> Box:
-    """Read ``X,Y,W,H``.
-
-    Raises:
-        BoxError: not four numbers, or an empty box.
-    """
-    try:
-        values = [float(part) for part in text.split(",")]
-    except ValueError:
-        values = []
-    if len(values) != 4:
-        raise BoxError(
-            f"{option} {text!r} is not X,Y,W,H: left, top, width and height in pixels, "
-            f"for example {option} 120,80,64,64"
-        )
-    return as_box(values, option)
-
-
-def list_images(sources: Iterable[str]) -> tuple[list[Path], int]:
-    """Image files in the order given, and how many sources held none; says which on stderr."""
-    expanded = [_expand(source) for source in sources]
-    return [file for files in expanded for file in files], expanded.count([])
-
-
 def search(
     matcher: Matcher, name: str, image: Image, top: int, min_score: float | None
 ) -> MatchLine:
@@ -238,34 +226,3 @@ def search(
     start = time.perf_counter()
     matches = matcher.match(image, top_k=top, min_score=min_score)
     return MatchLine(name, matches, (time.perf_counter() - start) * 1000.0)
-
-
-def save_result(
-    path: Path, matcher: Matcher, image: Image, wanted: Wanted, result: MatchLine
-) -> None:
-    """Save the template, the image with its matches and the quality map as one picture."""
-    quality = matcher.quality_map(image)
-    crop = wanted.picture()
-    height, width = image.shape[:2]
-    verdict = "found" if result.found else "not found"
-    captions = (
-        f"template {crop.shape[1]}x{crop.shape[0]}",
-        f"{Path(result.name).name} {width}x{height}: {verdict}",
-        f"quality map, peak {float(quality.values.max()):.2f}",
-    )
-    heat = quality.resized(shown_size(image))
-    save_picture(path, side_by_side(image, crop, heat, result.matches, captions=captions))
-
-
-def _expand(source: str) -> list[Path]:
-    """The image files of one source; says on stderr if there are none."""
-    try:
-        return expand_sources([source])
-    except ImageError as error:
-        complain(str(error))
-        return []
-
-
-def _naming(file: Path, error: Exception) -> str:
-    """An error message that names the image it belongs to."""
-    return str(error) if str(file) in str(error) else f"{file}: {error}"

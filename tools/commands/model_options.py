@@ -38,9 +38,19 @@ ModelOption = Annotated[
 ]
 DeviceOption = Annotated[
     Device,
-    typer.Option("--device", help="Where to compute; auto takes the fastest that works."),
+    typer.Option(
+        "--device",
+        metavar="DEVICE",
+        help=f"Where to compute: {', '.join(device.value for device in Device)}; auto takes the "
+        "fastest that works.",
+    ),
 ]
 PrecisionOption = Annotated[
     Precision,
-    typer.Option("--precision", help="Variant of the model; it must be in the bundle."),
+    typer.Option(
+        "--precision",
+        metavar="PRECISION",
+        help=f"Variant of the model: {', '.join(kind.value for kind in Precision)}; it must be in "
+        "the bundle.",
+    ),
 ]

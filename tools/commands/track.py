@@ -14,12 +14,12 @@ from ...runtime.errors import InputError
 from ...runtime.images import Image
 from ...runtime.track.records import Kind
 from ...runtime.video.video import Video
-from ..console import FOUND, NOT_FOUND, finite, print_line
+from ..console import FOUND, NOT_FOUND, finite, print_line, tell, while_read
 from ..drawing.following import FollowOptions, Summary, follow_video
 from ..drawing.track_outputs import Outputs, Wishes
 from ..drawing.window import Window
+from ..inputs import parse_box
 from ..process import quiet_video, stop_on_terminate, warnings_last
-from .match import parse_box
 from .model_options import Device, DeviceOption, ModelOption, Precision, PrecisionOption
 
 
@@ -96,8 +96,9 @@ def track(
         typer.Option(
             metavar="F",
             callback=finite,
-            help="Frames per second of sources without a rate of their own, such as pictures.",
-            show_default="25",
+            help="Frames per second of sources without a rate of their own, such as pictures. "
+            "Default: 25.",
+            show_default=False,
         ),
     ] = None,
 ) -> None:
@@ -111,23 +112,40 @@ def track(
     unreadable input or a source that broke off, 130 interrupted.
     """
     boxes = read_boxes(box, multi or [], select)
-    setup = FollowOptions(model, device.value, precision.value, several=bool(multi))
+    options = FollowOptions(model, device.value, precision.value, several=bool(multi))
     files: dict[Kind, Path | None] = {"jsonl": as_json, "csv": as_csv, "mot": as_mot}
     wishes = Wishes(save, {kind: file for kind, file in files.items() if file is not None})
     summary = Summary()
     with quiet_video(), warnings_last(), stop_on_terminate(), ExitStack() as stack:
         video = stack.enter_context(Video(source, live=live, start=start, fps=fps))
+        check_rate(video, fps)
         name = f"qatm track {video.name}"
         window = stack.enter_context(Window(name, "--show")) if show else None
         outputs = stack.enter_context(Outputs(wishes, source, video, window))
-        following = stack.enter_context(setup.open())
+        following = stack.enter_context(options.open())
         try:
             mark = marking(boxes, name if select else None)
-            follow_video(video, following, mark, outputs, summary, frames)
+            with while_read() as audience:
+                follow_video(video, following, mark, outputs, summary, frames)
         finally:
-            for line in () if wishes.prints else summary.lines(video.name, video.dropped):
-                print_line(line)
-    raise typer.Exit(FOUND if summary.found else NOT_FOUND)
+            with while_read():
+                for line in () if wishes.prints else summary.lines(video.name, video.dropped):
+                    print_line(line)
+    unknown = audience.gone and summary.frames < 2
+    raise typer.Exit(FOUND if summary.found or unknown else NOT_FOUND)
+
+
+def check_rate(video: Video, fps: float | None) -> None:
+    """Refuse a rate for a source that has its own.
+
+    Raises:
+        InputError: it has.
+    """
+    if fps is not None and video.fps != fps:
+        raise InputError(
+            f"--fps {fps:g} is for sources without a rate of their own, and {video.name} has "
+            f"{video.fps:g} frames a second; leave --fps out"
+        )
 
 
 def read_boxes(box: str | None, multi: Sequence[str], select: bool) -> list[Box]:
@@ -155,7 +173,7 @@ def marking(boxes: list[Box], title: str | None) -> Callable[[Image], list[Box]]
         if title is None:
             return boxes
         with Window(title, "--select") as window:
-            typer.echo("draw a box around the object, then press Enter (c: cancel)", err=True)
+            tell("draw a box around the object, then press Enter (c: cancel)")
             return [window.select(image), *boxes]
 
     return mark

@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
-from ..train.training_options import TrainOptions, torch_needed, training_command
-from .train_align import run_training, tell_pictures
+from ..console import tell
+from ..train.training_options import torch_needed
+from .option_groups import grouped
+from .train_shared import USUAL_REFINE, OutOption, TrainFlags
 
 
-@training_command(steps=40, batch=8, learning_rate=3e-3)
+@grouped
 def refine(
     checkpoint: Annotated[
         Path,
@@ -31,7 +33,8 @@ def refine(
         ),
     ],
     *,
-    options: TrainOptions,
+    out: OutOption,
+    training: TrainFlags = USUAL_REFINE,
 ) -> None:
     """Train an alignment network further on pairs of pictures of the same kind of object.
 
@@ -41,10 +44,8 @@ def refine(
 
     Exit status: 0 trained, 2 wrong usage, unusable pictures or checkpoints.
     """
+    options = training.read(out)
     with torch_needed():
-        from ..train.refinement import RefineTask, open_groups
+        from ..train.trainings import refine_align
 
-    kinds = open_groups(folder)
-    tell_pictures(f"{RefineTask.name}, {len(kinds.groups)} kinds", kinds.images)
-    task = RefineTask(kinds, checkpoint, device=options.device, threads=options.threads)
-    run_training(task, options)
+    refine_align(checkpoint, folder, options, tell)

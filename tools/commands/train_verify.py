@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from ..train.training_options import TrainOptions, torch_needed, training_command
-from .train_align import FolderArgument, Matching, MatchingOption, train_on_pictures
+from ..console import tell
+from ..train.training_options import torch_needed
+from .option_groups import grouped
+from .train_shared import (
+    USUAL_VERIFY,
+    Matching,
+    MatchingOption,
+    OutOption,
+    PicturesArgument,
+    TrainFlags,
+)
 
 
-@training_command(steps=200, batch=4, learning_rate=3e-3, checkpoint_every=50)
+@grouped
 def verify(
-    folder: FolderArgument = None,
+    folder: PicturesArgument = None,
     *,
     matching: MatchingOption = Matching.qatm,
-    options: TrainOptions,
+    out: OutOption,
+    training: TrainFlags = USUAL_VERIFY,
 ) -> None:
     """Train the network that tells whether a photo shows the place of a reference, and where.
 
@@ -21,6 +31,8 @@ def verify(
 
     Exit status: 0 trained, 2 wrong usage, unusable pictures or checkpoints.
     """
+    options = training.read(out)
     with torch_needed():
-        from ..train.place_training import PlacesTask
-    train_on_pictures(PlacesTask, folder, matching, options)
+        from ..train.trainings import train_verify
+
+    train_verify(folder, matching.value, options, tell)

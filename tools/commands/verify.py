@@ -8,18 +8,24 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import cv2
-import numpy as np
 import typer
 
 from ...runtime.boxes import Box
 from ...runtime.errors import InputError
 from ...runtime.images import Image, read_image
-from ...runtime.match.matches import Match
-from ..console import FOUND, NOT_FOUND, WRONG_INPUT, complain, finite, json_line, progress
-from ..drawing.draw import FOUND_COLOUR, MISSED_COLOUR, shown_size, side_by_side
+from ..console import (
+    FOUND,
+    NOT_FOUND,
+    WRONG_INPUT,
+    complain,
+    finite,
+    json_line,
+    progress,
+    while_read,
+)
+from ..drawing.answer_pictures import place_picture
 from ..drawing.saving import plan_pictures, save_picture
-from .match import list_images
+from ..inputs import list_images, naming
 from .model_options import Device, DeviceOption, ModelOption, Precision, PrecisionOption
 
 if TYPE_CHECKING:
@@ -138,55 +144,32 @@ def verify(
     from ...runtime import Verifier
 
     picture = read_image(reference)
-    files, missing = list_images([query])
+    files, unreadable = list_images([query])
     drawings = plan_pictures(save, files, [reference])
     wraps = "auto" if panorama is None else panorama
     options = {"precision": precision.value, "panorama": wraps, "decide": decide.value}
-    with Verifier(picture, model, device.value, **options) as verifier:
-        answers, unreadable = [], missing
-        with progress(list(zip(files, drawings, strict=True)), "verifying") as (items, emit):
-            for file, drawing in items:
-                try:
-                    image = read_image(file)
-                    answer = _ask(verifier, str(file), str(reference), image, min_score)
-                except InputError as error:
-                    unreadable += 1
-                    text = str(error)
-                    emit(text if str(file) in text else f"{file}: {text}", complain)
-                    continue
-                answers.append(answer.verification.same_place)
-                emit(json_line(answer.record()) if as_json else answer.line())
-                if drawing is not None:
-                    save_picture(drawing, draw(image, picture, answer))
+    same: list[bool] = []
+    with (
+        Verifier(picture, model, device.value, **options) as verifier,
+        while_read(),
+        progress() as bar,
+    ):
+        for file, drawing in bar.each(list(zip(files, drawings, strict=True)), "verifying"):
+            try:
+                image = read_image(file)
+                answer = _ask(verifier, str(file), str(reference), image, min_score)
+            except InputError as error:
+                unreadable += 1
+                bar.emit(naming(file, error), complain)
+                continue
+            same.append(answer.verification.same_place)
+            bar.emit(json_line(answer.record()) if as_json else answer.line())
+            if drawing is not None:
+                parts = (image, picture, answer.reference, answer.verification)
+                save_picture(drawing, place_picture(*parts))
     if unreadable:
         raise typer.Exit(WRONG_INPUT)
-    raise typer.Exit(FOUND if any(answers) else NOT_FOUND)
-
-
-def draw(query: Image, reference: Image, answer: VerifyLine) -> Image:
-    """Query, reference with the region's border and box, and quality map, side by side."""
-    result = answer.verification
-    scene = reference.copy()
-    colour = FOUND_COLOUR if result.same_place else MISSED_COLOUR
-    mask = np.asarray(result.region.mask, np.uint8)
-    border = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
-    cv2.drawContours(scene, border, -1, colour, max(1, round(max(scene.shape) / 400)))
-    height, width = scene.shape[:2]
-    matches = []
-    if answer.box is not None:
-        box = answer.box
-        turns = [0, -width] if box.x + box.w > width else [0]
-        matches = [
-            Match(Box(box.x + turn, *box[1:]), result.score, result.same_place) for turn in turns
-        ]
-    verdict = "same place" if result.same_place else "not the same place"
-    captions = (
-        f"query {query.shape[1]}x{query.shape[0]}",
-        f"{Path(answer.reference).name} {width}x{height}: {verdict}, {result.score:.2f}",
-        f"quality map, peak {float(result.quality.values.max()):.2f}",
-    )
-    heat = result.quality.resized(shown_size(reference))
-    return side_by_side(scene, query, heat, matches, captions=captions)
+    raise typer.Exit(FOUND if any(same) or not same else NOT_FOUND)
 
 
 def _ask(
@@ -194,5 +177,5 @@ def _ask(
 ) -> VerifyLine:
     """Verify one query and take the time, reading the file not included."""
     start = time.perf_counter()
-    result = verifier.verify(image, min_score)
-    return VerifyLine(name, reference, result, (time.perf_counter() - start) * 1000.0)
+    answer = verifier.verify(image, min_score)
+    return VerifyLine(name, reference, answer, (time.perf_counter() - start) * 1000.0)

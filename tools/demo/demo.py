@@ -18,7 +18,7 @@ from ...runtime import Match, Matcher
 from ...runtime.boxes import Box, box_iou
 from ...runtime.files import check_folder
 from ...runtime.images import Image
-from ..console import FOUND, NOT_FOUND, Command
+from ..console import FOUND, NOT_FOUND, Command, print_line, print_table
 from ..drawing.draw import PAPER, Panel, cut, shown_size, side_by_side
 from ..drawing.saving import save_picture
 from .demo_video import follow_object
@@ -97,7 +97,7 @@ def find_objects(photographs: Mapping[str, Image], out: Path) -> bool:
     print_outcomes(outcomes, f"{info.backbone} on {info.device} ({info.provider})")
     picture = out / "matches.png"
     save_picture(picture, contact_sheet(outcomes))
-    typer.echo(f"Pictures: {picture.resolve()}")
+    print_line(f"Pictures: {picture.resolve()}")
     return all(outcome.right for outcome in outcomes)
 
 
@@ -221,7 +221,6 @@ def run_case(matcher: Matcher, case: DemoScene) -> DemoOutcome:
 
 def print_outcomes(outcomes: Sequence[DemoOutcome], where: str) -> None:
     """Print a table on stdout."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title=f"Finding objects: {where}", title_justify="left")
@@ -239,9 +238,7 @@ def print_outcomes(outcomes: Sequence[DemoOutcome], where: str) -> None:
             f"{outcome.milliseconds:.0f}",
             "yes" if outcome.right else "WRONG",
         )
-    console = Console()
-    console.print(table)
-    console.print("overlap: intersection over union with the true place, 0 to 1")
+    print_table(table, "overlap: intersection over union with the true place, 0 to 1")
 
 
 def contact_sheet(outcomes: Sequence[DemoOutcome]) -> Image:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import typer
 from numpy.typing import NDArray
 
 from ...runtime import Tracker
@@ -18,6 +17,7 @@ from ...runtime.boxes import Box, box_iou
 from ...runtime.images import Image, resize_to
 from ...runtime.track.presence import LOST, TRACKING, Track
 from ...runtime.video.writer import VideoWriter
+from ..console import print_line
 from ..drawing.draw import cut
 from ..drawing.draw_tracks import draw_tracks
 
@@ -154,8 +154,8 @@ def follow_object(photographs: Mapping[str, Image], out: Path) -> bool:
             tracks.append(track)
             writer.write(draw_tracks(shot.image, {None: track}))
     verdict = judge(shots, tracks, seconds)
-    typer.echo(describe(verdict))
-    typer.echo(f"Video: {file.resolve()}")
+    print_line(describe(verdict))
+    print_line(f"Video: {file.resolve()}")
     return verdict.right
 
 

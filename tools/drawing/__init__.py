@@ -1,1 +1,1 @@
-"""Pictures of results, and where they go."""
+"""Answers to look at: pictures, windows, videos, and what goes through a video for them."""

@@ -1,12 +1,10 @@
-"""Following one object or several through an opened video, with a progress bar and a summary."""
+"""Following objects through an opened video, to its end or as long as somebody watches."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -16,10 +14,10 @@ from ...runtime.boxes import Box
 from ...runtime.images import Image
 from ...runtime.track.presence import LOST, TRACKING, UNCERTAIN, Track
 from ...runtime.video.video import Frame, Video
+from ..console import progress
 from .track_outputs import Outputs
 
 Tracks = Mapping[int | None, Track]
-Report = Callable[[Tracks], None]
 
 STATES = (TRACKING, UNCERTAIN, LOST)
 RATE_FRAMES = 30
@@ -129,51 +127,30 @@ def follow_video(
         left = max(0, video.count - video.start)
         total = left if limit is None else min(left, limit)
     frames: Iterable[Frame] = video if limit is None else islice(video, limit)
-    with progress_bar(video.name, total) as report:
+    name, note = Path(video.name).name or video.name, RateNote()
+    with progress() as bar:
         for frame in frames:
             boxes = mark(frame.image) if summary.frames == 0 else ()
             start = time.perf_counter()
             tracks = following.start(frame.image, boxes) if boxes else following.step(frame.image)
             summary.add(tracks, time.perf_counter() - start)
-            report(tracks)
+            bar(name, summary.frames, total, note(tracks))
             if not outputs.take(frame, tracks):
                 break
 
 
-def _no_report(_: Tracks) -> None:
-    """Report nothing."""
+class RateNote:
+    """What the progress bar says beside the count: frames per second lately, and the states."""
 
+    def __init__(self) -> None:
+        self._moments: deque[float] = deque([time.perf_counter()], maxlen=RATE_FRAMES)
 
-@contextmanager
-def progress_bar(name: str, total: int | None) -> Iterator[Report]:
-    """A bar on stderr with frames per second and states, if stderr is a terminal."""
-    if not sys.stderr.isatty():
-        yield _no_report
-        return
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
-        console=Console(stderr=True),
-        transient=True,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    )
-    task = bar.add_task(escape(Path(name).name or name), total=total, note="")
-    moments: deque[float] = deque([time.perf_counter()], maxlen=RATE_FRAMES)
-
-    def report(tracks: Tracks) -> None:
+    def __call__(self, tracks: Tracks) -> str:
+        """The note after a frame."""
+        moments = self._moments
         moments.append(time.perf_counter())
         rate = (len(moments) - 1) / max(moments[-1] - moments[0], 1e-9)
-        bar.update(task, advance=1, note=f"{rate:.1f} fps  {states_in_short(tracks)}")
-
-    with bar:
-        yield report
+        return f"{rate:.1f} fps  {states_in_short(tracks)}"
 
 
 def states_in_short(tracks: Tracks) -> str:

@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-THRESHOLDS = np.arange(20) / 20.0
-"""IoU thresholds of the success curve: 0, .05 ... .95."""
+MATCH_THRESHOLDS = np.arange(20) / 20.0
+"""IoU thresholds of the success curve of matching: 0, .05 ... .95."""
+
+TRACK_THRESHOLDS = np.arange(21) / 20.0
+"""IoU thresholds of the success curve of tracking: 0, .05 ... 1. Nothing exceeds the last one, so
+that a perfect tracker has an AUC of 20/21."""
 
 HALF = 0.5
 RESAMPLES = 1000
@@ -26,18 +30,21 @@ class Decision(NamedTuple):
     false_alarm_rate: float
 
 
-def success_curve(overlaps: Sequence[float] | Array) -> Array:
-    """Share of boxes whose IoU lies above each of :data:`THRESHOLDS`, ``(20,)``.
+def success_curve(overlaps: Sequence[float] | Array, thresholds: Array = MATCH_THRESHOLDS) -> Array:
+    """Share of boxes whose IoU lies above each threshold, ``(T,)``.
 
     Args:
-        overlaps: IoU of each box; 0 where there is none.
+        overlaps: ``(N,)`` IoU of each box; 0 where a box is missing, NaN where there is no object,
+            which then does not count.
+        thresholds: ``(T,)`` from 0 to 1.
     """
-    return (np.asarray(overlaps, float)[:, None] > THRESHOLDS).mean(axis=0)
+    values = np.asarray(overlaps, float)
+    return (values[~np.isnan(values)][:, None] > thresholds).mean(axis=0)
 
 
-def success_auc(overlaps: Sequence[float] | Array) -> float:
+def success_auc(overlaps: Sequence[float] | Array, thresholds: Array = MATCH_THRESHOLDS) -> float:
     """Area under the success curve: its mean over the thresholds."""
-    return float(success_curve(overlaps).mean())
+    return float(success_curve(overlaps, thresholds).mean())
 
 
 def success_at_half(overlaps: Sequence[float] | Array) -> float:

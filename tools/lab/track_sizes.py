@@ -1,25 +1,17 @@
-"""Does a tracker's time per frame depend on the size of the frames?
-
-``python -m qatm.tools.lab.track_sizes``
-"""
+"""Does a tracker's time per frame depend on the size of the frames?"""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Annotated, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import cv2
-import typer
 
 from ...runtime.boxes import box_iou
-from ..baselines.trackers import OURS, ComparedTracker, TrackerSetup, open_tracker
-from ..commands.model_options import ModelOption
-from ..console import Command, json_line, print_line
+from ..baselines.trackers import ComparedTracker, ComparedTrackerOptions, open_tracker
 from ..evaluation.track.track_metrics import FOUND_IOU
-from ..evaluation.track.track_runs import default_threads
 from .track_scene import MovingScene
 
 SIZES = ((320, 240), (640, 480), (1280, 720), (1920, 1080))
@@ -32,8 +24,6 @@ PART = 5
 """Height of the frame over the side of the object, where it grows with the frame."""
 
 WARM_UP = 5
-
-app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
 
 class Timing(NamedTuple):
@@ -56,32 +46,20 @@ class Timing(NamedTuple):
     on_object: float
 
 
-@app.command(cls=Command)
-def track_sizes(
-    frames: Annotated[int, typer.Option(metavar="N", min=10, help="Updates at each size.")] = 100,
-    tracker: Annotated[str, typer.Option(metavar="NAME", help="As for qatm eval track.")] = OURS,
-    model: ModelOption = None,
-    nanotrack: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="NanoTrack's files.")
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="CPU threads. Default: every core.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a size.")] = False,
-) -> None:
+def time_sizes(tracker: str, options: ComparedTrackerOptions, frames: int) -> Iterator[Timing]:
     """Follow an object through generated videos of several sizes, one frame of each in turn.
 
-    Once it has 48 pixels a side in all of them, once a fifth of the frame's height. The ratio is
-    the time per frame over that at 320x240.
+    Args:
+        tracker: as for ``qatm eval track``.
+        options: what it is opened with; its threads are OpenCV's too.
+        frames: timed updates at each size.
+
+    Yields:
+        One for each size, with an object of one size in all frames, then with one that grows.
     """
-    count = threads or default_threads(1)
-    setup = TrackerSetup(model, threads=count, nanotrack=nanotrack)
-    cv2.setNumThreads(count)
-    if not as_json:
-        print_line("frame       object    ms/frame  ratio  on the object")
+    cv2.setNumThreads(options.threads)
     for sides in ([SIDE] * len(SIZES), [height // PART for _, height in SIZES]):
-        for timing in measure(lambda: open_tracker(tracker, setup), sides, frames):
-            print_line(json_line(timing._asdict()) if as_json else _line(timing))
+        yield from measure(lambda: open_tracker(tracker, options), sides, frames)
 
 
 def measure(
@@ -130,16 +108,3 @@ def _update(tracker: ComparedTracker, scene: MovingScene, index: int) -> tuple[f
     step = tracker.update(frame)
     spent = (time.perf_counter() - start) * 1000.0
     return spent, step.box is not None and box_iou(step.box, scene.box(index)) >= FOUND_IOU
-
-
-def _line(timing: Timing) -> str:
-    """One size for people."""
-    size = f"{timing.width}x{timing.height}"
-    return (
-        f"{size:<10}  {timing.side:>3} px  {timing.ms:>10.2f}  {timing.ratio:>5.2f}  "
-        f"{100 * timing.on_object:>11.1f} %"
-    )
-
-
-if __name__ == "__main__":
-    app()

@@ -1,26 +1,16 @@
-"""Does a tracker's memory stay constant?
-
-``python -m qatm.tools.lab.track_soak --frames 100000``
-"""
+"""Does a tracker's memory stay constant?"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from ...runtime.boxes import box_iou
 from ...runtime.errors import QatmError
-from ..baselines.trackers import LOST, OURS, ComparedTracker, TrackerSetup, open_tracker
-from ..commands.model_options import ModelOption
-from ..console import FOUND, NOT_FOUND, Command, print_line
+from ..baselines.trackers import LOST, ComparedTracker
 from ..evaluation.speed.measuring import memory_mb
 from ..evaluation.track.track_metrics import FOUND_IOU
-from ..evaluation.track.track_runs import default_threads
 from .track_scene import MovingScene
 
 WIDTH, HEIGHT, SIDE = 320, 240, 48
@@ -34,8 +24,6 @@ REPORTS = 10
 MOST_GROWTH = 8.0
 """Growth in MiB, from the first report after a whole period on, that passes for constant: the first
 search of a whole frame takes memory that is kept for the next."""
-
-app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
 
 @dataclass(frozen=True)
@@ -57,49 +45,8 @@ class SoakReport:
     on_object: float
     lost: float
 
-    def line(self) -> str:
-        """For people."""
-        return (
-            f"{self.frames:>9} frames  {self.memory:>8.1f} MiB  {self.fps:>7.1f} fps  on the "
-            f"object {100 * self.on_object:5.1f} %  lost while away {100 * self.lost:5.1f} %"
-        )
 
-
-@app.command(cls=Command)
-def track_soak(
-    frames: Annotated[int, typer.Option(metavar="N", min=2 * PERIOD, help="Updates.")] = 100_000,
-    tracker: Annotated[str, typer.Option(metavar="NAME", help="As for qatm eval track.")] = OURS,
-    model: ModelOption = None,
-    nanotrack: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="NanoTrack's files.")
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="CPU threads. Default: every core.")
-    ] = None,
-) -> None:
-    """Follow an object through a generated video and print the memory of the process.
-
-    The object goes away for 30 of every 500 frames.
-
-    Exit status: 0 if the memory grew by at most 8 MiB after the first absence, 1 if by more.
-    """
-    setup = TrackerSetup(model, threads=threads or default_threads(1), nanotrack=nanotrack)
-    opened = open_tracker(tracker, setup)
-    try:
-        reports = []
-        for report in soak(opened, frames):
-            reports.append(report)
-            print_line(report.line())
-    finally:
-        opened.close()
-    growth, since = memory_growth(reports)
-    constant = growth <= MOST_GROWTH
-    verdict = "constant" if constant else "GROWING"
-    print_line(f"{verdict}: {growth:+.1f} MiB after the first {since} frames")
-    raise typer.Exit(FOUND if constant else NOT_FOUND)
-
-
-def soak(tracker: ComparedTracker, frames: int) -> Iterator[SoakReport]:
+def soak_tracker(tracker: ComparedTracker, frames: int) -> Iterator[SoakReport]:
     """Update a tracker so many times, and report ten times.
 
     Raises:
@@ -130,9 +77,11 @@ def memory_growth(reports: Sequence[SoakReport]) -> tuple[float, int]:
     """Most that the memory grew by, in MiB, after the first whole period, and when that was.
 
     Args:
-        reports: of two periods or more.
+        reports: one after the first period at least; without one nothing is known to have grown.
     """
     settled = [report for report in reports if report.frames >= PERIOD]
+    if not settled:
+        return 0.0, 0
     return max(report.memory for report in settled) - settled[0].memory, settled[0].frames
 
 
@@ -146,7 +95,3 @@ def _memory() -> float:
 
 def _share(answers: list[bool]) -> float:
     return sum(answers) / len(answers) if answers else float("nan")
-
-
-if __name__ == "__main__":
-    app()

@@ -14,7 +14,9 @@ from typing import Annotated
 import typer
 
 from ...runtime.bundle.folder import Bundle, default_align_path, default_bundle_path
-from ..console import Command
+from ..console import Command, print_line, tell
+from ..destinations import check_new_folder
+from .training_options import USUAL, TrainOptions, torch_needed
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -61,13 +63,16 @@ def make_networks(
 
     Exit status: 0 done, 2 something is missing or cannot be written.
     """
+    for option, folder in (("--out", out), ("--bundles", bundles)):
+        if folder is not None:
+            check_new_folder(option, folder)
     for name in task or list(NetworkTask):
         run = out / name.value
         _train(name, run, steps)
         home = HOMES[name] if bundles is None else bundles / HOMES[name].name
         written = add_default_network(name, run, home)
         for file, info in written.spec.files.items():
-            typer.echo(f"{written.path / file}: {info.bytes} bytes, SHA-256 {info.sha256}")
+            print_line(f"{written.path / file}: {info.bytes} bytes, SHA-256 {info.sha256}")
 
 
 def add_default_network(task: NetworkTask, checkpoint: Path, home: Path) -> Bundle:
@@ -88,13 +93,14 @@ def add_default_network(task: NetworkTask, checkpoint: Path, home: Path) -> Bund
 
 
 def _train(task: NetworkTask, run: Path, steps: int | None) -> None:
-    """Train with the defaults of the command."""
-    from ..commands.train_align import align
-    from ..commands.train_verify import verify
+    """Train with what the training usually has."""
+    with torch_needed():
+        from .trainings import train_align, train_verify
 
-    train = {NetworkTask.align: align, NetworkTask.verify: verify}[task]
     given = {} if steps is None else {"steps": steps}
-    train(out=run, threads=1, resume=True, **given)
+    options = TrainOptions(out=run, threads=1, resume=True, **{**USUAL[task.value], **given})
+    train = {NetworkTask.align: train_align, NetworkTask.verify: train_verify}[task]
+    train(None, "qatm", options, tell)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ...runtime.bundle.folder import Bundle
 from ...runtime.errors import InputError
 from ...runtime.files import check_folder
-from ..progress import progress_bar
+from ..console import progress
 from .checkpoints import Checkpoint, check_same, find_checkpoints, read_checkpoint, write_checkpoint
 from .pictures import TrainingImages
 from .training_log import TrainLog
@@ -103,7 +103,7 @@ def train(task: TrainingTask, options: TrainOptions) -> Trained:
     losses: list[float] = []
     last = start.path if start is not None else options.out
     log = TrainLog(options.out, done)
-    with log, _threads(options.threads), progress_bar() as progress:
+    with log, _threads(options.threads), progress() as bar:
         for step in range(done, options.steps):
             began = time.perf_counter()
             rate = learning_rate(options, step)
@@ -111,7 +111,7 @@ def train(task: TrainingTask, options: TrainOptions) -> Trained:
             losses.append(loss)
             seconds = round(time.perf_counter() - began, 4)
             log.write(step + 1, {"loss": loss, **values, "rate": rate, "seconds": seconds})
-            progress(f"{task.name}: loss {loss:.4f}", step + 1, options.steps)
+            bar(f"{task.name}: loss {loss:.4f}", step + 1, options.steps)
             if (step + 1) % options.checkpoint_every == 0 or step + 1 == options.steps:
                 log.flush()
                 state = network.state_dict(), optimiser.state_dict()

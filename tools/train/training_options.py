@@ -1,21 +1,16 @@
-"""How a network is trained, and the options of a command that say so."""
+"""How a network is trained, and what each training usually has."""
 
 from __future__ import annotations
 
-import functools
-import inspect
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from types import MappingProxyType
+from typing import Any
 
 from ...runtime.errors import InputError, QatmError
-from ..console import finite
 
 NEEDS = 'qatm train needs PyTorch, and {} is not installed: pip install "qatm[export]"'
 
@@ -79,113 +74,14 @@ class TrainOptions:
         return {name: getattr(self, name) for name in names}
 
 
-class TrainDevice(str, Enum):
-    """Where PyTorch computes."""
-
-    cpu = "cpu"
-    cuda = "cuda"
-
-
-OutOption = Annotated[
-    Path,
-    typer.Option(
-        "--out",
-        metavar="DIR",
-        help="Folder for checkpoints, log.csv and TensorBoard's event files.",
-        show_default=False,
-    ),
-]
-StepsOption = Annotated[int, typer.Option(metavar="N", min=1, help="Optimiser steps.")]
-BatchOption = Annotated[int, typer.Option(metavar="N", min=1, help="Scenes or pairs in a step.")]
-RateOption = Annotated[
-    float,
-    typer.Option(metavar="R", callback=finite, help="Adam's step size at the start."),
-]
-SeedOption = Annotated[
-    int, typer.Option(metavar="N", min=0, help="Decides the first weights and every batch.")
-]
-EveryOption = Annotated[
-    int, typer.Option(metavar="N", min=1, help="Steps between two checkpoints.")
-]
-ThreadsOption = Annotated[
-    int | None, typer.Option(metavar="N", min=1, help="CPU threads. Default: all.")
-]
-TrainDeviceOption = Annotated[TrainDevice, typer.Option(help="Where PyTorch computes.")]
-ResumeOption = Annotated[
-    bool,
-    typer.Option(
-        "--resume", help="Go on from the newest checkpoint in DIR, if there is one, exactly."
-    ),
-]
-
-
-def training_options(
-    *,
-    out: OutOption,
-    steps: StepsOption = 100,
-    batch: BatchOption = 1,
-    learning_rate: RateOption = 1e-2,
-    seed: SeedOption = 0,
-    checkpoint_every: EveryOption = 10,
-    threads: ThreadsOption = None,
-    device: TrainDeviceOption = TrainDevice.cpu,
-    resume: ResumeOption = False,
-) -> TrainOptions:
-    """What the options of a command say.
-
-    Raises:
-        QatmError: they cannot be used.
-    """
-    options = TrainOptions(
-        out=out,
-        steps=steps,
-        batch=batch,
-        learning_rate=learning_rate,
-        seed=seed,
-        checkpoint_every=checkpoint_every,
-        threads=threads,
-        device=device.value,
-        resume=resume,
-    )
-    with torch_needed():
-        options.check()
-    return options
-
-
-def training_command(**usual: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options of :func:`training_options`; it gets them as ``options``.
-
-    Args:
-        usual: defaults of this command that differ.
-    """
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        shared = [
-            option.replace(default=usual.get(option.name, option.default))
-            for option in inspect.signature(training_options, eval_str=True).parameters.values()
-        ]
-        own = inspect.signature(command, eval_str=True).parameters
-        joint = inspect.Signature(
-            [*(option for name, option in own.items() if name != "options"), *shared]
-        )
-
-        @functools.wraps(command)
-        def run(*args: Any, **given: Any) -> None:
-            bound = joint.bind(*args, **given)
-            bound.apply_defaults()
-            values = dict(bound.arguments)
-            chosen = {option.name: values.pop(option.name) for option in shared}
-            command(**values, options=training_options(**chosen))
-
-        # What typer reads to make the command line.
-        told: Any = run
-        told.__signature__ = joint
-        told.__annotations__ = {
-            name: option.annotation for name, option in joint.parameters.items()
-        }
-        return run
-
-    return decorate
+USUAL: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "align": {"steps": 40, "batch": 1, "learning_rate": 1e-2, "checkpoint_every": 10},
+        "refine": {"steps": 40, "batch": 8, "learning_rate": 3e-3, "checkpoint_every": 10},
+        "verify": {"steps": 200, "batch": 4, "learning_rate": 3e-3, "checkpoint_every": 50},
+    }
+)
+"""Training -> the options it usually has; the networks inside the package were made with them."""
 
 
 @contextmanager

@@ -1,3 +1,5 @@
+"""``qatm bench`` as a user runs it: tables, JSON, files."""
+
 from __future__ import annotations
 
 import io
@@ -5,52 +7,16 @@ import json
 from pathlib import Path
 
 import pytest
-import typer
+from bench_records import COMPARISON_KEYS, SCALING_KEYS, some_records
 from typer.testing import CliRunner
 
-from qatm.runtime.errors import QatmError
-from qatm.tools.commands.bench import (
-    MEANINGS,
-    QUICK,
-    Benchmark,
-    bench,
-    comparison,
-    comparison_table,
-    require_packages,
-    save_results,
-    scaling_table,
-)
-from qatm.tools.evaluation.speed import jobs as bench_jobs
-from qatm.tools.evaluation.speed import measuring as bench_measure
-from qatm.tools.evaluation.speed.jobs import BenchJob
-from qatm.tools.evaluation.speed.measuring import Measurement
+from qatm.tools.cli import app
+from qatm.tools.commands.bench import comparison_table, scaling_table
+from qatm.tools.evaluation.speed.benchmark import MEANINGS, QUICK, Benchmark
 
 pytest.importorskip("torch")
 pytest.importorskip("skimage")
 pytest.importorskip("onnxruntime")
-
-COMPARISON_KEYS = {"name", "ours_ms", "other_ms", "speedup", "ours_peak_mb", "other_peak_mb"}
-SCALING_KEYS = {"name", "height", "width", "templates", "ms", "peak_mb"}
-
-
-def some_records(memory: float | None = 100.0) -> list[dict]:
-    alone = Measurement(3.0, memory, memory)
-    records = [comparison(name, ([1.0, 2.0, 9.0], [40.0]), (alone, alone)) for name in MEANINGS]
-    records[2]["outside_percent"] = 7.5
-    for width, height, templates in ((320, 240, 1), (640, 480, 1), (640, 480, 2)):
-        records.append(
-            {
-                "name": "scaling",
-                "height": height,
-                "width": width,
-                "templates": templates,
-                "template": 64,
-                "ms": 3.0,
-                "peak_mb": memory,
-                "growth_mb": memory,
-            }
-        )
-    return records
 
 
 def shown(table: object) -> str:
@@ -59,53 +25,6 @@ def shown(table: object) -> str:
     text = io.StringIO()
     Console(file=text, width=120).print(table)
     return text.getvalue()
-
-
-def test_a_comparison_takes_medians_and_divides_other_by_ours() -> None:
-    record = some_records()[0]
-    assert record.keys() >= COMPARISON_KEYS
-    assert (record["ours_ms"], record["other_ms"], record["speedup"]) == (2.0, 40.0, 20.0)
-
-
-def test_calls_alternate_and_start_with_an_unmeasured_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench_measure, "PAUSE_SECONDS", 0.0)
-    calls: list[tuple[str, int]] = []
-    times = bench_measure.interleave(
-        lambda i: calls.append(("a", i)), lambda i: calls.append(("b", i)), 2
-    )
-    assert calls == [("a", 0), ("b", 0), ("a", 0), ("b", 0), ("a", 1), ("b", 1)]
-    assert [len(side) for side in times] == [2, 2]
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 4, 8, 16])
-def test_templates_are_different_places_inside_the_picture(count: int) -> None:
-    job = BenchJob("matcher", templates=count)
-    boxes = bench_jobs.template_boxes(job)
-    assert len(set(boxes)) == count
-    assert all(x >= 0 and x + w <= job.width for x, _, w, _ in boxes)
-    assert all(y >= 0 and y + h <= job.height for _, y, _, h in boxes)
-
-
-def test_photographs_have_the_size_of_the_job() -> None:
-    pictures = bench_jobs.photographs(BenchJob("zncc", height=90, width=120, pictures=5))
-    assert [picture.shape for picture in pictures] == [(90, 120, 3)] * 5
-    assert (pictures[0] == pictures[4]).all()
-    assert not (pictures[0] == pictures[1]).all()
-
-
-def test_a_fresh_process_is_measured_on_its_own() -> None:
-    held = bytearray(200 << 20)
-    held[:: 1 << 12] = b"1" * len(held[:: 1 << 12])
-    alone = bench_measure.measure_alone(BenchJob("zncc", height=120, width=160), 1)
-    assert alone.ms > 0
-    if alone.peak_mb is not None:
-        assert alone.growth_mb is not None
-        assert 0 <= alone.growth_mb < alone.peak_mb < 200
-
-
-def test_a_failure_in_the_fresh_process_is_reported() -> None:
-    with pytest.raises(QatmError, match="nowhere does not exist"):
-        bench_measure.measure_alone(BenchJob("graph", model="nowhere"), 1)
 
 
 def test_tables_show_every_measurement() -> None:
@@ -117,51 +36,9 @@ def test_tables_show_every_measurement() -> None:
     assert "640 x 480" in shown(scaling_table([r for r in records if r["name"] == "scaling"]))
 
 
-@pytest.mark.parametrize("memory", [100.0, None])
-def test_results_are_saved_with_a_plot(tmp_path: Path, memory: float | None) -> None:
-    pytest.importorskip("matplotlib")
-    records = some_records(memory)
-    save_results(records, tmp_path)
-    lines = (tmp_path / "bench.jsonl").read_text(encoding="utf-8").splitlines()
-    assert [json.loads(line) for line in lines] == records
-    assert (tmp_path / "bench.png").read_bytes().startswith(b"\x89PNG")
-    assert len(list(tmp_path.iterdir())) == 2
-
-
-def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qatm.tools.commands.bench.find_spec", lambda _: None)
-    with pytest.raises(QatmError, match=r"torch.*qatm\[export\]"):
-        require_packages(plot=False)
-
-
-def test_the_time_inside_onnx_runtime_is_counted_and_the_class_restored() -> None:
-    from qatm.runtime.backends.onnx import OnnxGraph
-
-    original = OnnxGraph.run
-    call = bench_jobs.prepare(BenchJob("graph"))
-    with bench_measure.session_timer() as spent:
-        call(0)
-        call(1)
-    assert len(spent) == 2
-    assert min(spent) > 0
-    assert OnnxGraph.run is original
-
-
-def test_graph_and_eager_agree() -> None:
-    import numpy as np
-
-    quality, scores, boxes = bench_jobs.prepare(BenchJob("graph"))(0)  # type: ignore[misc]
-    eager_quality, (eager_scores, eager_boxes) = bench_jobs.prepare(BenchJob("eager"))(0)  # type: ignore[misc]
-    np.testing.assert_allclose(quality, eager_quality, atol=1e-4)
-    np.testing.assert_allclose(scores[0], eager_scores[0], atol=1e-4)
-    np.testing.assert_allclose(boxes[0], eager_boxes[0], atol=1e-2)
-
-
 @pytest.mark.slow
 def test_quick_prints_one_object_a_line_and_saves(tmp_path: Path) -> None:
-    app = typer.Typer()
-    app.command()(bench)
-    done = CliRunner().invoke(app, ["--quick", "--json", "--save", str(tmp_path / "out")])
+    done = CliRunner().invoke(app, ["bench", "--quick", "--json", "--save", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
     records = [json.loads(line) for line in done.stdout.splitlines()]
     comparisons = [r for r in records if r["name"] != "scaling"]
@@ -178,13 +55,18 @@ def test_without_json_there_are_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         Benchmark, "steps", lambda _: [lambda record=record: record for record in some_records()]
     )
-    app = typer.Typer()
-    app.command()(bench)
-    done = CliRunner().invoke(app, ["--quick"])
+    done = CliRunner().invoke(app, ["bench", "--quick"])
     assert done.exit_code == 0, done.output
     assert "times faster" in done.stdout
     assert "How match() grows" in done.stdout
 
 
-def test_the_steps_cover_what_is_documented() -> None:
-    assert len(Benchmark(effort=QUICK).steps()) == len(MEANINGS) + 3
+def test_what_cannot_be_written_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Benchmark, "steps", None)
+    (tmp_path / "file").write_text("")
+    done = CliRunner().invoke(app, ["bench", "--save", str(tmp_path / "file")])
+    assert done.exit_code == 2
+    assert "--save" in done.stderr
+    assert "cannot be written to" in done.stderr

@@ -45,7 +45,7 @@ def refused(monkeypatch, capsys, *args) -> str:
     assert output.out == ""
     lines = output.err.splitlines()
     assert len(lines) == 1, output.err
-    assert lines[0].startswith("qatm-export: ")
+    assert lines[0].startswith("error: ")
     return lines[0]
 
 
@@ -72,10 +72,12 @@ def test_help_says_what_the_options_mean():
         assert word in result.stdout
 
 
-def test_wrong_usage_is_status_2():
+def test_wrong_usage_is_status_2_and_one_line():
     result = shell("--alpha", "much")
     assert (result.returncode, result.stdout) == (2, "")
-    assert "Traceback" not in result.stderr
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: Invalid value for '--alpha': 'much' ")
+    assert line.endswith("(see 'qatm-export --help')")
 
 
 def test_errors_from_a_shell_have_no_traceback(tmp_path):

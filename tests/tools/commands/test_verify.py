@@ -17,9 +17,9 @@ from qatm.model.verification_net import VerificationNet
 from qatm.runtime import InputError
 from qatm.runtime.bundle.folder import default_align_path
 from qatm.tools.cli import app
-from qatm.tools.commands.eval_verify import read_names
 from qatm.tools.evaluation.verify.panoramas import Turns, find_turns, render
-from qatm.tools.evaluation.verify.place_pairs import read_cases
+from qatm.tools.evaluation.verify.place_pairs import read_queries
+from qatm.tools.evaluation.verify.place_runs import read_names
 from qatm.tools.train.checkpoints import write_checkpoint
 
 SIZE = (150, 110)
@@ -205,18 +205,18 @@ def test_numbered_pairs_are_one_place(places: Path, tmp_path: Path) -> None:
             source = places / "homography" / f"chelsea{part}"
             (tmp_path / f"cat{number}{part}").write_bytes(source.read_bytes())
     with pytest.raises(InputError, match="one place only"):
-        read_cases(tmp_path, 1, 0)
+        read_queries(tmp_path, 1, 0)
 
 
 def test_cases_have_both_directions_and_other_places(places: Path) -> None:
-    found = read_cases(places, others=2, seed=0)
+    found = read_queries(places, others=2, seed=0)
 
-    assert len(found.cases) == 4 + 4 * 2
+    assert len(found.queries) == 4 + 4 * 2
     assert found.problems == ["lonely: 1 photos; a scene needs at least 4"]
-    there, back = found.cases[:2]
+    there, back = found.queries[:2]
     assert (there.name, there.reference.name) == ("chelseaB", "chelseaA")
     assert (back.name, back.reference.name) == ("chelseaA", "chelseaB")
-    strangers = [case for case in found.cases if not case.same]
+    strangers = [case for case in found.queries if not case.same]
     assert all(case.group != case.reference.group for case in strangers)
     # B shows more than A.
     assert there.truth is not None
@@ -234,7 +234,7 @@ def test_a_scene_is_queried_with_the_photos_it_is_not_made_of(
         cv2.imwrite(str(scene / f"{k}.png"), photo)
     (tmp_path / "homography").symlink_to(places / "homography")
 
-    cases = [case for case in read_cases(tmp_path, 1, 0).cases if case.group == "street"]
+    cases = [case for case in read_queries(tmp_path, 1, 0).queries if case.group == "street"]
     own = [case for case in cases if case.same]
 
     assert {(case.reference.name, case.name) for case in own} >= {

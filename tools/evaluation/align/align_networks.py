@@ -29,12 +29,17 @@ def network_bundles(paths: Sequence[Path], model: Path | None) -> Iterator[dict[
         found: dict[str, Path] = {}
         for number, path in enumerate(paths):
             bundle = path
-            if not (path / MANIFEST).is_file():
+            if not is_bundle(path):
                 bundle = _exported(path, model, Path(place) / str(number))
             name = f"network-{_matching(bundle)}"
             used = sum(known == name or known.startswith(f"{name}-") for known in found)
             found[f"{name}-{used + 1}" if used else name] = bundle
         yield found
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether a path is that of a bundle, not of a checkpoint or training."""
+    return (path / MANIFEST).is_file()
 
 
 def _matching(folder: Path) -> str:

@@ -20,7 +20,8 @@ from ....runtime.bundle.sidecar import EngineInfo, sidecars
 from ....runtime.errors import DeviceError, InputError, QatmError
 from ....runtime.files import check_folder, write_text
 from ....runtime.session import Session
-from ...console import FOUND, NOT_FOUND, Command, complain, one_line, print_line
+from ...console import FOUND, NOT_FOUND, Command, complain, one_line, print_line, tell
+from ...destinations import check_new_folder
 from .gpu_checks import Examination, examine
 from .gpu_scenes import SIZES, Check, make_scenes, reference
 from .probes import cuda_driver, installed
@@ -86,6 +87,7 @@ def gpu_report(
 
     Exit status: 0 if everything passed, 1 if a check failed, 2 if no GPU device works here.
     """
+    check_new_folder("--out", out)
     report = make_report(Bundle.load(bundle), tuple(device or GPU_DEVICES), repeats)
     write_report(report, out)
     for run in report.examinations:
@@ -129,7 +131,7 @@ def make_report(
     report = GpuReport(str(bundle.path), bundle.spec.backbone.name, machine(), absent)
     for name, precisions in working.items():
         for precision in precisions:
-            typer.echo(f"{name} {precision} …", err=True)
+            tell(f"{name} {precision} …")
             report.examinations.append(examine(bundle, name, precision, cases, repeats))
     return report
 

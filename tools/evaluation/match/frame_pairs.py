@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,6 +92,24 @@ def read_pairs(folder: Path) -> PairFolder:
         except InputError as error:
             problems.append(f"{number}: {error}")
     return PairFolder(pairs, problems)
+
+
+def usable_pairs(folder: Path, skipped: Callable[[str], None]) -> PairFolder:
+    """The pairs of a folder, at least one.
+
+    Args:
+        folder: of the pairs.
+        skipped: told about each pair that is left out, and why.
+
+    Raises:
+        InputError: none is usable.
+    """
+    found = read_pairs(folder)
+    for problem in found.problems:
+        skipped(problem)
+    if not found.pairs:
+        raise InputError(f"{folder} holds no usable pair ({len(found.problems)} skipped)")
+    return found
 
 
 def read_box(path: Path) -> Box:

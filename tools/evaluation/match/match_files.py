@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ....runtime.files import write_bytes, write_text
-from ..metrics import THRESHOLDS, roc_auc, roc_curve, success_auc, success_curve
+from ..metrics import MATCH_THRESHOLDS, roc_auc, roc_curve, success_auc, success_curve
 from .match_figures import scores_of
 from .match_runs import Outcome
 
@@ -53,7 +53,7 @@ def plot_success(path: Path, results: Results, protocols: Sequence[str]) -> None
             overlaps = [outcome.overlap(protocol) for outcome in outcomes]
             curves.append((success_auc(overlaps), method, success_curve(overlaps)))
         for auc, method, curve in sorted(curves, key=lambda entry: -entry[0]):
-            axes.plot(THRESHOLDS, curve, label=f"{method} {auc:.3f}")
+            axes.plot(MATCH_THRESHOLDS, curve, label=f"{method} {auc:.3f}")
         axes.set(title=protocol, xlabel="IoU threshold", ylabel="success rate")
 
     _plot(path, protocols, draw)

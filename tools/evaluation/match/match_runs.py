@@ -1,14 +1,10 @@
-"""Running methods over pairs, in several processes: what happened with each pair."""
+"""Running methods over pairs, piece by piece: what happened with each pair."""
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
 from typing import Any
 
 import cv2
@@ -16,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....runtime.boxes import Box, box_iou
+from ....runtime.errors import InputError
 from ....runtime.images import read_image
 from ...baselines import Found, Method, open_method
-from .frame_pairs import FrameView
+from .frame_pairs import FramePair, FrameView, strangers
 from .variants import Variant
 
 GT_SIZE = "gt-size"
@@ -27,7 +24,6 @@ PROTOCOLS = (GT_SIZE, TEMPLATE_SIZE)
 
 CHUNK = 8
 MAP_SIDE = 240
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -97,6 +93,31 @@ class Chunk:
     maps: bool = False
 
 
+def present_tasks(pairs: Sequence[FramePair]) -> list[MatchTask]:
+    """Each pair as it is."""
+    return [MatchTask(pair.name, pair.video, pair.template, pair.search) for pair in pairs]
+
+
+def absent_tasks(pairs: Sequence[FramePair], seeds: Sequence[int]) -> list[MatchTask]:
+    """Each pair as it is and, for each seed, with the template of another video.
+
+    Raises:
+        InputError: all pairs are of one video.
+    """
+    absent = [strangers(pairs, seed) for seed in seeds]
+    tasks: list[MatchTask] = []
+    for task, pair, *others in zip(present_tasks(pairs), pairs, *absent, strict=True):
+        tasks.append(task)
+        for seed, other in zip(seeds, others, strict=True):
+            if other is None:
+                raise InputError(
+                    f"all pairs are of video {pair.video!r}; absent objects need pairs of another "
+                    "one"
+                )
+            tasks.append(MatchTask(pair.name, pair.video, other.template, pair.search, False, seed))
+    return tasks
+
+
 def split(
     variants: Sequence[Variant],
     tasks: Sequence[MatchTask],
@@ -108,7 +129,7 @@ def split(
     """The work in pieces.
 
     Args:
-        variants: the methods, each with its setup.
+        variants: the methods, each with its options.
         tasks: all are done with each variant.
         protocols: names of the protocols.
         maps: keep quality maps.
@@ -116,52 +137,13 @@ def split(
             compared whatever else the machine does; otherwise variant by variant.
     """
     pieces = [tuple(tasks[start : start + CHUNK]) for start in range(0, len(tasks), CHUNK)]
-    single = [replace(variant, setup=replace(variant.setup, threads=1)) for variant in variants]
+    single = [replace(variant, options=replace(variant.options, threads=1)) for variant in variants]
     order = (
         ((variant, piece) for piece in pieces for variant in single)
         if together
         else ((variant, piece) for variant in single for piece in pieces)
     )
     return [Chunk(variant, piece, tuple(protocols), maps) for variant, piece in order]
-
-
-@contextmanager
-def runner(processes: int, threads: int = 1) -> Iterator[Any]:
-    """Yield what works like ``map``, over so many processes of so many threads each."""
-    if processes == 1:
-        before = cv2.getNumThreads()
-        cv2.setNumThreads(threads)
-        try:
-            yield map
-        finally:
-            cv2.setNumThreads(before)
-        return
-    with _library_threads(threads):
-        pool = ProcessPoolExecutor(
-            processes,
-            mp_context=get_context("spawn"),
-            initializer=cv2.setNumThreads,
-            initargs=(threads,),
-        )
-        try:
-            yield pool.map
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _library_threads(threads: int) -> Iterator[None]:
-    """Keep the numerical libraries of processes started meanwhile to so many threads."""
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def run_chunk(chunk: Chunk) -> list[Outcome]:
@@ -171,7 +153,7 @@ def run_chunk(chunk: Chunk) -> list[Outcome]:
         QatmError: the method cannot be opened.
     """
     variant = chunk.variant
-    method = open_method(variant.method, variant.setup)
+    method = open_method(variant.method, variant.options)
     try:
         outcomes = [
             run_task(method, task, chunk.protocols, maps=chunk.maps) for task in chunk.tasks

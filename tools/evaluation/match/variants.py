@@ -36,12 +36,12 @@ class Variant:
     Attributes:
         label: name in the table; unique.
         method: name of the method.
-        setup: with the changes of the recipe.
+        options: with the changes of the recipe.
     """
 
     label: str
     method: str
-    setup: MethodOptions
+    options: MethodOptions
 
 
 def read_changes(settings: Sequence[str]) -> tuple[tuple[str, float], ...]:
@@ -64,22 +64,22 @@ def read_changes(settings: Sequence[str]) -> tuple[tuple[str, float], ...]:
     return tuple(changes.items())
 
 
-def plain_variants(methods: Sequence[str], setup: MethodOptions) -> tuple[Variant, ...]:
+def plain_variants(methods: Sequence[str], options: MethodOptions) -> tuple[Variant, ...]:
     """Each method as it is set up."""
-    return tuple(Variant(method, method, setup) for method in methods)
+    return tuple(Variant(method, method, options) for method in methods)
 
 
-def ablation(setup: MethodOptions) -> tuple[Variant, ...]:
+def ablation(options: MethodOptions) -> tuple[Variant, ...]:
     """The plain recipe, the default one, and the default one with each idea switched off."""
 
     def off(label: str, changes: Changes) -> Variant:
-        recipe = dict(setup.recipe) | dict(changes)
-        return Variant(label, OURS, replace(setup, recipe=tuple(recipe.items())))
+        recipe = dict(options.recipe) | dict(changes)
+        return Variant(label, OURS, replace(options, recipe=tuple(recipe.items())))
 
     everything = {name: value for changes in ABLATION.values() for name, value in changes.items()}
     return (
-        Variant(PLAIN, PLAIN, setup),
-        Variant(OURS, OURS, setup),
+        Variant(PLAIN, PLAIN, options),
+        Variant(OURS, OURS, options),
         *(off(label, changes) for label, changes in ABLATION.items()),
         off(ALL_OFF, everything),
     )

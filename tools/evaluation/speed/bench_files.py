@@ -1,16 +1,35 @@
-"""The plot of ``qatm bench``: how time and memory grow with the picture and the templates."""
+"""The files of ``qatm bench``: its records, and how time and memory grow as a plot."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ....runtime.files import whole
+from ....runtime.files import whole, write_text
 
 Record = dict[str, Any]
 
+RESULTS = "bench.jsonl"
+PLOT = "bench.png"
 BENCH_SIZE = (640, 480)
+
+
+def save_records(records: Sequence[Record], folder: Path) -> None:
+    """Write the records and the plot, each whole or not at all.
+
+    Args:
+        records: what was measured.
+        folder: made if missing.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = (json.dumps(record, allow_nan=False) + "\n" for record in records)
+    write_text(folder / RESULTS, "".join(lines))
+    plot(records, folder / PLOT)
 
 
 def plot(records: Sequence[Record], path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +52,24 @@ class SequenceFolder:
     sequences: list[TrackSequence]
     problems: list[str]
     remarks: list[str]
+
+
+def usable_sequences(folder: Path, skipped: Callable[[str], None]) -> SequenceFolder:
+    """The sequences of a folder, at least one.
+
+    Args:
+        folder: of the sequences.
+        skipped: told about each sequence that is left out, and why.
+
+    Raises:
+        InputError: none is usable.
+    """
+    found = read_sequences(folder)
+    for problem in found.problems:
+        skipped(problem)
+    if not found.sequences:
+        raise InputError(f"{folder} holds no usable sequence ({len(found.problems)} skipped)")
+    return found
 
 
 def read_sequences(folder: Path) -> SequenceFolder:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
+from ..metrics import TRACK_THRESHOLDS, success_auc
 from .footage import AS_IT_IS
 from .track_metrics import (
     Presence,
@@ -14,7 +15,6 @@ from .track_metrics import (
     precision20,
     presence,
     presence_figures,
-    success_auc,
 )
 from .track_runs import Trace
 
@@ -31,7 +31,7 @@ def sequence_record(trace: Trace) -> Record:
     return {
         "tracker": trace.tracker,
         "sequence": trace.video.name,
-        "auc": round(success_auc(overlaps(trace.boxes, truth)), 4),
+        "auc": round(success_auc(overlaps(trace.boxes, truth), TRACK_THRESHOLDS), 4),
         "precision20": round(precision20(distances(trace.boxes, truth)), 4),
         "fps": None if fps is None else round(fps, 2),
         "frames": len(trace.boxes),

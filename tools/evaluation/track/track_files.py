@@ -16,17 +16,16 @@ from ....runtime.files import write_bytes, write_text
 from ....runtime.images import Image, resize_to
 from ...drawing.draw import CAPTION_COLOUR, FONT, FOUND_COLOUR, INK, MISSED_COLOUR, PAPER
 from ...drawing.saving import save_picture
+from ..metrics import TRACK_THRESHOLDS, success_curve
 from .footage import AS_IT_IS
 from .track_figures import presence_of
 from .track_metrics import (
     DISTANCES,
-    IOU_THRESHOLDS,
     NEAR,
     Loss,
     distances,
     overlaps,
     precision_curve,
-    success_curve,
 )
 from .track_runs import Trace
 
@@ -46,11 +45,12 @@ APART = 25
 
 
 def save_all(folder: Path, results: Results) -> None:
-    """Write the details of an evaluation into a folder.
+    """Write the details of an evaluation into a folder, which is made if missing.
 
     Raises:
         OSError: a file cannot be written.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     rows = [row for traces in results.values() for trace in traces for row in frame_rows(trace)]
     write_rows(folder / "track-frames.csv", COLUMNS, rows)
     plot_curves(folder / "track-curves.png", results)
@@ -118,7 +118,7 @@ def plot_curves(path: Path, results: Results) -> None:
     left, right = figure.subplots(1, 2)
     curves = {name: _mean_curves(traces) for name, traces in results.items()}
     for name, (success, _) in sorted(curves.items(), key=lambda entry: -entry[1][0].mean()):
-        left.plot(IOU_THRESHOLDS, success, label=f"{name} {success.mean():.3f}")
+        left.plot(TRACK_THRESHOLDS, success, label=f"{name} {success.mean():.3f}")
     for name, (_, precision) in sorted(curves.items(), key=lambda entry: -entry[1][1][NEAR]):
         right.plot(DISTANCES, precision, label=f"{name} {precision[NEAR]:.3f}")
     left.set(title="success", xlabel="IoU threshold", ylabel="share of the frames", xlim=(0, 1))
@@ -198,7 +198,7 @@ def _mean_curves(traces: Sequence[Trace]) -> tuple[Any, Any]:
     """Success and precision curve of a tracker, means over the sequences."""
     plain = [trace for trace in traces if trace.video.kind == AS_IT_IS]
     pairs = [(trace.boxes, trace.video.truth) for trace in plain]
-    success = [success_curve(overlaps(*pair)) for pair in pairs]
+    success = [success_curve(overlaps(*pair), TRACK_THRESHOLDS) for pair in pairs]
     precision = [precision_curve(distances(*pair)) for pair in pairs]
     return np.mean(success, axis=0), np.mean(precision, axis=0)
 

@@ -1,4 +1,4 @@
-"""Figures of merit of trackers: success, precision, and how a loss and a return are noticed.
+"""Figures of merit of trackers: overlap, precision, and how a loss and a return are noticed.
 
 One-pass evaluation as in Wu, Lim and Yang, "Object tracking benchmark", PAMI 2015.
 """
@@ -17,9 +17,6 @@ from ....runtime.boxes import box_iou
 from ...baselines.trackers import LOST
 
 Array = NDArray[Any]
-
-IOU_THRESHOLDS = np.arange(21) / 20.0
-"""Of the success curve: 0, .05 ... 1."""
 
 DISTANCES = np.arange(51.0)
 """Of the precision curve, in pixels: 0, 1 ... 50."""
@@ -91,19 +88,6 @@ def distances(boxes: Array, truth: Array) -> Array:
     """Distance between the centres in pixels, ``(N,)``; NaN where the object is absent."""
     centres = [side[:, :2] + side[:, 2:] / 2.0 for side in (boxes, truth)]
     return np.hypot(*(centres[0] - centres[1]).T)
-
-
-def success_curve(ious: Array) -> Array:
-    """Share of the frames with the object whose IoU exceeds each threshold, ``(21,)``.
-
-    Nothing exceeds the last one, 1, so that a perfect tracker has an AUC of 20/21.
-    """
-    return (ious[~np.isnan(ious)][:, None] > IOU_THRESHOLDS).mean(axis=0)
-
-
-def success_auc(ious: Array) -> float:
-    """Area under the success curve: its mean over the thresholds."""
-    return float(success_curve(ious).mean())
 
 
 def precision_curve(apart: Array) -> Array:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from dataclasses import dataclass
 
@@ -13,7 +12,14 @@ from numpy.typing import NDArray
 from ....runtime.boxes import Box
 from ....runtime.errors import ImageError
 from ....runtime.images import Image
-from ...baselines.trackers import LOST, TRACKING, ComparedTracker, Step, TrackerSetup, open_tracker
+from ...baselines.trackers import (
+    LOST,
+    TRACKING,
+    ComparedTracker,
+    ComparedTrackerOptions,
+    Step,
+    open_tracker,
+)
 from .footage import TestVideo
 
 Array = NDArray[np.float64]
@@ -24,7 +30,7 @@ class TrackJob:
     """A video that one tracker shall follow."""
 
     tracker: str
-    setup: TrackerSetup
+    options: ComparedTrackerOptions
     video: TestVideo
 
 
@@ -61,18 +67,13 @@ class Trace:
         return 1000.0 * len(done) / float(done.sum()) if done.sum() > 0 else None
 
 
-def default_threads(processes: int) -> int:
-    """The cores that each process may have for itself."""
-    return max(1, (os.cpu_count() or 1) // processes)
-
-
 def run_job(job: TrackJob) -> Trace:
     """Let a tracker follow a video.
 
     Raises:
         QatmError: the tracker cannot be opened.
     """
-    tracker = open_tracker(job.tracker, job.setup)
+    tracker = open_tracker(job.tracker, job.options)
     try:
         return follow(job.tracker, tracker, job.video)
     finally:

@@ -29,6 +29,12 @@ from ....runtime.verify.views import outline, plausible
 
 Array = NDArray[Any]
 
+NETWORK = "network"
+"""The network of the bundle."""
+
+KEY_POINT_METHODS = ("sift", "orb")
+"""Methods that use no features of a bundle."""
+
 WORKING = 640.0
 """Long side to which pictures are brought before key points are looked for; panoramas: short."""
 
@@ -83,16 +89,16 @@ class NetworkMethod:
     """A trained network: that of a checkpoint, on PyTorch, or else the bundle's own."""
 
     def __init__(
-        self, reference: Image, setup: PlaceMethodOptions, checkpoint: Path | None
+        self, reference: Image, options: PlaceMethodOptions, checkpoint: Path | None
     ) -> None:
-        session = Session(setup.bundle, setup.device, threads=setup.threads)
+        session = Session(options.bundle, options.device, threads=options.threads)
         self._encoder = Encoder(session)
         self._levels = encode_levels(reference, self._encoder, wraps=False, most=FEW_CELLS)
         self._size = reference.shape[1], reference.shape[0]
         if checkpoint is None:
             self._compare = compare_with(session.network("verify"))
         else:
-            self._compare = _trained(checkpoint, setup.threads)
+            self._compare = _trained(checkpoint, options.threads)
 
     def __call__(self, query: Image) -> PlaceAnswer:
         """Verify one query."""
@@ -179,32 +185,32 @@ def _trained(checkpoint: Path, threads: int | None) -> Compare:
 
 
 def open_method(
-    name: str, reference: Image, setup: PlaceMethodOptions, checkpoint: Path | None
+    name: str, reference: Image, options: PlaceMethodOptions, checkpoint: Path | None
 ) -> PlaceMethod:
     """A method for a reference, by its name or by the checkpoint of a network."""
     if checkpoint is not None:
-        return NetworkMethod(reference, setup, checkpoint)
-    return METHODS[name](reference, setup)
+        return NetworkMethod(reference, options, checkpoint)
+    return METHODS[name](reference, options)
 
 
-def _network(reference: Image, setup: PlaceMethodOptions) -> PlaceMethod:
-    return NetworkMethod(reference, setup, None)
+def _network(reference: Image, options: PlaceMethodOptions) -> PlaceMethod:
+    return NetworkMethod(reference, options, None)
 
 
 def _ours(matching: str) -> Callable[[Image, PlaceMethodOptions], PlaceMethod]:
-    def open_it(reference: Image, setup: PlaceMethodOptions) -> PlaceMethod:
-        return QatmMethod(reference, setup.bundle, setup.device, matching, setup.threads)
+    def open_it(reference: Image, options: PlaceMethodOptions) -> PlaceMethod:
+        return QatmMethod(reference, options.bundle, options.device, matching, options.threads)
 
     return open_it
 
 
-def _sift(reference: Image, setup: PlaceMethodOptions) -> PlaceMethod:
-    del setup
+def _sift(reference: Image, options: PlaceMethodOptions) -> PlaceMethod:
+    del options
     return KeyPointMethod(reference, cv2.SIFT.create(KEY_POINTS), cv2.NORM_L2)
 
 
-def _orb(reference: Image, setup: PlaceMethodOptions) -> PlaceMethod:
-    del setup
+def _orb(reference: Image, options: PlaceMethodOptions) -> PlaceMethod:
+    del options
     return KeyPointMethod(reference, cv2.ORB.create(KEY_POINTS), cv2.NORM_HAMMING)
 
 
@@ -213,7 +219,7 @@ METHODS: Mapping[str, Callable[[Image, PlaceMethodOptions], PlaceMethod]] = Mapp
         "qatm": _ours("qatm"),
         "correlation": _ours("correlation"),
         "cosine": _ours("cosine"),
-        "network": _network,
+        NETWORK: _network,
         "sift": _sift,
         "orb": _orb,
     }

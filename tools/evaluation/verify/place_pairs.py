@@ -58,15 +58,15 @@ class PlaceQuery:
 
 
 @dataclass(frozen=True)
-class Cases:
-    """The cases of a folder, and what could not be used, in words."""
+class PlaceQueries:
+    """The queries of a folder, and what could not be used, in words."""
 
-    cases: list[PlaceQuery]
+    queries: list[PlaceQuery]
     problems: list[str]
 
 
-def read_cases(folder: Path, others: int, seed: int) -> Cases:
-    """Read ``homography/`` and ``panoramas/`` of a folder and draw the cases of other places.
+def read_queries(folder: Path, others: int, seed: int) -> PlaceQueries:
+    """Read ``homography/`` and ``panoramas/`` of a folder and draw the queries of other places.
 
     Args:
         folder: holds one or both of the two folders, or is one of them.
@@ -80,20 +80,20 @@ def read_cases(folder: Path, others: int, seed: int) -> Cases:
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; give one with homography/ or panoramas/")
     problems: list[str] = []
-    cases: list[PlaceQuery] = []
+    queries: list[PlaceQuery] = []
     pairs, scenes = _sources(folder)
     for model in pairs:
-        cases += _guarded(model, _pair_cases, problems)
+        queries += _guarded(model, _pair_queries, problems)
     for scene in scenes:
-        cases += _guarded(scene, _scene_cases, problems)
-    if not cases:
+        queries += _guarded(scene, _scene_queries, problems)
+    if not queries:
         raise InputError(
             f"{folder} holds no usable place ({len(problems)} skipped); expected homography/ with "
             f"NAMEA, NAMEB and NAME{MODEL_SUFFIX}, or panoramas/SCENE/ with photos"
         )
-    if len({case.group for case in cases}) == 1:
+    if len({query.group for query in queries}) == 1:
         raise InputError(f"{folder} holds one place only; queries of other places need another")
-    return Cases(cases + _strangers(cases, others, seed), problems)
+    return PlaceQueries(queries + _strangers(queries, others, seed), problems)
 
 
 def _sources(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -107,7 +107,7 @@ def _sources(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def _guarded(path: Path, read: Any, problems: list[str]) -> list[PlaceQuery]:
-    """The cases of a place; what is wrong with it goes to the problems."""
+    """The queries of a place; what is wrong with it goes to the problems."""
     try:
         return read(path, problems)
     except (QatmError, OSError, ValueError) as error:
@@ -115,7 +115,7 @@ def _guarded(path: Path, read: Any, problems: list[str]) -> list[PlaceQuery]:
         return []
 
 
-def _pair_cases(model: Path, problems: list[str]) -> list[PlaceQuery]:
+def _pair_queries(model: Path, problems: list[str]) -> list[PlaceQuery]:
     """Each picture of a pair as query for the other one."""
     del problems
     name = model.name.removesuffix(MODEL_SUFFIX)
@@ -124,15 +124,15 @@ def _pair_cases(model: Path, problems: list[str]) -> list[PlaceQuery]:
     if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
         raise InputError(f"{model.name} is not a 3x3 matrix")
     pictures = [_picture(model.parent, name + side) for side in "AB"]
-    cases = []
+    queries = []
     for query, other, way in ((1, 0, matrix), (0, 1, np.linalg.inv(matrix))):
         image, picture = pictures[query], pictures[other]
         reference = PlaceReference(f"{name}{'AB'[other]}", group, HOMOGRAPHY, picture)
         full = np.full(image.shape[:2], 255, np.uint8)
         size = picture.shape[1], picture.shape[0]
         truth = cv2.warpPerspective(full, way, size, flags=cv2.INTER_NEAREST) > 0
-        cases.append(PlaceQuery(f"{name}{'AB'[query]}", group, image, reference, truth))
-    return cases
+        queries.append(PlaceQuery(f"{name}{'AB'[query]}", group, image, reference, truth))
+    return queries
 
 
 def _picture(folder: Path, stem: str) -> Image:
@@ -143,7 +143,7 @@ def _picture(folder: Path, stem: str) -> Image:
     raise InputError(f"no picture {stem} beside the model file")
 
 
-def _scene_cases(scene: Path, problems: list[str]) -> list[PlaceQuery]:
+def _scene_queries(scene: Path, problems: list[str]) -> list[PlaceQuery]:
     """Panoramas of a part of the scene's photos each, queried with the rest."""
     files = sorted(path for path in scene.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
     if len(files) < MIN_PHOTOS:
@@ -153,7 +153,7 @@ def _scene_cases(scene: Path, problems: list[str]) -> list[PlaceQuery]:
     lost = [files[k].name for k in range(len(photos)) if k not in turns.rotations]
     if lost:
         problems.append(f"{scene.name}: photos that overlap with none: {', '.join(lost)}")
-    cases: list[PlaceQuery] = []
+    queries: list[PlaceQuery] = []
     for share in range(SHARES):
         part = [k for k in sorted(turns.rotations) if k % SHARES == share]
         rest = [k for k in sorted(turns.rotations) if k % SHARES != share]
@@ -164,17 +164,17 @@ def _scene_cases(scene: Path, problems: list[str]) -> list[PlaceQuery]:
         for k in rest:
             truth = panorama.place(turns, k)
             if truth.sum() >= MIN_SHOWN * photos[k].shape[0] * photos[k].shape[1]:
-                cases.append(PlaceQuery(files[k].name, scene.name, photos[k], reference, truth))
-    return cases
+                queries.append(PlaceQuery(files[k].name, scene.name, photos[k], reference, truth))
+    return queries
 
 
-def _strangers(cases: list[PlaceQuery], count: int, seed: int) -> list[PlaceQuery]:
+def _strangers(queries: list[PlaceQuery], count: int, seed: int) -> list[PlaceQuery]:
     """Queries of other places for each reference."""
     rng = np.random.default_rng(seed)
     by_group: dict[str, list[PlaceQuery]] = {}
-    for case in cases:
-        by_group.setdefault(case.group, []).append(case)
-    references = {case.reference.name: case.reference for case in cases}
+    for query in queries:
+        by_group.setdefault(query.group, []).append(query)
+    references = {query.reference.name: query.reference for query in queries}
     strangers = []
     for reference in references.values():
         groups = [group for group in by_group if group != reference.group]

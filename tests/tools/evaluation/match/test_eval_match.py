@@ -12,10 +12,12 @@ from eval_pairs import BOTH, qatm, records, refused, write_frame, write_pair, wr
 
 from qatm.runtime import InputError, read_image
 from qatm.runtime.boxes import Box
-from qatm.tools.baselines import Method, MethodOptions
+from qatm.tools.baselines import Method
+from qatm.tools.evaluation import processes
 from qatm.tools.evaluation.match import contact_sheet as eval_sheet
 from qatm.tools.evaluation.match import frame_pairs as pairs
 from qatm.tools.evaluation.match import match_figures as eval_records
+from qatm.tools.evaluation.match import match_options
 from qatm.tools.evaluation.match import match_runs as eval_run
 from qatm.tools.evaluation.match.match_runs import Answer, MatchTask, Outcome
 
@@ -245,23 +247,24 @@ def test_unknown_methods_and_models_are_refused(three, tmp_path):
 
 
 def test_all_leaves_out_what_cannot_run(three, monkeypatch):
-    from qatm.tools.commands import eval_options
-
     opened = []
 
-    def open_one(name, setup):
+    def open_one(name, options):
         opened.append(name)
         if name == "dim":
             raise InputError("needs scipy")
-        return eval_run.open_method("ssd", setup)
+        return eval_run.open_method("ssd", options)
 
-    monkeypatch.setattr(eval_options, "open_method", open_one)
-    names = eval_options.usable_methods(["all"], MethodOptions())
+    monkeypatch.setattr(match_options, "open_method", open_one)
+    left_out = []
+    request = match_options.EvaluationRequest(methods=("all",))
+    names = [variant.method for variant in request.check(left_out.append).variants]
     assert "dim" in opened
     assert "dim" not in names
     assert len(names) == len(opened) - 1
+    assert left_out == ["dim is left out: needs scipy"]
     with pytest.raises(InputError, match="scipy"):
-        eval_options.usable_methods(["all", "dim"], MethodOptions())
+        match_options.EvaluationRequest(methods=("all, dim",)).check(left_out.append)
 
 
 # --- failures
@@ -351,9 +354,9 @@ def test_a_failing_pair_is_named_and_the_others_go_on(tmp_path, photographs):
 
 def test_threads_and_environment_are_put_back(three):
     before = cv2.getNumThreads(), dict(os.environ)
-    with eval_run.runner(1):
+    with processes.runner(1):
         assert cv2.getNumThreads() == 1
-    with eval_run.runner(2):
+    with processes.runner(2):
         assert os.environ["OMP_NUM_THREADS"] == "1"
     assert (cv2.getNumThreads(), dict(os.environ)) == before
 

@@ -140,7 +140,7 @@ def test_tasks_are_done_together_or_variant_by_variant():
 
     def order(together):
         chunks = eval_run.split(variants, tasks, BOTH, together=together)
-        assert all(chunk.variant.setup.threads == 1 for chunk in chunks)
+        assert all(chunk.variant.options.threads == 1 for chunk in chunks)
         return [(chunk.variant.label, len(chunk.tasks)) for chunk in chunks]
 
     whole = eval_run.CHUNK

@@ -13,10 +13,11 @@ from typer.testing import CliRunner
 from qatm.runtime import BoxError, read_image
 from qatm.runtime.boxes import Box
 from qatm.tools.baselines import trackers
-from qatm.tools.baselines.trackers import Step, TrackerSetup, open_tracker
+from qatm.tools.baselines.trackers import ComparedTrackerOptions, Step, open_tracker
 from qatm.tools.cli import app
-from qatm.tools.commands import eval_track as track_eval_command
+from qatm.tools.evaluation.metrics import TRACK_THRESHOLDS, success_auc, success_curve
 from qatm.tools.evaluation.track import absences as track_presence
+from qatm.tools.evaluation.track import track_evaluation
 from qatm.tools.evaluation.track import track_runs as track_run
 from qatm.tools.evaluation.track.footage import Shot, hide_object, plain_video
 from qatm.tools.evaluation.track.sequences import TrackSequence, read_sequences, read_truth
@@ -29,14 +30,12 @@ from qatm.tools.evaluation.track.track_metrics import (
     precision_curve,
     presence,
     presence_figures,
-    success_auc,
-    success_curve,
 )
 from qatm.tools.lab import track_soak
 from qatm.tools.lab.track_scene import MovingScene
 from qatm.tools.lab.track_sizes import measure
 
-ONE_THREAD = TrackerSetup(threads=1)
+ONE_THREAD = ComparedTrackerOptions(threads=1)
 KEYS = ["tracker", "sequence", "auc", "precision20", "fps", "frames"]
 NAN = float("nan")
 
@@ -117,15 +116,15 @@ def test_overlaps_and_distances_by_hand():
 
 def test_success_counts_what_exceeds_each_threshold():
     ious = np.array([1.0, 0.5, NAN, 0.0])
-    curve = success_curve(ious)
+    curve = success_curve(ious, TRACK_THRESHOLDS)
     assert len(curve) == 21
     # Exactly .5 does not exceed .5, and nothing exceeds 1.
     assert curve[0] == pytest.approx(2 / 3)
     assert curve[9] == pytest.approx(2 / 3)
     assert curve[10] == pytest.approx(1 / 3)
     assert curve[20] == 0
-    assert success_auc(ious) == pytest.approx((10 * 2 / 3 + 10 * 1 / 3) / 21)
-    assert success_auc(np.ones(3)) == pytest.approx(20 / 21)
+    assert success_auc(ious, TRACK_THRESHOLDS) == pytest.approx((10 * 2 / 3 + 10 * 1 / 3) / 21)
+    assert success_auc(np.ones(3), TRACK_THRESHOLDS) == pytest.approx(20 / 21)
 
 
 def test_precision_counts_up_to_twenty_pixels():
@@ -441,7 +440,7 @@ def test_details_are_saved(two, kcf, tmp_path):
 
 
 def test_all_leaves_out_what_is_missing(two, kcf, monkeypatch):
-    monkeypatch.setattr(track_eval_command, "TRACKERS", ("kcf", "nanotrack"))
+    monkeypatch.setattr(track_evaluation, "TRACKERS", ("kcf", "nanotrack"))
     result = qatm(two, "--tracker", "all", "--json")
     assert {record["tracker"] for record in records(result)} == {"kcf"}
     assert "error: nanotrack is left out: nanotrack needs --nanotrack DIR" in result.stderr
@@ -633,7 +632,7 @@ class Oracle:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 def test_soak_reports_ten_times():
-    found = list(track_soak.soak(Oracle(), 600))
+    found = list(track_soak.soak_tracker(Oracle(), 600))
     assert [report.frames for report in found] == list(range(60, 601, 60))
     assert all(report.on_object == 1 for report in found)
     # The object is away from the 470th to the 499th frame.
@@ -647,6 +646,7 @@ def test_memory_counts_from_the_first_whole_period():
         track_soak.SoakReport(400 * i, used, 9.0, 1.0, 1.0) for i, used in enumerate(memory, 1)
     ]
     assert track_soak.memory_growth(reports) == (5.5, 800)
+    assert track_soak.memory_growth(reports[:1]) == (0, 0), "nothing is known yet"
 
 
 def test_sizes_are_measured_in_turn():

@@ -1,0 +1,124 @@
+"""A reader that has seen enough: commands stop quietly, with the status of what is known."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from eval_pairs import write_three
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
+
+QATM = [sys.executable, "-m", "qatm.tools.cli"]
+
+
+def read_one_line(*arguments: object, lines: int = 1) -> tuple[int, list[str], str]:
+    """Run a command whose reader closes the pipe after some lines: status, lines, stderr."""
+    reader, writer = os.pipe()
+    process = subprocess.Popen(
+        [*QATM, *map(str, arguments)], stdout=writer, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writer)
+    with os.fdopen(reader, encoding="utf-8") as pipe:
+        seen = [pipe.readline() for _ in range(lines)]
+    _, errors = process.communicate(timeout=300)
+    return process.returncode, seen, errors
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory, photographs: dict[str, np.ndarray]) -> Path:
+    """Many pictures with a spoon, and many without."""
+    folder = tmp_path_factory.mktemp("scenes")
+    coffee, rocket = photographs["coffee"], photographs["rocket"][:300, :400]
+    for name, image in (("with", coffee[:, 100:500]), ("without", rocket)):
+        (folder / name).mkdir()
+        for number in range(4):
+            cv2.imwrite(str(folder / name / f"{number}.png"), image)
+    cv2.imwrite(str(folder / "frame.png"), coffee)
+    return folder
+
+
+SPOON = ("--box", "322,228,88,102", "--min-score", "0.3", "--json")
+
+
+@pytest.mark.parametrize(
+    ("names", "status"),
+    [
+        (["with"], 0),
+        (["with", "without"], 0),
+        (["without"], 1),
+        (["nothing.png", "with"], 2),
+    ],
+)
+def test_match_has_the_status_of_what_is_known(scenes: Path, names: list[str], status: int) -> None:
+    images = [scenes / name for name in names]
+    got, seen, errors = read_one_line("match", *images, "--frame", scenes / "frame.png", *SPOON)
+    assert got == status
+    assert json.loads(seen[0])["found"] is (names[0] != "without")
+    assert [line for line in errors.splitlines() if "nothing.png" not in line] == []
+
+
+def test_verify_stops_quietly(scenes: Path) -> None:
+    got, seen, errors = read_one_line(
+        "verify", scenes / "with", scenes / "with" / "0.png", "--json"
+    )
+    assert (got, errors) == (0, "")
+    assert json.loads(seen[0])["same_place"] is True
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory, scenes: Path) -> Path:
+    """A folder of frames, more than a pipe holds records of before its reader closes it."""
+    folder = tmp_path_factory.mktemp("film")
+    image = (scenes / "with" / "0.png").read_bytes()
+    for number in range(30):
+        (folder / f"{number:02d}.png").write_bytes(image)
+    return folder
+
+
+def test_track_stops_and_completes_its_files(film: Path, tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    got, seen, errors = read_one_line(
+        "track", film, "--box", "222,228,88,102", "--json", "-", "--csv", table, lines=3
+    )
+    assert (got, errors) == (0, "")
+    assert [json.loads(line)["frame"] for line in seen] == [0, 1, 2]
+    rows = table.read_text(encoding="utf-8").splitlines()
+    assert 3 <= len(rows) - 1 < 30, "it stopped"
+    assert all(len(row.split(",")) == 9 for row in rows)
+
+
+def test_nothing_known_is_not_not_found(film: Path) -> None:
+    got, seen, errors = read_one_line(
+        "track", film, "--box", "222,228,88,102", "--json", "-", lines=0
+    )
+    assert (got, seen, errors) == (0, [], "")
+
+
+def test_eval_stops_quietly(tmp_path: Path, photographs: dict[str, np.ndarray]) -> None:
+    write_three(tmp_path, photographs)
+    options = ("--method", "ssd,ncc,zncc", "--processes", "2", "--json")
+    got, seen, errors = read_one_line("eval", "otb", tmp_path, *options)
+    assert (got, errors) == (0, "")
+    assert json.loads(seen[0])["method"] == "ssd"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["match", "--help"], ["--version"], ["doctor"]])
+def test_nobody_reads_at_all(arguments: list[str]) -> None:
+    got, _, errors = read_one_line(*arguments, lines=0)
+    assert (got, errors) == (0, "")
+
+
+def test_nobody_reads_the_errors() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [*QATM, "match", "nothing.png", "--template", "nothing.png"]
+    done = subprocess.run(command, stderr=writer, stdout=subprocess.PIPE, timeout=60, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stdout) == (2, b"")

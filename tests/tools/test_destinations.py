@@ -1,0 +1,104 @@
+"""Folders and files are looked at before any work, and nothing is left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from qatm.runtime import InputError
+from qatm.tools import destinations
+from qatm.tools.cli import app
+from qatm.tools.commands.export import app as export_app
+from qatm.tools.destinations import check_figure_folder, check_new_file, check_new_folder
+from qatm.tools.evaluation.device.gpu_report import app as report_app
+
+
+def test_a_folder_may_be_made_later_and_is_not_made_now(tmp_path):
+    check_new_folder("--out", tmp_path)
+    check_new_folder("--out", tmp_path / "new" / "folder")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["file", "file/below", "file/below/that", "dangling"])
+def test_what_is_no_folder_is_refused(tmp_path, name):
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    place = tmp_path / name.split("/")[0]
+    with pytest.raises(
+        InputError, match=f"--out {tmp_path / name}: folder {place} cannot be written"
+    ):
+        check_new_folder("--out", tmp_path / name)
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path, monkeypatch):
+    def closed(**_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("qatm.runtime.files.tempfile.TemporaryFile", closed)
+    words = rf"--out .*new: folder {tmp_path} cannot be written to \(Permission denied"
+    with pytest.raises(InputError, match=words):
+        check_new_folder("--out", tmp_path / "new")
+
+
+def test_files_need_their_ending(tmp_path):
+    check_new_file("--save", tmp_path / "new" / "table.CSV", [".csv"])
+    (tmp_path / "folder.csv").mkdir()
+    for name in ("table.txt", "table", "folder.csv"):
+        with pytest.raises(InputError, match=r"must name a \.csv file"):
+            check_new_file("--save", tmp_path / name, [".csv"])
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.csv"]
+
+
+def test_plots_need_matplotlib(tmp_path, monkeypatch):
+    monkeypatch.setattr(destinations, "find_spec", lambda _: None)
+    with pytest.raises(InputError, match=r"--save draws with matplotlib: .*qatm\[eval\]"):
+        check_figure_folder("--save", tmp_path)
+
+
+WORK = {
+    "eval otb": ("qatm.tools.evaluation.match.frame_pairs.read_pairs", "--save"),
+    "eval motb": ("qatm.tools.evaluation.match.frame_pairs.read_pairs", "--save"),
+    "eval track": ("qatm.tools.evaluation.track.sequences.read_sequences", "--save"),
+    "eval align": ("qatm.tools.evaluation.align.marked_pairs.read_groups", "--save"),
+    "eval verify": ("qatm.tools.evaluation.verify.place_pairs.read_queries", "--save"),
+    "train align": ("qatm.tools.train.pictures.open_images", "--out"),
+    "train verify": ("qatm.tools.train.pictures.open_images", "--out"),
+    "train refine CHECKPOINT": ("qatm.tools.train.refinement.open_groups", "--out"),
+}
+
+
+@pytest.mark.parametrize("command", WORK)
+def test_every_command_looks_before_it_works(command: str, tmp_path: Path, monkeypatch) -> None:
+    work, option = WORK[command]
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("work was begun")
+
+    monkeypatch.setattr(work, never)
+    (tmp_path / "file.csv").write_text("kept")
+    target = tmp_path / "file.csv" / "below.csv"
+    arguments = [*command.split(), str(tmp_path), option, str(target)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2, result.output
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"error: {option} ")
+    assert f"folder {tmp_path / 'file.csv'} cannot be written to" in line
+
+
+def test_the_exporter_looks_before_it_works(tmp_path, monkeypatch):
+    monkeypatch.setattr("qatm.export.bundle.export_bundle", None)
+    (tmp_path / "file").write_text("kept")
+    result = CliRunner().invoke(export_app, [str(tmp_path / "file" / "bundle")])
+    assert result.exit_code == 2
+    assert f"error: OUT {tmp_path / 'file' / 'bundle'}: folder {tmp_path / 'file'}" in result.stderr
+
+
+def test_the_report_on_devices_looks_before_it_works(tmp_path, monkeypatch):
+    monkeypatch.setattr("qatm.tools.evaluation.device.gpu_report.make_report", None)
+    (tmp_path / "file").write_text("kept")
+    result = CliRunner().invoke(report_app, [str(tmp_path), "--out", str(tmp_path / "file")])
+    assert result.exit_code == 2
+    assert "error: --out" in result.stderr

@@ -1,0 +1,48 @@
+"""Where a command writes: looked at before any work is done, and nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..runtime.errors import InputError
+from ..runtime.files import check_folder
+
+
+def check_new_folder(option: str, folder: Path) -> None:
+    """See that files can be written into a folder; it need not exist yet and is not made.
+
+    Args:
+        option: what named it, for messages.
+        folder: where files shall go.
+
+    Raises:
+        InputError: it cannot be made, or nothing can be written there.
+    """
+    home = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    check_folder(home, f"{option} {folder}")
+
+
+def check_figure_folder(option: str, folder: Path) -> None:
+    """See that plots can be drawn, and written into a folder; see :func:`check_new_folder`.
+
+    Raises:
+        InputError: nothing can be written there, or matplotlib is missing.
+    """
+    if find_spec("matplotlib") is None:
+        raise InputError(f'{option} draws with matplotlib: pip install "qatm[eval]"')
+    check_new_folder(option, folder)
+
+
+def check_new_file(option: str, file: Path, suffixes: Sequence[str]) -> None:
+    """See that a file can be written; the folder it goes to need not exist yet.
+
+    Raises:
+        InputError: the name has another ending, is that of a folder, or nothing can be written
+            there.
+    """
+    if file.suffix.lower() not in suffixes or file.is_dir():
+        raise InputError(f"{option} {file} must name a {' or '.join(suffixes)} file")
+    check_new_folder(option, file.parent)

@@ -1,0 +1,55 @@
+"""What users write on the command line: boxes, and which images to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ..runtime.boxes import Box, as_box
+from ..runtime.errors import BoxError, ImageError
+from ..runtime.images import expand_sources
+from .console import complain
+
+
+def parse_box(text: str, option: str = "--box") -> Box:
+    """Read ``X,Y,W,H``.
+
+    Raises:
+        BoxError: not four numbers, or an empty box.
+    """
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != 4:
+        raise BoxError(
+            f"{option} {text!r} is not X,Y,W,H: left, top, width and height in pixels, "
+            f"for example {option} 120,80,64,64"
+        )
+    return as_box(values, option)
+
+
+def list_images(sources: Iterable[str]) -> tuple[list[Path], int]:
+    """Image files in the order given, and how many sources held none; says which on stderr."""
+    expanded = [_expand(source) for source in sources]
+    return [file for files in expanded for file in files], expanded.count([])
+
+
+def split_names(entries: Sequence[str]) -> list[str]:
+    """The names in an option that is repeated or holds several, separated by commas; each once."""
+    names = (part.strip() for entry in entries for part in entry.split(","))
+    return list(dict.fromkeys(name for name in names if name))
+
+
+def naming(file: Path, error: Exception) -> str:
+    """An error message that names the image it belongs to."""
+    return str(error) if str(file) in str(error) else f"{file}: {error}"
+
+
+def _expand(source: str) -> list[Path]:
+    """The image files of one source; says on stderr if there are none."""
+    try:
+        return expand_sources([source])
+    except ImageError as error:
+        complain(str(error))
+        return []
