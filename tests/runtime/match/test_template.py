@@ -51,6 +51,11 @@ def test_a_loaded_template_gives_the_same_match(
     assert only(matcher, image, loaded) == only(matcher, image, template)
 
 
+def test_a_saved_template_can_be_read_by_whom_any_file_can(face: Template, tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    assert face.save(tmp_path / "t.npz").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_saving_replaces_the_file_or_leaves_it_alone(
     face: Template, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

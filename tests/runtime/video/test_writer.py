@@ -52,6 +52,18 @@ def test_picture_is_what_was_written(tmp_path, photographs):
         assert np.abs(frame.image.astype(float) - cat).mean() < error
 
 
+@pytest.mark.parametrize("suffix", CODECS)
+def test_a_film_has_the_permissions_of_any_file_or_those_of_the_one_before(tmp_path, suffix):
+    film = tmp_path / f"film{suffix}"
+    (tmp_path / "plain").touch()
+    write_video(film, numbered(2))
+    assert film.stat().st_mode == (tmp_path / "plain").stat().st_mode
+    film.chmod(0o604)
+    write_video(film, numbered(3))
+    assert numbers(film) == list(range(3))
+    assert film.stat().st_mode & 0o777 == 0o604
+
+
 def test_size_of_the_first_frame_stays(tmp_path):
     first, wide = numbered(1, (64, 48))[0], np.full((20, 80, 3), 200, np.uint8)
     film = write_video(tmp_path / "film.avi", [first, wide])
