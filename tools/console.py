@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ..runtime.errors import InputError, QatmError
+from ..runtime.session import MatcherInfo
 
 Item = TypeVar("Item")
 
@@ -164,6 +165,17 @@ def refuse_given(context: typer.Context, names: Sequence[str], reason: str) -> N
     """
     for option in given(context, *names):
         raise InputError(f"{option} {reason}")
+
+
+def note_scores(info: MatcherInfo) -> None:
+    """Say on stderr that the scores to come were not fitted for the backbone, where that is so."""
+    if not info.calibrated:
+        typer.secho(
+            f"note: no score was fitted for {info.backbone}: scores rank, but the threshold "
+            f"{info.threshold:g} means little",
+            err=True,
+            fg=typer.colors.YELLOW,
+        )
 
 
 def describe(error: Exception) -> str | None:

@@ -43,6 +43,8 @@ class TrackRecord:
         score: 0 to 1.
         state: ``tracking``, ``uncertain`` or ``lost``.
         id: which object; ``None`` if there is only one.
+        calibrated: whether the score was fitted for the backbone that it comes from; JSON says so
+            where it was not, the other formats have no place for it.
     """
 
     frame: int
@@ -51,6 +53,7 @@ class TrackRecord:
     score: float
     state: str
     id: int | None = None
+    calibrated: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         """What a line of JSON holds; numbers rounded to what they mean."""
@@ -62,6 +65,7 @@ class TrackRecord:
             "box": [round(float(value), 2) for value in self.box],
             "score": round(float(self.score), 4),
             "state": self.state,
+            **({} if self.calibrated else {"calibrated": False}),
         }
 
 
@@ -224,6 +228,7 @@ def _from_json(line: str) -> TrackRecord:
         score=float(values["score"]),
         state=_state(values["state"]),
         id=None if values.get("id") is None else int(values["id"]),
+        calibrated=values.get("calibrated", True) is not False,
     )
 
 

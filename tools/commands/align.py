@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...runtime.images import read_image
-from ..console import FOUND, NOT_FOUND, json_line, print_line, while_read
+from ..console import FOUND, NOT_FOUND, json_line, note_scores, print_line, while_read
 from ..drawing.saving import plan_pictures, save_picture
 from .model_options import Device, DeviceOption, Precision, PrecisionOption
 
@@ -67,23 +67,25 @@ def align(
     (path,) = plan_pictures(save, [source], [source, target])
     how = method.value
     with Aligner(model, device.value, precision=precision.value, method=how) as aligner:
+        note_scores(aligner.info)
+        calibrated = aligner.info.calibrated
         start = time.perf_counter()
         alignment = aligner.align(*pictures)
         milliseconds = (time.perf_counter() - start) * 1000.0
     if path is not None:
         save_picture(path, alignment.warp(pictures[0]))
     with while_read():
-        print_line(_line(str(source), str(target), alignment, milliseconds, as_json))
+        names = {"source": str(source), "target": str(target)}
+        if as_json:
+            answer = {**alignment.as_dict(), "calibrated": calibrated}
+            print_line(json_line({**names, **answer, "ms": round(milliseconds, 1)}))
+        else:
+            print_line(_line(str(source), str(target), alignment, milliseconds))
     raise typer.Exit(FOUND if alignment.found else NOT_FOUND)
 
 
-def _line(
-    source: str, target: str, alignment: Alignment, milliseconds: float, as_json: bool
-) -> str:
-    """What is printed."""
-    if as_json:
-        names = {"source": source, "target": target}
-        return json_line({**names, **alignment.as_dict(), "ms": round(milliseconds, 1)})
+def _line(source: str, target: str, alignment: Alignment, milliseconds: float) -> str:
+    """The answer for people."""
     verdict = "aligned" if alignment.found else "no reliable transform"
     rows = "; ".join(
         ",".join(f"{value:.4g}" for value in row) for row in alignment.parameters.affine

@@ -51,6 +51,7 @@ def describe_report(report: Record) -> Iterator[str]:
         yield _row("backbone", bundle["backbone"])
         yield _row("precisions", ", ".join(bundle["precisions"]))
         yield _row("files", "complete, SHA-256 as recorded")
+        yield _row("scores", _calibration(bundle["calibrated"]))
     else:
         yield _row("unusable", bundle["detail"])
     for title, key in (("Problems", "problems"), ("To get more", "advice")):
@@ -62,6 +63,15 @@ def describe_report(report: Record) -> Iterator[str]:
         yield f"Matcher() works here: {info['device']}, {info['provider']}, {info['precision']}"
     else:
         yield "Matcher() does not work here"
+
+
+def _calibration(tasks: dict[str, bool]) -> str:
+    """For which tasks the scores were fitted with this backbone."""
+    parts = {True: "calibrated: true for ", False: "calibrated: false for "}
+    names = {known: [task for task, value in tasks.items() if value is known] for known in parts}
+    return "; ".join(
+        text + ", ".join(names[known]) for known, text in parts.items() if names[known]
+    )
 
 
 def _row(name: str, value: str) -> str:

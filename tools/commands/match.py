@@ -21,6 +21,7 @@ from ..console import (
     complain,
     finite,
     json_line,
+    note_scores,
     progress,
     while_read,
 )
@@ -60,6 +61,7 @@ class MatchLine:
     name: str
     matches: list[Match]
     milliseconds: float
+    calibrated: bool
 
     @property
     def found(self) -> bool:
@@ -79,6 +81,7 @@ class MatchLine:
                 }
                 for match in self.matches
             ],
+            "calibrated": self.calibrated,
             "ms": round(self.milliseconds, 1),
         }
 
@@ -172,6 +175,7 @@ def match(
     pictures = plan_pictures(save, files, wanted.files)
     found: list[bool] = []
     with Matcher(model, device=device.value, precision=precision.value) as matcher, while_read():
+        note_scores(matcher.info)
         matcher.set_template(wanted.image, box=wanted.box, mask=wanted.mask)
         with progress() as bar:
             for file, picture in bar.each(list(zip(files, pictures, strict=True)), "matching"):
@@ -225,4 +229,5 @@ def search(
     """Match one image and take the time, reading the file not included."""
     start = time.perf_counter()
     matches = matcher.match(image, top_k=top, min_score=min_score)
-    return MatchLine(name, matches, (time.perf_counter() - start) * 1000.0)
+    spent = (time.perf_counter() - start) * 1000.0
+    return MatchLine(name, matches, spent, matcher.info.calibrated)

@@ -14,7 +14,7 @@ from ...runtime.errors import InputError
 from ...runtime.images import Image
 from ...runtime.track.records import Kind
 from ...runtime.video.video import Video
-from ..console import FOUND, NOT_FOUND, finite, print_line, tell, while_read
+from ..console import FOUND, NOT_FOUND, finite, note_scores, print_line, tell, while_read
 from ..drawing.following import FollowOptions, Summary, follow_video
 from ..drawing.track_outputs import Outputs, Wishes
 from ..drawing.window import Window
@@ -123,6 +123,8 @@ def track(
         window = stack.enter_context(Window(name, "--show")) if show else None
         outputs = stack.enter_context(Outputs(wishes, source, video, window))
         following = stack.enter_context(options.open())
+        note_scores(following.info)
+        outputs.calibrated = following.info.calibrated
         try:
             mark = marking(boxes, name if select else None)
             with while_read() as audience:

@@ -20,6 +20,7 @@ from ..console import (
     complain,
     finite,
     json_line,
+    note_scores,
     progress,
     while_read,
 )
@@ -47,6 +48,7 @@ class VerifyLine:
     reference: str
     verification: Verification
     milliseconds: float
+    calibrated: bool
 
     @property
     def box(self) -> Box | None:
@@ -63,6 +65,7 @@ class VerifyLine:
             "same_place": bool(self.verification.same_place),
             "score": round(float(self.verification.score), 4),
             "box": None if box is None else [round(float(value), 2) for value in box],
+            "calibrated": self.calibrated,
             "ms": round(self.milliseconds, 1),
         }
 
@@ -154,6 +157,7 @@ def verify(
         while_read(),
         progress() as bar,
     ):
+        note_scores(verifier.info)
         for file, drawing in bar.each(list(zip(files, drawings, strict=True)), "verifying"):
             try:
                 image = read_image(file)
@@ -178,4 +182,5 @@ def _ask(
     """Verify one query and take the time, reading the file not included."""
     start = time.perf_counter()
     answer = verifier.verify(image, min_score)
-    return VerifyLine(name, reference, answer, (time.perf_counter() - start) * 1000.0)
+    spent = (time.perf_counter() - start) * 1000.0
+    return VerifyLine(name, reference, answer, spent, verifier.info.calibrated)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from ...runtime import MultiTracker, Tracker
+from ...runtime import MatcherInfo, MultiTracker, Tracker
 from ...runtime.boxes import Box
 from ...runtime.images import Image
 from ...runtime.track.presence import LOST, TRACKING, UNCERTAIN, Track
@@ -43,6 +43,11 @@ class Following:
 
     def __init__(self, tracker: Tracker | MultiTracker) -> None:
         self._tracker = tracker
+
+    @property
+    def info(self) -> MatcherInfo:
+        """What it runs on."""
+        return self._tracker.info
 
     def start(self, image: Image, boxes: Sequence[Box]) -> Tracks:
         """Mark the objects in the first frame."""

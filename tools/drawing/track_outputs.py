@@ -49,6 +49,9 @@ class Wishes:
 class Outputs:
     """Everything that takes results, opened together and completed together.
 
+    Attributes:
+        calibrated: whether the scores to come were fitted for the backbone that they come from.
+
     Raises:
         InputError: a file cannot be written there, is named twice, or is the source itself.
         OSError: a file cannot be written to.
@@ -56,6 +59,7 @@ class Outputs:
 
     def __init__(self, wishes: Wishes, source: str, video: Video, window: Window | None) -> None:
         check_names(wishes.files(), source)
+        self.calibrated = True
         self._window = window
         self._timed = video.live or video.endless
         self._printing = wishes.prints
@@ -76,7 +80,13 @@ class Outputs:
         """Write one frame everywhere; False if the viewer wants to end."""
         for number, track in tracks.items():
             record = TrackRecord(
-                frame.index, frame.time, track.box, track.score, track.state, number
+                frame.index,
+                frame.time,
+                track.box,
+                track.score,
+                track.state,
+                number,
+                self.calibrated,
             )
             for writer in self._records:
                 writer.write(record)

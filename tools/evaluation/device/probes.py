@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ....runtime.bundle.folder import Bundle
+from ....runtime.bundle.recipes import TASKS
 from ....runtime.errors import BundleError, QatmError
 from ....runtime.version import __version__
 from ...console import one_line
@@ -111,19 +112,20 @@ def cuda_driver() -> Record:
 def default_bundle() -> Record:
     """The bundle that ``Matcher()`` loads, and whether its files are what its manifest says."""
     record: Record = {"path": "", "valid": False, "detail": "", "backbone": None, "precisions": []}
+    record["calibrated"] = {}
     try:
         bundle = Bundle.load()
         for precision in bundle.precisions():
             bundle.file("features", precision)
     except BundleError as error:
         return record | {"detail": str(error)}
-    backbone = bundle.spec.backbone
     return {
         "path": str(bundle.path),
         "valid": True,
         "detail": "",
-        "backbone": f"{backbone.name}:{'+'.join(backbone.taps)}",
+        "backbone": bundle.spec.backbone.label,
         "precisions": bundle.precisions(),
+        "calibrated": {task: bundle.spec.calibrated(task) for task in TASKS},
     }
 
 
