@@ -324,8 +324,8 @@ class VerifyRecipe(Record):
         longest: the long side is at most this many times the short one.
         border: pixels of mirrored margin around what is encoded, cut off afterwards.
         seam_aspect: a picture that wraps around is at least this many times wider than high, ...
-        seam_step: ... and its seam is at most this many times rougher than nine in ten of the other
-            columns' steps.
+        seam_step: ... and its seam is at most this many times rougher than ...
+        seam_share: ... this share of the steps between its other columns.
         sure: support from which a query needs not be tried lying on its side or upside down.
         retried: upright candidates that are looked at twice where none is sure.
         looks: the best candidate is looked at this often again, ...
@@ -347,6 +347,7 @@ class VerifyRecipe(Record):
             here ...
         most_span: ... to here.
         max_bent: longest side of a bent picture in working pixels.
+        oversampling: a picture is shrunk to this many times the size in which it is drawn bent.
         network_size: working size of a query for the trained network, that of its training.
         network_cells: most cells of a reference's levels for it: training knows few.
         half_support: support (weighted matches) that scores 0.5; below it lie 99 in 100 pairs of
@@ -370,6 +371,7 @@ class VerifyRecipe(Record):
     border: int = chosen(48, 0, 1024)
     seam_aspect: float = chosen(1.9, 1, 100)
     seam_step: float = chosen(1.5, 0, 100)
+    seam_share: float = chosen(0.9, 0, 1)
     sure: float = chosen(60.0, 0, MANY)
     retried: int = chosen(3, 0, 1000)
     looks: int = chosen(2, 0, 100)
@@ -389,6 +391,7 @@ class VerifyRecipe(Record):
     least_span: float = chosen(40.0, 1, 4096)
     most_span: float = chosen(1400.0, 1, 16_384)
     max_bent: int = bound(1024, 64, 16_384)
+    oversampling: float = chosen(1.5, 0.5, 10)
     network_size: float = chosen(128.0, 32, 4096)
     network_cells: int = chosen(4000, 16, MANY)
     half_support: float = fitted(16.0, 1e-3, MANY)

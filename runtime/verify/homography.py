@@ -8,28 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bundle.recipes import VerifyRecipe
+from ..kinds import Numeric
+
 Array = NDArray[Any]
 
-TRIALS = 1000
-"""Similarities tried, each from two matches."""
+EPSILON: Numeric = 1e-9
+"""Keeps divisions finite."""
 
-MIN_APART = 24.0
-"""Two matches closer than this, in pixels, say nothing about scale and turn."""
-
-SCALES = (0.6, 1.67)
-"""Scales of a similarity that are believed; other ones belong to another working resolution."""
-
-FEWEST = 6
-"""Matches below which nothing is fitted."""
-
-ENOUGH = 16
-"""Inliers from which a homography's two further degrees of freedom are fitted."""
-
-LOOSE = 1.25
-"""Refinement looks this much beyond the tolerance, to pull in what a rough start left out."""
-
-ROUNDS = 6
-SEED = 0
+SINGULAR: Numeric = 1e-12
+SEED: Numeric[int] = 0
 
 
 @dataclass(frozen=True)
@@ -51,11 +39,11 @@ def transform(matrix: Array, points: Array) -> Array:
     """Points ``(K, 2)`` through a 3x3 matrix."""
     raw = points @ matrix[:, :2].T + matrix[:, 2]
     depth = raw[:, 2:]
-    return raw[:, :2] / np.where(np.abs(depth) < 1e-9, 1e-9, depth)  # noqa: PLR2004
+    return raw[:, :2] / np.where(np.abs(depth) < EPSILON, EPSILON, depth)
 
 
 def fit_robustly(
-    first: Array, second: Array, weight: Array, tolerance: float, *, planar: bool = False
+    first: Array, second: Array, weight: Array, recipe: VerifyRecipe, *, planar: bool = False
 ) -> Fit | None:
     """The transform that most of the weight agrees with, or ``None``.
 
@@ -67,54 +55,58 @@ def fit_robustly(
         first: ``(K, 2)`` points.
         second: ``(K, 2)`` points.
         weight: ``(K,)``, at least 0.
-        tolerance: largest error of an inlier, in the second points' unit.
+        recipe: its tolerance is the largest error of an inlier, in the second points' unit.
         planar: fit a homography in the end.
     """
-    if len(first) < FEWEST or not weight.sum() > 0:
+    if len(first) < recipe.fewest or not weight.sum() > 0:
         return None
-    start = _best_similarity(first, second, weight, tolerance)
-    return None if start is None else refine(start, first, second, weight, tolerance, planar=planar)
+    start = _best_similarity(first, second, weight, recipe)
+    return None if start is None else _refine(start, first, second, weight, recipe, planar=planar)
 
 
-def refine(
+def _refine(
     matrix: Array,
     first: Array,
     second: Array,
     weight: Array,
-    tolerance: float,
+    recipe: VerifyRecipe,
     *,
-    planar: bool = False,
+    planar: bool,
 ) -> Fit | None:
     """Improve a rough transform by weighted least squares; ``None`` if too few matches agree."""
-    for step in range(ROUNDS):
+    tolerance, rounds = recipe.tolerance, recipe.rounds
+    for step in range(rounds):
         errors = np.linalg.norm(transform(matrix, first) - second, axis=1)
-        trust = weight * np.maximum(0.0, 1.0 - (errors / (LOOSE * tolerance)) ** 2)
+        trust = weight * np.maximum(0.0, 1.0 - (errors / (recipe.loose * tolerance)) ** 2)
         count = int((trust > 0).sum())
-        if count < FEWEST:
+        if count < recipe.fewest:
             return None
-        bent = planar and step >= ROUNDS // 2 and count >= ENOUGH
+        bent = planar and step >= rounds // 2 and count >= recipe.enough
         matrix = _homography(first, second, trust) if bent else _affine(first, second, trust)
     errors = np.linalg.norm(transform(matrix, first) - second, axis=1)
     support = (weight * np.maximum(0.0, 1.0 - (errors / tolerance) ** 2)).sum()
     return Fit(matrix, float(support), errors < tolerance)
 
 
-def _best_similarity(first: Array, second: Array, weight: Array, tolerance: float) -> Array | None:
+def _best_similarity(
+    first: Array, second: Array, weight: Array, recipe: VerifyRecipe
+) -> Array | None:
     """The similarity with the most support, as a 3x3 matrix."""
     rng = np.random.default_rng(SEED)
     chance = weight / weight.sum()
-    a, b = (rng.choice(len(first), TRIALS, p=chance) for _ in range(2))
+    a, b = (rng.choice(len(first), recipe.trials, p=chance) for _ in range(2))
     # As complex numbers a similarity is z -> turn * z + shift.
     p, q = (points[:, 0] + 1j * points[:, 1] for points in (first, second))
-    apart = np.abs(p[b] - p[a]) > MIN_APART
+    apart = np.abs(p[b] - p[a]) > recipe.apart
     a, b = a[apart], b[apart]
     turn = (q[b] - q[a]) / (p[b] - p[a])
-    believed = (np.abs(turn) > SCALES[0]) & (np.abs(turn) < SCALES[1])
+    scale = np.abs(turn)
+    believed = (scale > recipe.least_scale) & (scale < recipe.most_scale)
     turn, shift = turn[believed], (q[a] - turn * p[a])[believed]
     if not len(turn):
         return None
     errors = np.abs(turn[:, None] * p + shift[:, None] - q)
-    support = np.maximum(0.0, 1.0 - (errors / tolerance) ** 2) @ weight
+    support = np.maximum(0.0, 1.0 - (errors / recipe.tolerance) ** 2) @ weight
     best = int(support.argmax())
     z, t = turn[best], shift[best]
     return np.array([[z.real, -z.imag, t.real], [z.imag, z.real, t.imag], [0.0, 0.0, 1.0]])
@@ -143,14 +135,14 @@ def _homography(first: Array, second: Array, weight: Array) -> Array:
     # The smallest eigenvector of a 9x9 matrix costs less than the system's singular values.
     vector = np.linalg.eigh(system.T @ system)[1][:, 0]
     matrix = np.linalg.inv(other) @ vector.reshape(3, 3) @ own
-    return matrix / matrix[2, 2] if abs(matrix[2, 2]) > 1e-12 else matrix  # noqa: PLR2004
+    return matrix / matrix[2, 2] if abs(matrix[2, 2]) > SINGULAR else matrix
 
 
 def _conditioner(points: Array, weight: Array) -> Array:
     """Moves the points' weighted centre to the origin and their mean distance to about one."""
     share = weight / weight.sum()
     centre = share @ points
-    spread = np.sqrt(share @ np.square(points - centre).sum(1)) + 1e-9
+    spread = np.sqrt(share @ np.square(points - centre).sum(1)) + EPSILON
     return np.array(
         [[1 / spread, 0, -centre[0] / spread], [0, 1 / spread, -centre[1] / spread], [0, 0, 1.0]]
     )

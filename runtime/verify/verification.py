@@ -1,4 +1,4 @@
-"""What a verifier gives back: score, decision, region and quality map."""
+"""``Verification``: what a verifier gives back, drawn in pixels of the reference."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from ..boxes import Box
 from ..match.matches import QualityMap
+from .homography import transform
+from .reference import Reference, ReferenceLevel
+from .views import outline, scaling
 
 Array = NDArray[Any]
 
@@ -58,6 +61,56 @@ def empty_region(height: int, width: int) -> SeenRegion:
     return SeenRegion(Box(0.0, 0.0, 0.0, 0.0), np.zeros((height, width), bool))
 
 
+def quality_in(level: ReferenceLevel, values: Array, reference: Reference) -> QualityMap:
+    """The quality map of a level's cells.
+
+    Args:
+        level: of the reference.
+        values: one for each cell, float32 in [0, 1].
+        reference: all of it.
+    """
+    return QualityMap(values.reshape(level.shape), level.cell, reference.size)
+
+
+def region_under(
+    matrix: Array | None, shape: tuple[int, ...], level: ReferenceLevel, reference: Reference
+) -> SeenRegion:
+    """Where a query's outline falls in the reference.
+
+    Args:
+        matrix: ``(3, 3)`` from pixels of the query to working pixels of the level; ``None`` where
+            it falls nowhere.
+        shape: height and width of the query.
+        level: of the reference.
+        reference: all of it.
+    """
+    width, height = reference.size
+    if matrix is None:
+        return empty_region(height, width)
+    points = transform(matrix, outline(shape[1], shape[0]))
+    placed = transform(np.linalg.inv(scaling(*level.scale)), points)
+    return region_of(placed, height, width, wraps=reference.wraps)
+
+
+def likely_region(odds: Array, level: ReferenceLevel, reference: Reference) -> SeenRegion:
+    """The largest piece of a reference that more likely than not shows what the query shows.
+
+    Args:
+        odds: ``(h, w)`` log odds of each cell of the level.
+        level: of the reference.
+        reference: all of it.
+    """
+    width, height = reference.size
+    rows, columns = level.shape
+    size = columns * level.stride, rows * level.stride
+    values = np.asarray(odds, np.float32)
+    working = cv2.resize(values, size, interpolation=cv2.INTER_LINEAR)
+    high = max(1, round(height * level.scale[1]))
+    working = working[:high, : level.width]
+    full = cv2.resize(working, (width, height), interpolation=cv2.INTER_LINEAR)
+    return largest_piece(np.asarray(full) > 0, wraps=reference.wraps)
+
+
 def region_of(points: Array, height: int, width: int, *, wraps: bool) -> SeenRegion:
     """The region inside an outline.
 
@@ -86,6 +139,22 @@ def region_of(points: Array, height: int, width: int, *, wraps: bool) -> SeenReg
     if box.w >= width:
         box = Box(0.0, box.y, float(width), box.h)
     return SeenRegion(box, mask)
+
+
+def largest_piece(mask: Array, *, wraps: bool) -> SeenRegion:
+    """The largest connected piece of a mask ``(H, W)`` bool, and the box around it."""
+    height, width = mask.shape
+    unrolled = np.concatenate([mask, mask], 1) if wraps else mask
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(unrolled.astype(np.uint8))
+    if len(stats) == 1:
+        return empty_region(height, width)
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    piece = labels == largest
+    x, y, w, h = (float(value) for value in stats[largest, :4])
+    if wraps:
+        piece = piece[:, :width] | piece[:, width:]
+        x, w = (0.0, float(width)) if w >= width else (x % width, w)
+    return SeenRegion(Box(x, y, w, h), piece)
 
 
 def _fill(points: Array, height: int, width: int) -> Array:

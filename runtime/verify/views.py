@@ -8,22 +8,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bundle.recipes import VerifyRecipe
 from ..images import Image, resize_to
+from ..kinds import Numeric
 from .homography import transform
 
 Array = NDArray[Any]
 
-SIDE_POINTS = 16
+SIDE_POINTS: Numeric[int] = 16
 """Points on each side of an outline."""
-
-MAX_STRETCH = 6.0
-"""A view of a place is not stretched more than this in one direction against the other."""
-
-SPANS = (40.0, 1400.0)
-"""Root of the area, in working pixels, that a picture may cover in another."""
-
-MAX_BENT = 1024
-"""Longest side of a bent picture in working pixels."""
 
 
 class Bent(NamedTuple):
@@ -63,13 +56,14 @@ def outline(width: float, height: float) -> Array:
     return np.concatenate(sides)
 
 
-def plausible(matrix: Array, width: float, height: float) -> bool:
+def plausible(matrix: Array, width: float, height: float, recipe: VerifyRecipe) -> bool:
     """Whether a transform shows a picture as a camera could: not mirrored, folded or stretched.
 
     Args:
         matrix: ``(3, 3)`` from pixels of the picture to working pixels of the other.
         width: of the picture.
         height: of the picture.
+        recipe: says what is believed.
     """
     points = outline(width, height)
     depth = points @ matrix[2, :2] + matrix[2, 2]
@@ -78,30 +72,32 @@ def plausible(matrix: Array, width: float, height: float) -> bool:
     placed = transform(matrix, points)
     x, y = placed[:, 0], placed[:, 1]
     area = 0.5 * float(x @ np.roll(y, -1) - y @ np.roll(x, -1))
-    if not SPANS[0] ** 2 < area < SPANS[1] ** 2:
+    if not recipe.least_span**2 < area < recipe.most_span**2:
         return False
     corners = placed[::SIDE_POINTS]
     sides = np.linalg.norm(corners - np.roll(corners, -1, 0), axis=1)
     across, along = (sides[0] + sides[2]) / width, (sides[1] + sides[3]) / height
-    return bool(max(across, along) < MAX_STRETCH * min(across, along))
+    return bool(max(across, along) < recipe.most_stretch * min(across, along))
 
 
-def bend(picture: Image, matrix: Array) -> Bent:
-    """Draw a picture as another one shows it, cut to :data:`MAX_BENT` around its middle.
+def bend(picture: Image, matrix: Array, recipe: VerifyRecipe) -> Bent:
+    """Draw a picture as another one shows it, cut around its middle to what is affordable.
 
     Args:
         picture: ``(H, W, 3)`` uint8 BGR.
         matrix: ``(3, 3)`` from its pixels to those of the other; :func:`plausible`.
+        recipe: says how large the drawing may be.
     """
+    most = recipe.max_bent
     height, width = picture.shape[:2]
     placed = transform(matrix, outline(width, height))
     low, high = np.floor(placed.min(0)), np.ceil(placed.max(0))
     middle = (low + high) / 2
-    low = np.maximum(low, np.floor(middle - MAX_BENT / 2))
-    columns, rows = np.minimum(high - low, MAX_BENT).astype(int)
+    low = np.maximum(low, np.floor(middle - most / 2))
+    columns, rows = np.minimum(high - low, most).astype(int)
     # Shrunk with averages first, because drawing samples single pixels.
     spread = np.sqrt(np.prod(placed.max(0) - placed.min(0)) / (width * height))
-    factor = min(1.0, 1.5 * float(spread))
+    factor = min(1.0, recipe.oversampling * float(spread))
     small_size = max(1, round(width * factor)), max(1, round(height * factor))
     small = resize_to(picture, *small_size)
     own = np.linalg.inv(scaling(small_size[0] / width, small_size[1] / height))

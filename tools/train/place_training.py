@@ -15,7 +15,7 @@ from ...model.verification_net import VerificationNet
 from ...runtime.bundle.folder import Bundle
 from ...runtime.patches.encoder import Encoder
 from ...runtime.session import Session
-from ...runtime.verify.reference import encode_padded
+from ...runtime.verify.reference import PlaceEncoder
 from .loop import seeded, shared_config
 from .pictures import TrainingImages
 from .place_scenes import Photos, SceneSizes, make_scenes
@@ -78,7 +78,9 @@ class PlacesTask:
         self._sizes = tuple(sizes)
         bundle = Bundle.load()
         # The features are the runtime's own: those the network will be given.
-        self._encoder = Encoder(Session(bundle, "cpu", precision="fp32", threads=threads))
+        encoder = Encoder(Session(bundle, "cpu", precision="fp32", threads=threads))
+        self._encoder = PlaceEncoder(encoder, bundle.spec.recipes.verify)
+        self._stride = encoder.coarse_stride
         self.network: nn.Module = seeded(lambda: VerificationNet(matching), seed).to(device)
         self.config: Mapping[str, Any] = {
             **shared_config(matching, bundle, images),
@@ -90,12 +92,9 @@ class PlacesTask:
         """Every pair of ``size`` references and the queries for each of them."""
         sizes = self._sizes[int(rng.integers(len(self._sizes)))]
         scenes = make_scenes(self._photos, rng, sizes, size, QUERIES)
-        queries = [encode_padded(query.image, self._encoder) for query in scenes.queries]
-        references = [
-            encode_padded(reference.image, self._encoder, wraps=True)
-            for reference in scenes.references
-        ]
-        regions = cell_shares(scenes.regions, self._encoder.coarse_stride)
+        queries = [self._encoder.padded(query.image) for query in scenes.queries]
+        references = [self._encoder.padded(one.image, wraps=True) for one in scenes.references]
+        regions = cell_shares(scenes.regions, self._stride)
         arrays = (
             *(np.stack(queries), np.stack(references), regions.reshape(-1, *regions.shape[2:])),
             *(scenes.same.ravel(), scenes.counts.ravel()),

@@ -16,7 +16,8 @@ from qatm.export.networks import TrainedNetwork, load_network
 from qatm.model.verification_net import VerificationNet
 from qatm.runtime import Box, BundleError, InputError, Session, Verifier
 from qatm.runtime.bundle.folder import Bundle, default_align_path, default_bundle_path
-from qatm.runtime.verify.place_network import compare_with, largest_piece
+from qatm.runtime.verify.place_network import compare_with
+from qatm.runtime.verify.verification import largest_piece
 from qatm.tools.train.checkpoints import write_checkpoint
 
 

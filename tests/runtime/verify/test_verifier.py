@@ -16,6 +16,7 @@ from qatm.runtime.verify.reference import wraps_around
 from qatm.runtime.verify.verification import region_of
 from qatm.runtime.verify.views import bend, plausible, quarter_turns, scaling
 
+RECIPE = VerifyRecipe()
 SIZE = (320, 240)
 CORNERS = np.array([[0, 0], [319, 0], [319, 239], [0, 239]], np.float32)
 SLANTED = np.array([[95, 47], [210, 35], [200, 145], [85, 122]], np.float32)
@@ -176,10 +177,10 @@ def test_a_query_away_from_the_seam_keeps_its_place(turn: tuple[Verifier, np.nda
 def test_wrapping_is_seen_from_the_edges(photographs: dict[str, np.ndarray]) -> None:
     picture = full_turn()
 
-    assert wraps_around(picture)
-    assert not wraps_around(np.ascontiguousarray(picture[:, :480]))
-    assert not wraps_around(photographs["coffee"])
-    assert not wraps_around(np.zeros((100, 400, 3), np.uint8))
+    assert wraps_around(picture, RECIPE)
+    assert not wraps_around(np.ascontiguousarray(picture[:, :480]), RECIPE)
+    assert not wraps_around(photographs["coffee"], RECIPE)
+    assert not wraps_around(np.zeros((100, 400, 3), np.uint8), RECIPE)
 
 
 def check_refused(result: Verification, shape: tuple[int, ...]) -> None:
@@ -290,7 +291,7 @@ def test_robust_fit_recovers_a_homography_among_wrong_matches() -> None:
     second = transform(matrix, first)
     second[60:] = rng.uniform(0, 300, (60, 2))
 
-    fit = fit_robustly(first, second, np.ones(120), 8.0, planar=True)
+    fit = fit_robustly(first, second, np.ones(120), VerifyRecipe(tolerance=8), planar=True)
 
     assert fit is not None
     grid = rng.uniform(0, 250, (50, 2))
@@ -301,18 +302,19 @@ def test_robust_fit_recovers_a_homography_among_wrong_matches() -> None:
 
 def test_robust_fit_gives_up_on_too_few_matches() -> None:
     points = np.random.default_rng(0).uniform(0, 250, (5, 2))
-    assert fit_robustly(points, points, np.ones(5), 8.0) is None
-    assert fit_robustly(np.repeat(points, 4, 0), np.repeat(points, 4, 0), np.zeros(20), 8.0) is None
+    assert fit_robustly(points, points, np.ones(5), RECIPE) is None
+    many = np.repeat(points, 4, 0)
+    assert fit_robustly(many, many, np.zeros(20), RECIPE) is None
 
 
 def test_wild_transforms_are_not_plausible() -> None:
-    assert plausible(np.eye(3), 200, 150)
-    assert not plausible(np.diag([-1.0, 1, 1]), 200, 150)
-    assert not plausible(np.diag([8.0, 0.9, 1]), 200, 150)
-    assert not plausible(np.diag([0.05, 0.05, 1]), 200, 150)
+    assert plausible(np.eye(3), 200, 150, RECIPE)
+    assert not plausible(np.diag([-1.0, 1, 1]), 200, 150, RECIPE)
+    assert not plausible(np.diag([8.0, 0.9, 1]), 200, 150, RECIPE)
+    assert not plausible(np.diag([0.05, 0.05, 1]), 200, 150, RECIPE)
     folded = np.array([[1.0, 0, 0], [0, 1, 0], [-0.01, 0, 1]])
-    assert not plausible(folded, 200, 150)
-    assert not plausible(np.full((3, 3), np.nan), 200, 150)
+    assert not plausible(folded, 200, 150, RECIPE)
+    assert not plausible(np.full((3, 3), np.nan), 200, 150, RECIPE)
 
 
 def test_region_across_the_seam() -> None:
@@ -348,7 +350,7 @@ def test_bent_picture_shows_the_same_pixels(photographs: dict[str, np.ndarray]) 
     picture = photographs["coffee"]
     matrix = scaling(0.5, 0.5) @ np.array([[1.0, 0, 40], [0, 1, -60], [0, 0, 1]])
 
-    bent = bend(picture, matrix)
+    bent = bend(picture, matrix, RECIPE)
 
     size = bent.shown.shape[::-1]
     # The corner of a pixel-exact drawing with the offset taken off, from the full picture.
@@ -362,7 +364,7 @@ def test_bent_picture_shows_the_same_pixels(photographs: dict[str, np.ndarray]) 
 
 
 def test_score_grows_with_support() -> None:
-    scores = [VerifyRecipe().score(support) for support in (0.0, 1e-9, 8.0, 16.0, 32.0, 1e9)]
+    scores = [RECIPE.score(support) for support in (0.0, 1e-9, 8.0, 16.0, 32.0, 1e9)]
     assert scores == sorted(scores)
     assert scores[0] == 0.0
     assert scores[3] == pytest.approx(0.5)

@@ -11,19 +11,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ....runtime.bundle.recipes import VerifyRecipe
 from ....runtime.images import Image
 from ....runtime.patches.encoder import Encoder
 from ....runtime.session import Session
 from ....runtime.verify.homography import transform
-from ....runtime.verify.place_network import (
-    FEW_CELLS,
-    Compare,
-    compare_with,
-    look,
-    region_of_sight,
-)
-from ....runtime.verify.reference import encode_levels
-from ....runtime.verify.verification import region_of
+from ....runtime.verify.place_network import Compare, compare_with, look
+from ....runtime.verify.reference import PlaceEncoder
+from ....runtime.verify.verification import likely_region, region_of
 from ....runtime.verify.verifier import Verifier
 from ....runtime.verify.views import outline, plausible
 
@@ -43,6 +38,9 @@ RATIO = 0.8
 ERROR = 3.0
 ENOUGH = 15
 """Inliers from which classic methods call it the same place."""
+
+BELIEVED = VerifyRecipe()
+"""Says which transforms classic methods believe: the same as ours."""
 
 
 class PlaceAnswer(NamedTuple):
@@ -92,9 +90,10 @@ class NetworkMethod:
         self, reference: Image, options: PlaceMethodOptions, checkpoint: Path | None
     ) -> None:
         session = Session(options.bundle, options.device, threads=options.threads)
-        self._encoder = Encoder(session)
-        self._levels = encode_levels(reference, self._encoder, wraps=False, most=FEW_CELLS)
-        self._size = reference.shape[1], reference.shape[0]
+        recipe = session.bundle.spec.recipes.verify
+        self._encoder = PlaceEncoder(Encoder(session), recipe)
+        most = recipe.network_cells
+        self._reference = self._encoder.reference(reference, wraps=False, most=most)
         if checkpoint is None:
             self._compare = compare_with(session.network("verify"))
         else:
@@ -102,9 +101,8 @@ class NetworkMethod:
 
     def __call__(self, query: Image) -> PlaceAnswer:
         """Verify one query."""
-        sight = look(query, self._levels, self._encoder, self._compare)
-        stride = self._encoder.coarse_stride
-        region = region_of_sight(sight, *self._size, stride, wraps=False)
+        sight = look(query, self._reference, self._encoder, self._compare)
+        region = likely_region(sight.region, sight.level, self._reference)
         return PlaceAnswer(sight.decision, sight.decision >= 0, region.mask)
 
 
@@ -136,9 +134,9 @@ class KeyPointMethod:
             return nothing
         count = int(inliers.sum())
         height, width = query.shape[:2]
-        scale = 256.0 / np.sqrt(height * width)
+        scale = BELIEVED.query_size / np.sqrt(height * width)
         shrink = np.diag([scale, scale, 1.0])
-        if not plausible(shrink @ matrix, width, height):
+        if not plausible(shrink @ matrix, width, height, BELIEVED):
             return PlaceAnswer(float(count), False, nothing.mask)
         placed = transform(matrix, outline(width, height))
         region = region_of(placed, *self._shape, wraps=False)
