@@ -5,7 +5,7 @@ vote over scales and shifts gives a few starts. From each, the map is refined by
 squares in which a match counts by its score and by a Gaussian of its distance, narrower from round
 to round, so that far matches help first and only near ones decide. Nothing is random.
 
-Coordinates are fractions of an image's width and height; maps are ``(2, 3)``, ``y = A [x, 1]``.
+Coordinates and maps are in fractions of the pictures' sides, as in :mod:`.maps`.
 """
 
 from __future__ import annotations
@@ -17,31 +17,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bundle.recipes import AlignRecipe
+from ..kinds import Numeric
+from .maps import IDENTITY, invert, transform
+
 Array = NDArray[Any]
 
-SCALES = (0.5, 0.63, 0.8, 1.0, 1.25, 1.6, 2.0)
-"""Scales of width and height that are voted for."""
-
-MAX_STRETCH = 1.7
-"""Width and height are never voted to be scaled by more different factors than this."""
-
-BINS = 24
-"""Bins of the vote across an image's width and height."""
-
-STARTS = 3
-"""Winners of the vote that are refined."""
-
-WIDTHS = (0.3, 0.2, 0.15, 0.1, 0.08, 0.06, 0.06)
-"""Standard deviation of the distances believed in each round, in fractions of an image."""
-
-NEAR_WIDTHS = (0.12, 0.1, 0.08, 0.06, 0.06)
-"""The same where the start is nearly right."""
-
-IDENTITY = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
-
-STD_EPSILON = 1e-6
-NORM_EPSILON = 1e-3
-RIDGE = 1e-9
+STD_EPSILON: Numeric = 1e-6
+NORM_EPSILON: Numeric = 1e-3
+RIDGE: Numeric = 1e-9
+"""Keeps systems of equations solvable, relative to their size."""
 
 
 @dataclass(frozen=True)
@@ -95,33 +80,27 @@ def cosine_scores(source: Array, target: Array) -> PairScores:
     return PairScores(values, _centres(source), _centres(target))
 
 
-def fit_affine(pairs: PairScores, start: Array | None = None) -> AffineFit:
-    """The affine map along which the cells match best.
+def inside(pairs: PairScores, matrix: Array) -> PairScores:
+    """The pairs whose bent cell shows the source and not its repeated border.
 
     Args:
-        pairs: scores of all pairs of cells.
-        start: refine this map ``(2, 3)``, which is nearly right; ``None`` votes for starts.
+        pairs: scores of the source's cells after it was bent by the map.
+        matrix: the map ``(2, 3)``.
     """
-    if start is not None:
-        return _refine(pairs, start, NEAR_WIDTHS)
-    fits = [_refine(pairs, matrix, WIDTHS) for matrix in _vote(pairs)]
+    at = transform(invert(matrix), pairs.source)
+    seen = np.all((at >= 0) & (at <= 1), axis=1)
+    return PairScores(pairs.values * seen[:, None], pairs.source, pairs.target)
+
+
+def fit_affine(pairs: PairScores, recipe: AlignRecipe) -> AffineFit:
+    """The affine map along which the cells match best."""
+    fits = [_refine(pairs, matrix, recipe.widths) for matrix in _vote(pairs, recipe)]
     return max(fits, key=lambda fit: fit.support)
 
 
-def transform(matrix: Array, points: Array) -> Array:
-    """Points ``(N, 2)`` under a map ``(2, 3)``."""
-    return points @ matrix[:, :2].T + matrix[:, 2]
-
-
-def compose(first: Array, then: Array) -> Array:
-    """The map that applies ``first`` and then ``then``, all ``(2, 3)``."""
-    return np.c_[then[:, :2] @ first[:, :2], then[:, :2] @ first[:, 2] + then[:, 2]]
-
-
-def invert(matrix: Array) -> Array:
-    """The inverse of a map ``(2, 3)``."""
-    inverse = np.linalg.inv(matrix[:, :2])
-    return np.c_[inverse, -inverse @ matrix[:, 2]]
+def fit_rest(pairs: PairScores, recipe: AlignRecipe) -> AffineFit:
+    """What is left to map, where the cells nearly lie on each other already."""
+    return _refine(pairs, IDENTITY, recipe.near_widths)
 
 
 def match_weights(pairs: PairScores, mapped: Array, width: float) -> Array:
@@ -130,8 +109,8 @@ def match_weights(pairs: PairScores, mapped: Array, width: float) -> Array:
     return pairs.values * np.exp(distance / (-2 * width * width))
 
 
-def measure(pairs: PairScores, matrix: Array, width: float = NEAR_WIDTHS[-1]) -> AffineFit:
-    """How well a map ``(2, 3)`` that is already known fits."""
+def measure(pairs: PairScores, matrix: Array, width: float) -> AffineFit:
+    """How well a map ``(2, 3)`` that is already known fits, at a width of what is believed."""
     weights = match_weights(pairs, transform(matrix, pairs.source), width)
     return AffineFit(matrix, _support(weights))
 
@@ -160,29 +139,28 @@ def _standardise(rows: Array, cells: Array) -> tuple[Array, Array]:
     return both[: len(rows)], both[len(rows) :]
 
 
-def _vote(pairs: PairScores) -> list[Array]:
+def _vote(pairs: PairScores, recipe: AlignRecipe) -> list[Array]:
     """Axis-parallel maps with the most votes, best first."""
-    pairs_of_scales = [
-        (sx, sy) for sx in SCALES for sy in SCALES if 1 / MAX_STRETCH < sx / sy < MAX_STRETCH
-    ]
-    votes = [_vote_shift(pairs, np.array(scale)) for scale in pairs_of_scales]
+    most = recipe.vote_stretch
+    scales = [(x, y) for x in recipe.scales for y in recipe.scales if 1 / most < x / y < most]
+    votes = [_vote_shift(pairs, np.array(scale), recipe.bins) for scale in scales]
     votes.sort(key=lambda vote: -vote[0])
-    return [matrix for _, matrix in votes[:STARTS]]
+    return [matrix for _, matrix in votes[: recipe.starts]]
 
 
-def _vote_shift(pairs: PairScores, scale: Array) -> tuple[float, Array]:
+def _vote_shift(pairs: PairScores, scale: Array, count: int) -> tuple[float, Array]:
     """Votes for the best place of the source's centre in the target, at one scale."""
     centred = scale * (pairs.source - 0.5)
     bins = [
-        np.floor((pairs.target[None, :, k] - centred[:, k, None]) * BINS).astype(np.int64)
+        np.floor((pairs.target[None, :, k] - centred[:, k, None]) * count).astype(np.int64)
         for k in (0, 1)
     ]
-    inside = (bins[0] >= 0) & (bins[0] < BINS) & (bins[1] >= 0) & (bins[1] < BINS)
-    index = (bins[1] * BINS + bins[0])[inside]
-    counts = np.bincount(index, pairs.values[inside], BINS * BINS).reshape(BINS, BINS)
+    within = (bins[0] >= 0) & (bins[0] < count) & (bins[1] >= 0) & (bins[1] < count)
+    index = (bins[1] * count + bins[0])[within]
+    counts = np.bincount(index, pairs.values[within], count * count).reshape(count, count)
     counts = cv2.GaussianBlur(counts, (0, 0), 1.0)
-    y, x = divmod(int(counts.argmax()), BINS)
-    centre = np.array([x + 0.5, y + 0.5]) / BINS
+    y, x = divmod(int(counts.argmax()), count)
+    centre = np.array([x + 0.5, y + 0.5]) / count
     return float(counts.max()), np.c_[np.diag(scale), centre - 0.5 * scale]
 
 

@@ -9,27 +9,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backends.graph import Graph
+from ..bundle.recipes import AlignRecipe
 from ..images import Image, resize_to
-from .affine import IDENTITY, AffineFit, measure, pair_scores
-from .maps import believable
+from ..kinds import Numeric
+from .affine import AffineFit, measure, pair_scores
+from .maps import IDENTITY, believable
 from .thin_plate import grid_points
 
 Array = NDArray[Any]
 
-SIDE = 256
-"""Working width and height of every picture: the network's grid has 16 by 16 cells."""
-
-CELLS = 16
-CONTROL = 4
-"""Control points of the network's spline along each side."""
+SIDE: Numeric[int] = 256
+CELLS: Numeric[int] = 16
+CONTROL: Numeric[int] = 4
+"""How the network is built: working width and height of every picture, cells of its grid and
+control points of its spline along each side."""
 
 
 def fit_by_network(
     network: Graph,
-    encode: Callable[[Image], Array],
+    encode: Callable[[Image, int], Array],
     source: Image,
     target: Image,
     alpha: float,
+    recipe: AlignRecipe,
 ) -> tuple[AffineFit, tuple[Array, Array] | None]:
     """Affine map, and control points before and after a spline, in fractions of the pictures.
 
@@ -38,18 +40,20 @@ def fit_by_network(
 
     Args:
         network: of the task ``align``.
-        encode: working picture ``(256, 256, 3)`` to features ``(C, 16, 16)``.
+        encode: working picture ``(256, 256, 3)``, and pixels per cell, to features ``(C, 16, 16)``.
         source: ``(H, W, 3)`` uint8 BGR.
         target: the same of another size.
         alpha: factor on the cosine similarity, for the judgement.
+        recipe: says what is believed.
     """
     pictures = [resize_to(picture, SIDE, SIDE) for picture in (source, target)]
-    cells = [encode(picture) for picture in pictures]
+    cells = [encode(picture, SIDE // CELLS) for picture in pictures]
     inputs = {"source": cells[0], "target": cells[1], "usable": np.ones((CELLS, CELLS))}
     arrays = {k: np.ascontiguousarray(v, np.float32)[None] for k, v in inputs.items()}
     affine, placed = network.run(arrays)
     matrix = affine[0].astype(np.float64)
-    if not believable(matrix):
+    if not believable(matrix, recipe):
         return AffineFit(IDENTITY, 0.0), None
     control = grid_points(CONTROL, CONTROL), placed[0].astype(np.float64)
-    return measure(pair_scores(cells[0], cells[1], alpha), matrix), control
+    pairs = pair_scores(cells[0], cells[1], alpha)
+    return measure(pairs, matrix, recipe.near_widths[-1]), control

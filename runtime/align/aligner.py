@@ -12,38 +12,13 @@ from ..bundle.folder import default_align_path
 from ..errors import ImageError, InputError
 from ..images import Image, as_bgr, is_flat, resize_to
 from ..session import Session, SessionTask, Source
-from .affine import (
-    IDENTITY,
-    AffineFit,
-    PairScores,
-    compose,
-    cosine_scores,
-    fit_affine,
-    invert,
-    pair_scores,
-    transform,
-)
+from .affine import AffineFit, PairScores, cosine_scores, fit_affine, fit_rest, inside, pair_scores
 from .align_network import fit_by_network
-from .alignment import Alignment
-from .maps import believable, bent, in_pixels, inside
+from .alignment import Alignment, Parameters
+from .maps import IDENTITY, believable, bent, compose, invert, transform
 from .spline import bend
 
 Array = NDArray[Any]
-
-SIDE = 256
-"""Root of the number of working pixels: the grid has about 16 by 16 cells."""
-
-STEP = 32
-"""Working sides are multiples of this, so that the deepest layer's cells are whole."""
-
-SIDES = (96, 704)
-"""Shortest and longest working side: pictures that are very long are squeezed."""
-
-CELL = 16
-"""Working pixels per cell of the grid."""
-
-SMALLEST = 16
-"""Pixels below which a picture has no grid to speak of."""
 
 MATCHING = ("qatm", "cosine")
 
@@ -126,7 +101,7 @@ class Aligner(SessionTask):
             ImageError: not a usable image, or one with a side below 16 pixels.
         """
         self._check_open()
-        pictures = [_checked(source, "source"), _checked(target, "target")]
+        pictures = [self._checked(source, "source"), self._checked(target, "target")]
         sizes = [(picture.shape[1], picture.shape[0]) for picture in pictures]
         matrix, control, score = IDENTITY, None, 0.0
         if not any(is_flat(picture) for picture in pictures):
@@ -137,7 +112,7 @@ class Aligner(SessionTask):
             else:
                 control = None
         return Alignment(
-            in_pixels(matrix, control, *sizes),
+            Parameters.from_fractions(matrix, control, *sizes),
             score,
             score >= self._recipe.threshold,
             sizes[0],
@@ -149,20 +124,22 @@ class Aligner(SessionTask):
 
     def _fit(self, source: Image, target: Image) -> tuple[AffineFit, tuple[Array, Array] | None]:
         """Affine map, and control points before and after a spline, in fractions of the images."""
+        recipe = self._recipe
         if self._network is not None:
-            return fit_by_network(self._network, self._encode, source, target, self._alpha)
-        pictures = [resize_to(picture, *_working(picture)) for picture in (source, target)]
-        cells = [self._encode(picture) for picture in pictures]
-        first = fit_affine(self._compare(cells[0], cells[1]))
-        if not believable(first.matrix):
+            return fit_by_network(self._network, self._encode, source, target, self._alpha, recipe)
+        pictures = [resize_to(picture, *self._working(picture)) for picture in (source, target)]
+        cells = [self._encode(picture, recipe.cell) for picture in pictures]
+        first = fit_affine(self._compare(cells[0], cells[1]), recipe)
+        if not believable(first.matrix, recipe):
             return AffineFit(IDENTITY, 0.0), None
-        nearer = self._encode(bent(source, first.matrix, pictures[1]))
+        nearer = self._encode(bent(source, first.matrix, pictures[1]), recipe.cell)
         pairs = self._compare(nearer, cells[1])
-        rest = fit_affine(inside(pairs, first.matrix), IDENTITY)
+        rest = fit_rest(inside(pairs, first.matrix), recipe)
         matrix = compose(first.matrix, rest.matrix)
-        if not believable(matrix) or rest.support < first.support / 2:
+        agrees = rest.support >= recipe.rest_share * first.support
+        if not (agrees and believable(matrix, recipe)):
             return first, None
-        control = bend(pairs, rest.matrix)
+        control = bend(pairs, rest.matrix, recipe)
         start = transform(invert(first.matrix), control[0])
         return AffineFit(matrix, max(first.support, rest.support)), (start, control[1])
 
@@ -171,31 +148,34 @@ class Aligner(SessionTask):
             return cosine_scores(source, target)
         return pair_scores(source, target, self._alpha)
 
-    def _encode(self, working: Image) -> Array:
-        """Features ``(C, h, w)`` with a cell every 16 pixels."""
+    def _encode(self, working: Image, cell: int) -> Array:
+        """Features ``(C, h, w)`` with a cell every so many pixels."""
         fine, coarse = self.session.features(working)
         stride = self.bundle.spec.backbone.stride
-        cells, step = (fine, stride) if stride >= CELL else (coarse, 2 * stride)
-        return _pooled(cells, max(1, CELL // step))
+        cells, step = (fine, stride) if stride >= cell else (coarse, 2 * stride)
+        return _pooled(cells, max(1, cell // step))
 
+    def _working(self, image: Image) -> tuple[int, int]:
+        """Working width and height: the area is the same for all pictures."""
+        recipe, (height, width) = self._recipe, image.shape[:2]
+        scale, step = recipe.side / math.sqrt(height * width), recipe.side_step
+        sides = [round(side * scale / step) * step for side in (width, height)]
+        across, down = (min(max(side, recipe.shortest), recipe.longest) for side in sides)
+        return across, down
 
-def _checked(picture: Any, name: str) -> Image:
-    image = as_bgr(picture, name)
-    if min(image.shape[:2]) < SMALLEST:
-        raise ImageError(
-            f"{name} is {image.shape[1]}x{image.shape[0]} px; alignment needs sides of at least "
-            f"{SMALLEST} px: give a larger picture"
-        )
-    return image
+    def _checked(self, picture: Any, name: str) -> Image:
+        """A picture as BGR.
 
-
-def _working(image: Image) -> tuple[int, int]:
-    """Working width and height: the area is the same for all pictures."""
-    height, width = image.shape[:2]
-    scale = SIDE / math.sqrt(height * width)
-    low, high = SIDES
-    sides = [round(side * scale / STEP) * STEP for side in (width, height)]
-    return min(max(sides[0], low), high), min(max(sides[1], low), high)
+        Raises:
+            ImageError: not a usable image, or too small.
+        """
+        image, least = as_bgr(picture, name), self._recipe.smallest
+        if min(image.shape[:2]) < least:
+            raise ImageError(
+                f"{name} is {image.shape[1]}x{image.shape[0]} px; alignment needs sides of at "
+                f"least {least} px: give a larger picture"
+            )
+        return image
 
 
 def _pooled(features: Array, factor: int) -> Array:

@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..images import Image, as_bgr
+from ..kinds import Numeric
+from .maps import pixel_matrix, to_pixels
 from .thin_plate import ThinPlate, fit_thin_plate
 
 Array = NDArray[Any]
 
-EXACT = 1e-9
+EXACT: Numeric = 1e-9
 """Smoothness at which a spline goes through its control points."""
 
-WARP_STEP = 8
+WARP_STEP: Numeric[int] = 8
 """The backward map is computed at every so many pixels and interpolated between."""
 
 
@@ -35,6 +37,27 @@ class Parameters:
     affine: Array
     control_source: Array
     control_target: Array
+
+    @classmethod
+    def from_fractions(
+        cls,
+        matrix: Array,
+        control: tuple[Array, Array] | None,
+        source: tuple[int, int],
+        target: tuple[int, int],
+    ) -> Parameters:
+        """The numbers of a transform that is known in fractions of the pictures' sides.
+
+        Args:
+            matrix: ``(2, 3)`` affine map.
+            control: ``(K, 2)`` control points of the source, and where they go in the target.
+            source: width and height of the source in pixels.
+            target: the same of the target.
+        """
+        affine = pixel_matrix(matrix, source, target)
+        if control is None:
+            return cls(affine, np.empty((0, 2)), np.empty((0, 2)))
+        return cls(affine, to_pixels(control[0], source), to_pixels(control[1], target))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,8 @@
-"""Maps between two pictures in fractions of their sides: belief in them, pictures bent by them."""
+"""Affine maps between two pictures, in fractions of their sides.
+
+A map is ``(2, 3)``, ``y = A [x, 1]``; ``(0, 0)`` is a picture's top left corner and ``(1, 1)`` its
+bottom right one.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,39 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bundle.recipes import AlignRecipe
 from ..images import Image, resize_to
-from .affine import PairScores, invert, transform
-from .alignment import Parameters
 
 Array = NDArray[Any]
 
-SINGULAR = (0.2, 5.0)
-"""Stretches of the affine map, relative to the pictures' sizes, that are believed."""
+IDENTITY = np.eye(2, 3)
+
+
+def transform(matrix: Array, points: Array) -> Array:
+    """Points ``(N, 2)`` under a map."""
+    return points @ matrix[:, :2].T + matrix[:, 2]
+
+
+def compose(first: Array, then: Array) -> Array:
+    """The map that applies ``first`` and then ``then``."""
+    return np.c_[then[:, :2] @ first[:, :2], then[:, :2] @ first[:, 2] + then[:, 2]]
+
+
+def invert(matrix: Array) -> Array:
+    """The inverse of a map."""
+    inverse = np.linalg.inv(matrix[:, :2])
+    return np.c_[inverse, -inverse @ matrix[:, 2]]
+
+
+def believable(matrix: Array, recipe: AlignRecipe) -> bool:
+    """Whether a map is no collapse, no explosion and no mirror image, and its centre stays."""
+    if not np.isfinite(matrix).all() or np.linalg.det(matrix[:, :2]) <= 0:
+        return False
+    largest, smallest = np.linalg.svd(matrix[:, :2])[1]
+    centre = matrix @ np.array([0.5, 0.5, 1.0])
+    if not (recipe.least_stretch <= smallest and largest <= recipe.most_stretch):
+        return False
+    return bool(np.abs(centre - 0.5).max() <= 1)
 
 
 def bent(source: Image, matrix: Array, target: Image) -> Image:
@@ -33,45 +62,14 @@ def bent(source: Image, matrix: Array, target: Image) -> Image:
     return np.asarray(warped, np.uint8)
 
 
-def inside(pairs: PairScores, matrix: Array) -> PairScores:
-    """The pairs whose bent cell shows the source and not its repeated border."""
-    at = transform(invert(matrix), pairs.source)
-    seen = np.all((at >= 0) & (at <= 1), axis=1)
-    return PairScores(pairs.values * seen[:, None], pairs.source, pairs.target)
-
-
-def believable(matrix: Array) -> bool:
-    """Whether a map is no collapse, no explosion and no mirror image, and its centre stays."""
-    if not np.isfinite(matrix).all() or np.linalg.det(matrix[:, :2]) <= 0:
-        return False
-    largest, smallest = np.linalg.svd(matrix[:, :2])[1]
-    centre = matrix @ np.array([0.5, 0.5, 1.0])
-    low, high = SINGULAR
-    if not (low <= smallest and largest <= high):
-        return False
-    return bool(np.abs(centre - 0.5).max() <= 1)
-
-
-def _to_pixels(points: Array, size: tuple[int, int]) -> Array:
-    """Fractions to pixels; a pixel's centre has integer coordinates."""
-    return points * np.array(size) - 0.5
-
-
 def pixel_matrix(matrix: Array, source: tuple[int, int], target: tuple[int, int]) -> Array:
-    """A map of fractions ``(2, 3)`` as one of pixels."""
+    """A map as one from pixels of the one picture to those of the other, of these sizes."""
     linear = matrix[:, :2] * np.array(target)[:, None] / np.array(source)[None]
     offset = (matrix[:, :2] @ (0.5 / np.array(source)) + matrix[:, 2]) * np.array(target) - 0.5
     return np.c_[linear, offset]
 
 
-def in_pixels(
-    matrix: Array,
-    control: tuple[Array, Array] | None,
-    source: tuple[int, int],
-    target: tuple[int, int],
-) -> Parameters:
-    """A transform in fractions as one between pixels of pictures of these sizes."""
-    affine = pixel_matrix(matrix, source, target)
-    if control is None:
-        return Parameters(affine, np.empty((0, 2)), np.empty((0, 2)))
-    return Parameters(affine, _to_pixels(control[0], source), _to_pixels(control[1], target))
+def to_pixels(points: Array, size: tuple[int, int]) -> Array:
+    """Fractions ``(N, 2)`` of a picture of this width and height in pixels, whose centres are whole
+    numbers."""
+    return points * np.array(size) - 0.5

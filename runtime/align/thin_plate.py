@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kinds import Numeric
+
 Array = NDArray[Any]
 
-EPSILON = 1e-12
-RIDGE = 1e-9
+EPSILON: Numeric = 1e-12
+RIDGE: Numeric = 1e-9
 
 
 @dataclass(frozen=True)

@@ -266,6 +266,7 @@ class AlignRecipe(Record):
         starts: winners of the vote that are refined.
         widths: standard deviation of the distances believed in each round of the affine fit.
         near_widths: the same where the start is nearly right.
+        rest_share: a second fit counts that has at least this share of the first one's support.
         spline_points: control points of the spline along each side.
         spline_widths: standard deviations of the distances believed in each round of its fit.
         smoothness: how stiff the spline is: enough to keep it close to an affine map.
@@ -285,15 +286,16 @@ class AlignRecipe(Record):
     cell: int = chosen(16, 4, 256)
     smallest: int = bound(16, 1, 4096)
     scales: tuple[float, ...] = chosen((0.5, 0.63, 0.8, 1.0, 1.25, 1.6, 2.0), 0.01, 100)
-    vote_stretch: float = chosen(1.7, 1, 100)
+    vote_stretch: float = chosen(1.7, 1.001, 100)
     bins: int = chosen(24, 2, 1000)
     starts: int = chosen(3, 1, 1000)
     widths: tuple[float, ...] = chosen((0.3, 0.2, 0.15, 0.1, 0.08, 0.06, 0.06), 1e-3, 10)
     near_widths: tuple[float, ...] = chosen((0.12, 0.1, 0.08, 0.06, 0.06), 1e-3, 10)
+    rest_share: float = chosen(0.5, 0, 1)
     spline_points: int = chosen(4, 2, 100)
     spline_widths: tuple[float, ...] = chosen((0.06, 0.06, 0.06), 1e-3, 10)
     smoothness: float = chosen(0.1, 0, 1000)
-    largest_bend: float = chosen(0.15, 0, 10)
+    largest_bend: float = chosen(0.15, 1e-6, 10)
     least_stretch: float = chosen(0.2, 0, 1)
     most_stretch: float = chosen(5.0, 1, 100)
     score_slope: float = fitted(5.0, 0, 1000)

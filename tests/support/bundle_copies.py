@@ -5,12 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import onnx
 from onnx import numpy_helper
 
-from qatm.runtime.bundle.folder import MANIFEST, sha256_of
+from qatm.runtime.bundle.folder import MANIFEST, Bundle, sha256_of
+
+
+def with_recipe(bundle: Bundle, task: str, **numbers: Any) -> Bundle:
+    """Return the bundle with other numbers in the recipe of a task."""
+    recipes = bundle.spec.recipes
+    changed = replace(recipes, **{task: replace(recipes.of(task), **numbers)})
+    return replace(bundle, spec=replace(bundle.spec, recipes=changed))
 
 
 def without_network(source: Path, folder: Path) -> Path:

@@ -10,20 +10,15 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from bundle_copies import with_recipe
 from typer.testing import CliRunner
 
-from qatm.runtime import Aligner, ImageError, InputError, read_image
-from qatm.runtime.align.affine import (
-    IDENTITY,
-    PairScores,
-    compose,
-    cosine_scores,
-    fit_affine,
-    invert,
-    pair_scores,
-    transform,
-)
+from qatm.runtime import Aligner, Bundle, ImageError, InputError, read_image
+from qatm.runtime.align.affine import PairScores, cosine_scores, fit_affine, pair_scores
+from qatm.runtime.align.maps import IDENTITY, compose, invert, transform
 from qatm.runtime.align.thin_plate import fit_thin_plate, grid_points
+from qatm.runtime.bundle.folder import default_align_path
+from qatm.runtime.bundle.recipes import AlignRecipe
 
 AFFINE = np.array([[0.82, 0.1, 30.0], [-0.08, 0.9, 12.0]])
 
@@ -54,7 +49,7 @@ def test_an_affine_map_is_read_off_exact_matches() -> None:
     points = np.random.default_rng(0).uniform(0.1, 0.9, (40, 2))
     matrix = np.array([[0.8, 0.1, 0.1], [-0.1, 0.9, 0.05]])
     pairs = PairScores(np.eye(40), points, transform(matrix, points))
-    fit = fit_affine(pairs)
+    fit = fit_affine(pairs, AlignRecipe())
     np.testing.assert_allclose(fit.matrix, matrix, atol=1e-6)
     assert fit.support == pytest.approx(1.0, abs=1e-6)
     np.testing.assert_allclose(compose(fit.matrix, invert(fit.matrix)), IDENTITY, atol=1e-9)
@@ -154,6 +149,49 @@ def test_refused(aligner: Aligner, cat: Any) -> None:
         alignment.transfer([1, 2, 3])
     with pytest.raises(InputError, match="was 20x20 px"):
         alignment.warp(cat)
+
+
+# --- its recipe
+
+
+def test_info_reports_its_own_threshold() -> None:
+    recipe = with_recipe(Bundle.load(default_align_path()), "align", threshold=0.71)
+    with Aligner(recipe, "cpu", threads=1) as aligner:
+        assert aligner.info.threshold == 0.71
+        assert aligner.bundle.spec.recipes.match.threshold == 0.5
+
+
+def test_it_is_calibrated_on_its_own_bundle_only() -> None:
+    with Aligner(device="cpu", threads=1) as own, Aligner(Bundle.load(), "cpu", threads=1) as other:
+        assert own.info.calibrated
+        assert not other.info.calibrated
+        assert other.info.as_dict()["calibrated"] is False
+
+
+def test_the_threshold_decides(aligner: Aligner, cat: Any) -> None:
+    target = cv2.resize(cat[:, 60:400], (90, 160), interpolation=cv2.INTER_AREA)
+    score = aligner.align(cat, target).score
+    assert 0.5 < score < 1
+    strict = with_recipe(aligner.bundle, "align", threshold=min(1.0, score + 1e-3))
+    with Aligner(strict, "cpu", threads=1) as other:
+        alignment = other.align(cat, target)
+    assert not alignment.found
+    assert alignment.score == score
+    assert not len(alignment.parameters.control_source)
+
+
+def test_the_recipe_says_how_to_align(aligner: Aligner, cat: Any) -> None:
+    target = np.ascontiguousarray(cat[:, ::2])
+    numbers = {"spline_points": 5, "largest_bend": 1e-3, "smallest": 40}
+    with Aligner(with_recipe(aligner.bundle, "align", **numbers), "cpu", threads=1) as other:
+        parameters = other.align(cat, target).parameters
+        with pytest.raises(ImageError, match=r"source is 39x50 px.*at least 40"):
+            other.align(np.zeros((50, 39, 3), np.uint8), cat)
+    assert parameters.control_source.shape == (25, 2)
+    straight = transform(parameters.affine, parameters.control_source)
+    # A thousandth of the target's sides, and what rounding adds.
+    moved = np.abs(parameters.control_target - straight) / [target.shape[1], target.shape[0]]
+    assert 1e-6 < moved.max() < 1.001e-3
 
 
 # --- commands

@@ -7,8 +7,20 @@ from collections.abc import Generator
 import cv2
 import numpy as np
 import pytest
+from bundle_copies import with_recipe
 
-from qatm.runtime import Box, DeviceError, ImageError, InputError, Verification, Verifier
+from qatm.runtime import (
+    Aligner,
+    Box,
+    Bundle,
+    DeviceError,
+    ImageError,
+    InputError,
+    Session,
+    Verification,
+    Verifier,
+)
+from qatm.runtime.bundle.folder import default_align_path
 from qatm.runtime.bundle.recipes import VerifyRecipe
 from qatm.runtime.verify.homography import fit_robustly, transform
 from qatm.runtime.verify.pair_matches import match_pairs
@@ -253,6 +265,44 @@ def test_min_score_moves_the_decision_only(verifier: Verifier, place: np.ndarray
 def test_info_names_the_device(verifier: Verifier) -> None:
     assert verifier.info.device == "cpu"
     assert verifier.info.threshold == 0.5
+    assert verifier.info.calibrated
+
+
+def test_info_reports_its_own_threshold(place: np.ndarray) -> None:
+    small = half(place)
+    with Verifier(small, with_recipe(Bundle.load(), "verify", threshold=0.8), "cpu") as strict:
+        assert strict.info.threshold == 0.8
+        assert strict.bundle.spec.recipes.match.threshold == 0.5
+    with Verifier(small, Bundle.load(default_align_path()), "cpu") as other:
+        assert not other.info.calibrated
+
+
+def test_the_recipe_says_how_to_search(place: np.ndarray) -> None:
+    numbers = {"smallest": 60, "max_pairs": 1024, "half_support": 1e-3, "threshold": 0.9}
+    with Verifier(place, with_recipe(Bundle.load(), "verify", **numbers), "cpu") as other:
+        # No level can be searched with so few pairs.
+        check_refused(other.verify(place), place.shape)
+        with pytest.raises(ImageError, match="100x59 px; both sides must have at least 60"):
+            other.verify(np.zeros((59, 100, 3), np.uint8))
+    lenient = with_recipe(Bundle.load(), "verify", half_support=1e-3, threshold=0.9)
+    with Verifier(place, lenient, "cpu") as other:
+        answer = other.verify(place)
+        assert answer.score == lenient.spec.recipes.verify.score(answer.support) > 0.999
+
+
+def test_an_aligner_and_a_verifier_share_a_session(place: np.ndarray) -> None:
+    query, _ = view(place, SLANTED)
+    with Session(device="cpu", threads=1) as session:
+        with Aligner(session) as aligner, Verifier(place, session) as verifier:
+            assert aligner.session is verifier.session is session
+            assert session.users == 3
+            shared = aligner.align(place, query), verifier.verify(query)
+        assert session.users == 1
+    bundle = Bundle.load()
+    with Aligner(bundle, "cpu", threads=1) as aligner:
+        assert aligner.align(place, query).score == shared[0].score
+    with Verifier(place, bundle, "cpu", threads=1) as verifier:
+        assert verifier.verify(query).support == shared[1].support
 
 
 def test_pairs_agree_with_the_formula() -> None:
