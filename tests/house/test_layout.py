@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import pytest
+from source_tree import FOLDERS, MODULES, ROOT, imports_of, package_of, source_of
 
-ROOT = Path(__file__).resolve().parents[2]
 MAX_LINES = 400
 LONGER = {"runtime/bundle/recipes.py": 450}
 """A table of numbers, each with its meaning, is not split."""
@@ -28,89 +25,55 @@ MAY_IMPORT = {
     "tools": frozenset({"runtime", "model", "export", "calib"}),
 }
 RUNTIME_AT_IMPORT = frozenset(sys.stdlib_module_names) | {"numpy", "cv2"}
-RUNTIME_AT_CALL = RUNTIME_AT_IMPORT | {"onnxruntime", "tensorrt", "tensorrt_rtx", "cuda", "pycuda"}
+RUNTIME_AT_CALL = frozenset({"onnxruntime", "tensorrt", "tensorrt_rtx", "cuda", "pycuda"})
 HEAVY = ("torch", "onnx", "onnxruntime", "tensorrt", "matplotlib", "typer")
-
-MODULES = sorted(
-    path.relative_to(ROOT).as_posix()
-    for folder in MAY_IMPORT
-    for path in (ROOT / folder).rglob("*.py")
-)
-
-
-class Import(NamedTuple):
-    """One imported module: dots in front, dotted name, and whether importing the file runs it."""
-
-    level: int
-    module: str
-    at_import: bool
-    line: int
-
-
-def _is_type_checking(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
-
-
-def find_imports(node: ast.AST, at_import: bool = True) -> Iterator[Import]:
-    """Yield every import below ``node``."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Import):
-            for alias in child.names:
-                yield Import(0, alias.name, at_import, child.lineno)
-        elif isinstance(child, ast.ImportFrom) and child.module:
-            yield Import(child.level, child.module, at_import, child.lineno)
-        elif isinstance(child, ast.ImportFrom):
-            for alias in child.names:
-                yield Import(child.level, alias.name, at_import, child.lineno)
-        deferred = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        yield from find_imports(child, at_import and not deferred and not _is_type_checking(child))
 
 
 def broken_rules(module: str, source: str) -> list[str]:
     """List what the imports of a module do that its folder may not."""
-    *package, _ = module.split("/")
+    package = package_of(module)
     home = package[0]
-    problems = []
-    for found in find_imports(ast.parse(source)):
-        top = found.module.split(".")[0]
+    problems: dict[str, None] = {}
+    for found in imports_of(source):
         if found.level == 0:
-            broken = _absolute_problem(home, top, found.at_import)
+            broken = _absolute_problem(package, found.module.split(".")[0], found.at_import)
         elif home == "runtime" and found.level > len(package):
             broken = "climbs out of runtime/"
         else:
-            broken = _relative_problem(package, found.level, top)
+            broken = _relative_problem(home, found.parts(package))
         if broken:
-            dots = "." * found.level
-            problems.append(f"{module}:{found.line}: import of {dots}{found.module} {broken}")
-    return problems
+            written = "." * found.level + (found.module or found.name)
+            problems[f"{module}:{found.line}: import of {written} {broken}"] = None
+    return list(problems)
 
 
-def _absolute_problem(home: str, top: str, at_import: bool) -> str | None:
+def _absolute_problem(package: list[str], top: str, at_import: bool) -> str | None:
     if top == "qatm" or top in MAY_IMPORT:
         return "is absolute: packages import each other relatively"
-    if home == "runtime" and top not in RUNTIME_AT_CALL:
+    if package[0] != "runtime" or top in RUNTIME_AT_IMPORT:
+        return None
+    if top not in RUNTIME_AT_CALL:
         return "is not among what runtime/ may use"
-    if home == "runtime" and at_import and top not in RUNTIME_AT_IMPORT:
-        return "belongs inside the function that needs it"
-    return None
+    if package[:2] != ["runtime", "backends"]:
+        return "belongs into runtime/backends/, which alone knows inference libraries"
+    return "belongs inside the function that needs it" if at_import else None
 
 
-def _relative_problem(package: list[str], level: int, top: str) -> str | None:
-    if level > len(package) + 1:
+def _relative_problem(home: str, parts: tuple[str, ...] | None) -> str | None:
+    if parts is None:
         return "climbs out of the project"
-    target = package[0] if level <= len(package) else top
-    if target != package[0] and target not in MAY_IMPORT[package[0]]:
-        return f"is against the import direction: {package[0]}/ may not use {target}/"
+    if parts[0] != home and parts[0] not in MAY_IMPORT[home]:
+        return f"is against the import direction: {home}/ may not use {parts[0]}/"
     return None
 
 
 def test_there_are_modules_to_check():
-    assert {Path(module).parts[0] for module in MODULES} == set(MAY_IMPORT)
+    assert {Path(module).parts[0] for module in MODULES} == set(MAY_IMPORT) == set(FOLDERS)
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_keep_the_direction(module):
-    problems = broken_rules(module, (ROOT / module).read_text(encoding="utf-8"))
+    problems = broken_rules(module, source_of(module))
     assert not problems, "\n".join(problems)
 
 
@@ -119,8 +82,15 @@ def test_imports_keep_the_direction(module):
     [
         ("runtime/a.py", "from ..model import qatm", "climbs out of runtime/"),
         ("runtime/a.py", "def f():\n    from .. import model", "climbs out of runtime/"),
-        ("runtime/a.py", "import onnxruntime", "inside the function"),
-        ("runtime/a.py", "try:\n    import tensorrt\nexcept ImportError: ...", "inside the"),
+        ("runtime/backends/a.py", "import onnxruntime", "inside the function"),
+        (
+            "runtime/backends/a.py",
+            "try:\n    import tensorrt\nexcept ImportError: ...",
+            "inside the",
+        ),
+        ("runtime/match/a.py", "def f():\n    import onnxruntime", "belongs into"),
+        ("runtime/a.py", "def f():\n    import tensorrt.plugin", "belongs into"),
+        ("runtime/backends/b/a.py", "def f():\n    import cuda.bindings", ""),
         ("runtime/a.py", "def f():\n    import torch", "not among"),
         ("runtime/a.py", "import qatm.runtime", "is absolute"),
         ("calib/a.py", "from ..export import cli", "direction"),
@@ -129,9 +99,10 @@ def test_imports_keep_the_direction(module):
         ("tools/baselines/a.py", "from .. import draw", ""),
         ("tools/baselines/a.py", "from .... import draw", "out of the project"),
         ("tools/a.py", "from runtime import Matcher", "is absolute"),
-        ("runtime/a.py", "def f():\n    import onnxruntime\nimport numpy, cv2, os", ""),
+        ("runtime/backends/a.py", "def f():\n    import onnxruntime\nimport numpy, os", ""),
+        ("runtime/track/a.py", "import numpy as np, cv2, os", ""),
         (
-            "runtime/a.py",
+            "runtime/backends/a.py",
             "import typing\nif typing.TYPE_CHECKING:\n    import onnxruntime",
             "",
         ),
@@ -145,7 +116,7 @@ def test_the_import_check_sees(module, source, complaint):
 
 @pytest.mark.parametrize("module", MODULES)
 def test_modules_stay_short(module):
-    lines = len((ROOT / module).read_text(encoding="utf-8").splitlines())
+    lines = len(source_of(module).splitlines())
     assert lines <= LONGER.get(module, MAX_LINES), f"{module} has {lines} lines: split it"
 
 
