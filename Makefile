@@ -4,6 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LINKS  := $(VENV)/namespace/qatm
+# Test processes; 0 runs every test in pytest's own.
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -15,8 +17,8 @@ help: ## show this list
 demo: $(VENV)/.demo-installed ## find and follow objects in real photographs; see demo-output/
 	$(BIN)/python -m qatm.tools.demo $(ARGS)
 
-test: lint types ## every check: style, types, tests (ARGS="-m 'not slow'" is passed to pytest)
-	$(BIN)/pytest -ra $(ARGS)
+test: lint types ## every check: style, types, tests (WORKERS=1; ARGS="-m 'not slow'" goes to pytest)
+	$(BIN)/pytest -ra --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
 
 lint: $(VENV)/.dev-installed ## style and layout of the code
 	$(BIN)/ruff check .

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from shared_folders import shared_folder
+from worker_threads import limit_threads, threads_per_worker
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +52,12 @@ def data_problem() -> str | None:
 def gpu_required() -> bool:
     """Tell whether GPU tests must run."""
     return os.environ.get("QATM_REQUIRE_GPU") == "1"
+
+
+def pytest_configure() -> None:
+    """Give each of several test workers its share of the cores."""
+    if count := threads_per_worker():
+        limit_threads(count)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -127,6 +135,9 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a bundle of a shallow random network, exported once; copy it to change it."""
     from qatm.export.bundle import ExportOptions, export_bundle
 
-    folder = tmp_path_factory.mktemp("tiny") / "bundle"
     options = ExportOptions("mobilenet-v2", "random", taps=("3", "6"), joint=True)
-    return export_bundle(folder, options).bundle.path
+
+    def export(folder: Path) -> None:
+        export_bundle(folder / "bundle", options)
+
+    return shared_folder(tmp_path_factory, "tiny", export) / "bundle"
