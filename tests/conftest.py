@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from worker_threads import limit_threads, threads_per_worker
 if TYPE_CHECKING:
     import numpy as np
 
+    from qatm.export.graphs import GraphExport
     from qatm.runtime import Matcher
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -141,3 +143,18 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         export_bundle(folder / "bundle", options)
 
     return shared_folder(tmp_path_factory, "tiny", export) / "bundle"
+
+
+@pytest.fixture
+def quick_graphs(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Export without tracing what the tiny bundle has: such graphs are copied from it."""
+    from qatm.export import bundle as bundle_writer
+    from qatm.export.graphs import write_onnx
+
+    def copy(export: GraphExport, path: Path, opset: int) -> None:
+        if (finished := tiny_bundle / path.name).is_file():
+            shutil.copyfile(finished, path)
+        else:
+            write_onnx(export, path, opset)
+
+    monkeypatch.setattr(bundle_writer, "write_onnx", copy)

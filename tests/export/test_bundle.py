@@ -34,16 +34,6 @@ def copied(tiny_bundle, tmp_path) -> Path:
     return Path(shutil.copytree(tiny_bundle, tmp_path / "copied"))
 
 
-@pytest.fixture
-def quick_graphs(tiny_bundle, monkeypatch) -> None:
-    """Export without tracing: graphs are copied from the finished bundle."""
-
-    def copy(export: GraphExport, path: Path, opset: int) -> None:
-        shutil.copyfile(tiny_bundle / path.name, path)
-
-    monkeypatch.setattr(bundle_writer, "write_onnx", copy)
-
-
 def quick_options(**changes) -> ExportOptions:
     return ExportOptions("mobilenet-v2", "random", TAPS, **changes)
 

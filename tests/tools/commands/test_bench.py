@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from typer.testing import CliRunner
 
 from qatm.tools.cli import app
 from qatm.tools.commands.bench import comparison_table, scaling_table
+from qatm.tools.evaluation.speed import benchmark
 from qatm.tools.evaluation.speed.benchmark import MEANINGS, QUICK, Benchmark
+from qatm.tools.evaluation.speed.jobs import BenchJob
 
 pytest.importorskip("torch")
 pytest.importorskip("skimage")
@@ -37,7 +40,10 @@ def test_tables_show_every_measurement() -> None:
 
 
 @pytest.mark.slow
-def test_quick_prints_one_object_a_line_and_saves(tmp_path: Path) -> None:
+def test_quick_prints_one_object_a_line_and_saves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmark, "BenchJob", partial(BenchJob, height=240, width=320))
     done = CliRunner().invoke(app, ["bench", "--quick", "--json", "--save", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
     records = [json.loads(line) for line in done.stdout.splitlines()]

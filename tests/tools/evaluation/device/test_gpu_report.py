@@ -101,7 +101,7 @@ def test_the_cpu_agrees_with_itself_at_every_precision(report):
 
 
 @pytest.mark.slow
-def test_fp16_differs_a_little_and_does_not_pass_as_fp32(tmp_path):
+def test_fp16_differs_a_little_and_does_not_pass_as_fp32(tmp_path, quick_graphs):
     pytest.importorskip("torch")
     from qatm.export.bundle import ExportOptions, export_bundle
 
