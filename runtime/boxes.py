@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .errors import BoxError
+from .kinds import Bound
 
-MAX_VALUE = float(1 << 20)
+MAX_VALUE: Bound[float] = float(1 << 20)
 """No image that OpenCV reads is larger than this on either side."""
 
 

@@ -12,14 +12,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import InputError
+from .kinds import Bound, Numeric
 
-NEW_FILE = 0o666
+NEW_FILE: Numeric[int] = 0o666
 """Permissions of a new file, of which the process's umask takes some away."""
 
-PERMISSIONS = 0o777
+PERMISSIONS: Numeric[int] = 0o777
 """The bits of a file's mode that say who may read, write and run it."""
 
-LONGEST_STEM = 32
+LONGEST_STEM: Bound[int] = 32
 """Characters of a name that its temporary name repeats; together they must not be too long."""
 
 

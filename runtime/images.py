@@ -14,16 +14,17 @@ from numpy.typing import NDArray
 
 from .boxes import Box
 from .errors import ImageError
+from .kinds import Bound
 
 Image = NDArray[np.uint8]
 """``(H, W, 3)`` uint8, BGR."""
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
-FLAT_RANGE = 2
+FLAT_RANGE: Bound[int] = 2
 """Grey levels between the darkest and the brightest pixel of what counts as a single colour."""
 
-SHOWN_MATCHES = 3
+SHOWN_MATCHES: Bound[int] = 3
 """Names that a message about a pattern lists."""
 
 

@@ -5,23 +5,14 @@ Every number was fitted, chosen, set as a bound, or belongs to the arithmetic, a
 stores it; the rest may stand in the module that uses it, annotated with its kind:
 
     SMALLEST: Bound[int] = 32
-    EPSILON: Numeric = 1e-9
-
-A whole number says so, or checkers take it for a fraction.
+    EPSILON: Numeric[float] = 1e-9
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, TypeVar
 
-if TYPE_CHECKING:
-    from typing_extensions import TypeVar
-
-    NumberT = TypeVar("NumberT", default=float)
-else:
-    from typing import TypeVar
-
-    NumberT = TypeVar("NumberT")
+NumberT = TypeVar("NumberT")
 
 Bound = Annotated[NumberT, "bound"]
 """A limit on work or memory, or of what is accepted."""

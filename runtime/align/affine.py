@@ -23,9 +23,9 @@ from .maps import IDENTITY, invert, transform
 
 Array = NDArray[Any]
 
-STD_EPSILON: Numeric = 1e-6
-NORM_EPSILON: Numeric = 1e-3
-RIDGE: Numeric = 1e-9
+STD_EPSILON: Numeric[float] = 1e-6
+NORM_EPSILON: Numeric[float] = 1e-3
+RIDGE: Numeric[float] = 1e-9
 """Keeps systems of equations solvable, relative to their size."""
 
 

@@ -17,7 +17,7 @@ from .thin_plate import ThinPlate, fit_thin_plate
 
 Array = NDArray[Any]
 
-EXACT: Numeric = 1e-9
+EXACT: Numeric[float] = 1e-9
 """Smoothness at which a spline goes through its control points."""
 
 WARP_STEP: Numeric[int] = 8

@@ -15,8 +15,8 @@ from ..kinds import Numeric
 
 Array = NDArray[Any]
 
-EPSILON: Numeric = 1e-12
-RIDGE: Numeric = 1e-9
+EPSILON: Numeric[float] = 1e-12
+RIDGE: Numeric[float] = 1e-9
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DeviceError
+from ..kinds import Bound
 from .cuda_memory import CudaMemory, GrowingBlock, Handle, timed
 from .engine_access import EngineAccess, ExecutionContext, Key, check_inputs, input_key
 from .engine_profiles import DimensionNames, choose_profile
 
 Array = NDArray[Any]
-SHAPES_KEPT = 8
+SHAPES_KEPT: Bound[int] = 8
 """Shapes whose context and graph are kept; the one used longest ago goes first."""
 
 log = logging.getLogger(__name__)

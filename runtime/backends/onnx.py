@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..bundle.folder import Bundle
 from ..errors import BundleError, DeviceError, first_line
+from ..kinds import Numeric
 
 Array = NDArray[Any]
 
@@ -21,7 +22,7 @@ OPTIONS: dict[str, dict[str, str]] = {"cpu": {}, "cuda": {"use_tf32": "0"}}
 """Options of each device's provider: CUDA's would convolve FP32 with the 10 bits of TF32."""
 
 INSTALL = {"cpu": 'pip install "qatm[cpu]"', "cuda": 'pip install "qatm[gpu]"'}
-FATAL = 4
+FATAL: Numeric[int] = 4
 """ONNX Runtime's quietest log level: what matters comes back as an exception or a check here."""
 
 

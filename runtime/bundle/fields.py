@@ -9,13 +9,14 @@ from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from typing import Any, Literal, TypeVar
 
 from ..errors import InputError
+from ..kinds import Numeric
 
 Kind = Literal["fitted", "chosen", "bound", "numeric"]
 """Where a number comes from: a fit to data (:class:`~.recipes.FitRecord` says which); a choice
 among alternatives that were measured; a limit on work or memory, or of what is accepted; or
 arithmetic alone."""
 
-MANY = 10_000
+MANY: Numeric[int] = 10_000
 
 RecordT = TypeVar("RecordT", bound="Record")
 

@@ -8,14 +8,15 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from ..errors import BundleError, InputError
+from ..kinds import Numeric
 from .fits import FitRecord
 from .recipes import MatchRecipe, Recipes
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION: Numeric[int] = 2
 NETWORK_ROLE = "network"
 """Of the trained network in a bundle."""
 
-READABLE = (1, 2)
+READABLE: Numeric[tuple[int, int]] = (1, 2)
 """Schema 1 knew the matcher's recipe only, and no fits."""
 
 SCORE_FIELDS = {

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BundleError, DeviceError, QatmError
+from ..kinds import Bound, Numeric
 from .folder import Bundle, sha256_of
 
-SIDECAR_SCHEMA = 1
+SIDECAR_SCHEMA: Numeric[int] = 1
 ENGINE_SUFFIX = ".engine"
 SIDECAR_SUFFIX = ".engine.json"
 
@@ -19,7 +20,7 @@ FLAVOURS = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
 """Each flavour of TensorRT and the Python module that carries it, in order of preference."""
 
 
-RTX_TARGETS = (75, 80, 86, 89, 120, 121)
+RTX_TARGETS: Bound[tuple[int, ...]] = (75, 80, 86, 89, 120, 121)
 """Compute capabilities that TensorRT-RTX compiles for; a Jetson Orin (87) is not among them."""
 
 

@@ -11,17 +11,18 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError
 from ..images import Image, pad_to_multiple, resize_to
+from ..kinds import Bound, Numeric
 from ..session import Session
 
 Array = NDArray[Any]
 
-TILE = 1024
+TILE: Bound[int] = 1024
 """Side of a tile in pixels; larger images are encoded tile by tile."""
 
-HALO = 96
+HALO: Numeric[int] = 96
 """Pixels around a tile that are encoded with it and thrown away."""
 
-WHOLE = TILE * TILE * 2
+WHOLE: Bound[int] = TILE * TILE * 2
 """Images up to this many pixels are encoded in one piece, unless they lie outside what the engine
 was built for."""
 

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..images import Image
+from ..kinds import Numeric
 
 Array = NDArray[Any]
 
-AREA_BELOW = 0.6
+AREA_BELOW: Numeric[float] = 0.6
 """Regions shrunk by more than this are averaged first, or fine texture would alias."""
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from ..boxes import Box, as_box
 from ..errors import InputError
 from ..files import unwritable
+from ..kinds import Numeric
 from .presence import LOST, TRACKING, UNCERTAIN
 
 LOG = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ KINDS: dict[str, Kind] = {
     ".mot": "mot",
 }
 COLUMNS: tuple[str, ...] = ("frame", "time", "id", "x", "y", "w", "h", "score", "state")
-MOT_FIELDS = 7
+MOT_FIELDS: Numeric[int] = 7
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from ..kinds import Numeric
 
 Array = NDArray[Any]
 
-EPSILON: Numeric = 1e-9
+EPSILON: Numeric[float] = 1e-9
 """Keeps divisions finite."""
 
-SINGULAR: Numeric = 1e-12
+SINGULAR: Numeric[float] = 1e-12
 SEED: Numeric[int] = 0
 
 

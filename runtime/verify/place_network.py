@@ -16,7 +16,7 @@ from .reference import PlaceEncoder, Reference, ReferenceLevel
 
 Array = NDArray[Any]
 
-SATURATED: Numeric = 80.0
+SATURATED: Numeric[float] = 80.0
 """Log odds beyond which float32 would overflow; the score is 0 or 1 long before."""
 
 

@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
+from ..kinds import Bound
+
 Item = TypeVar("Item")
 
-WAKE_S = 0.5
-PATIENCE_S = 1.0
+WAKE_S: Bound[float] = 0.5
+PATIENCE_S: Bound[float] = 1.0
 
 
 class Newest(Generic[Item]):

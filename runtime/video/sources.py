@@ -12,14 +12,15 @@ import cv2
 
 from ..errors import VideoError
 from ..images import IMAGE_SUFFIXES, Image, as_bgr, expand_sources, is_pattern, read_image
+from ..kinds import Bound
 from .stdin import PictureStream, PipedFile, open_stdin
 
 Source = int | str | Path | Sequence[str | Path]
 """Video file, folder, pattern, list of pictures, camera index, URL, pipeline, or ``-``."""
 
-STREAM_TIMEOUT_MS = 10_000
-FASTEST_RATE = 1000.0
-LONGEST_COUNT = 1e9
+STREAM_TIMEOUT_MS: Bound[int] = 10_000
+FASTEST_RATE: Bound[float] = 1000.0
+LONGEST_COUNT: Bound[float] = 1e9
 URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 PIPELINE = " ! "
 

@@ -16,20 +16,21 @@ import numpy as np
 
 from ..errors import ImageError, VideoError
 from ..images import Image, as_bgr
+from ..kinds import Bound, Numeric
 
 Fetch = Callable[[], bytes]
 """Gives the next bytes of a stream, as soon as there are some; none at its end."""
 
 NAME = "standard input"
-BLOCK = 1 << 16
-HEAD = 4096
-LARGEST_PICTURE = 1 << 28
+BLOCK: Numeric[int] = 1 << 16
+HEAD: Numeric[int] = 4096
+LARGEST_PICTURE: Bound[int] = 1 << 28
 JPEG = b"\xff\xd8\xff"
 PNG = b"\x89PNG\r\n\x1a\n"
 START = re.compile(re.escape(JPEG) + b"|" + re.escape(PNG))
 # FF 00 is a data byte and FF D0 to FF D7 restart the decoder; neither ends the picture.
 MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
-END_OF_IMAGE = 0xD9
+END_OF_IMAGE: Numeric[int] = 0xD9
 
 LOG = logging.getLogger(__name__)
 

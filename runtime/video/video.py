@@ -14,15 +14,16 @@ from dataclasses import dataclass
 
 from ..errors import InputError, VideoError
 from ..images import Image
+from ..kinds import Bound, Numeric
 from .live import Newest
 from .sources import Reader, Source, open_reader
 
 LOG = logging.getLogger(__name__)
 
-USUAL_RATE = 25.0
-FASTEST_RATE = 1000.0
-CUT_SHARE = 0.02
-CUT_FRAMES = 3
+USUAL_RATE: Numeric[float] = 25.0
+FASTEST_RATE: Bound[float] = 1000.0
+CUT_SHARE: Bound[float] = 0.02
+CUT_FRAMES: Bound[int] = 3
 
 
 @dataclass(frozen=True, eq=False)

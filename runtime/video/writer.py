@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import InputError, VideoError
 from ..files import check_folder, move_over, part_name
 from ..images import Image, as_bgr, resize_to
+from ..kinds import Bound, Numeric
 
 CODECS = {
     ".mp4": ("mp4v", "avc1"),
@@ -24,11 +25,11 @@ CODECS = {
 """Per container the codecs to try in turn; the first is in every FFmpeg that OpenCV uses."""
 
 INDEX_AT_END = (".mp4", ".m4v", ".mov")
-USUAL_RATE = 25.0
-FASTEST_RATE = 1000.0
-MIN_FREE = 16 << 20
-INDEX_BYTES = 64
-LONGEST_GAP_S = 10.0
+USUAL_RATE: Numeric[float] = 25.0
+FASTEST_RATE: Bound[float] = 1000.0
+MIN_FREE: Bound[int] = 16 << 20
+INDEX_BYTES: Numeric[int] = 64
+LONGEST_GAP_S: Bound[float] = 10.0
 
 
 class VideoWriter:
