@@ -5,6 +5,6 @@ Importing this package loads neither onnx nor onnxruntime.
 
 from __future__ import annotations
 
-from .calibration import CalibrationOptions, LayerSensitivity, QuantisationResult
+from .calibration import CalibrationOptions, LayerSensitivity, Quantisation
 
-__all__ = ["CalibrationOptions", "LayerSensitivity", "QuantisationResult"]
+__all__ = ["CalibrationOptions", "LayerSensitivity", "Quantisation"]

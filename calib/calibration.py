@@ -92,7 +92,7 @@ class LayerSensitivity:
 
 
 @dataclass(frozen=True)
-class QuantisationResult:
+class Quantisation:
     """The outcome of quantising a features graph.
 
     Attributes:

@@ -16,7 +16,7 @@ from .calibration import (
     CalibrationOptions,
     LayerSensitivity,
     Progress,
-    QuantisationResult,
+    Quantisation,
     silent,
 )
 from .equalise import channel_scales, equalised
@@ -36,7 +36,7 @@ def quantise_features(
     stage: Path,
     progress: Progress | None = None,
     images: CalibrationSet | None = None,
-) -> QuantisationResult:
+) -> Quantisation:
     """Write ``features.int8-trt.onnx`` and ``features.int8-cpu.onnx`` into a folder.
 
     Inputs and outputs are those of ``features.onnx``.
@@ -82,7 +82,7 @@ def quantise_features(
         LOG.info("%s: %.1f dB, %d layers in float", name, ratios[precision], len(kept))
         rows += table
         files[name] = precision
-    return QuantisationResult(
+    return Quantisation(
         files=files,
         layers=tuple(rows),
         sqnr=ratios,

@@ -17,7 +17,7 @@ from types import MappingProxyType
 
 import onnx
 
-from ..calib.calibration import CalibrationOptions, QuantisationResult, silent
+from ..calib.calibration import CalibrationOptions, Quantisation, silent
 from ..calib.image_set import open_set
 from ..calib.quantise import quantise_features
 from ..model import Backbone, build_backbone, fold_batch_norm
@@ -107,7 +107,7 @@ class Exported:
     """What an export made: the bundle, what INT8 cost if it was asked for, and the engines."""
 
     bundle: Bundle
-    quantisation: QuantisationResult | None
+    quantisation: Quantisation | None
     engines: list[EngineReport]
 
 
@@ -169,7 +169,7 @@ def export_bundle(
     return Exported(bundle, quantised, engines)
 
 
-def _with_int8(spec: BundleSpec, stage: Path, result: QuantisationResult) -> BundleSpec:
+def _with_int8(spec: BundleSpec, stage: Path, result: Quantisation) -> BundleSpec:
     """The manifest with the INT8 files and how they were calibrated."""
     least = least_sizes(spec.backbone.align)
     files = {name: describe(stage / name, "features", p, least) for name, p in result.files.items()}

@@ -27,8 +27,8 @@ from ...runtime.bundle.folder import MANIFEST, Bundle
 from ...runtime.bundle.manifest import NETWORK_ROLE
 from ...runtime.errors import QatmError
 from ...runtime.images import Image
-from .cases import GAIN, photograph
 from .judge import ABSOLUTE, Deviation, Tolerance
+from .parity_scenes import GAIN, photograph
 
 Array = NDArray[Any]
 

@@ -22,11 +22,11 @@ from ...runtime.bundle.manifest import NETWORK_ROLE, BundleSpec, FileInfo
 from ...runtime.errors import ExportError
 from ..engines.engines import SOURCES
 from ..networks import WEIGHTS_ROLE
-from .cases import CASES, ParityCase, ParityPictures, make_pictures, match_inputs
 from .comparator import compare_with_polygraphy, engine_runners, polygraphy_installed
 from .judge import Deviation, Judge, attempt, has_tolerances
 from .network_proof import compare_network
 from .pair_proof import PAIR_KINDS, compare_pairs
+from .parity_scenes import CASES, ParityPictures, ParityScene, make_pictures, match_inputs
 from .runners import (
     FEATURE_OUTPUTS,
     MATCH_OUTPUTS,
@@ -117,7 +117,7 @@ def load_reference(bundle: Bundle, weights: Path | None = None) -> TorchReferenc
 
 
 def compare_bundle(
-    bundle: Bundle, backbone: Backbone, cases: Sequence[ParityCase] = CASES
+    bundle: Bundle, backbone: Backbone, cases: Sequence[ParityScene] = CASES
 ) -> Iterator[Deviation]:
     """Compare every file of a bundle with the model, case by case.
 

@@ -235,7 +235,7 @@ def test_the_check_of_circles_sees(graph, found):
 
 
 def test_imports_are_followed_to_their_files():
-    assert imported_modules("runtime/boxes.py") == {"runtime/errors.py"}
+    assert imported_modules("runtime/boxes.py") == {"runtime/errors.py", "runtime/kinds.py"}
     assert imported_modules("tools/cli.py") > {"tools/commands/match.py"}
     everything = imported_modules("runtime/__init__.py")
     assert everything == imported_modules("runtime/__init__.py", at_import=True)

@@ -27,7 +27,7 @@ from .export_flags import OF_ENGINES, CalibrationFlags, EngineFlags, GraphFlags
 from .option_groups import grouped, names_of
 
 if TYPE_CHECKING:
-    from ...calib.calibration import QuantisationResult
+    from ...calib.calibration import Quantisation
     from ...export.bundle import Exported, ExportOptions
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -170,7 +170,7 @@ def _tell_exported(exported: Exported) -> None:
         _tell_calibration(exported.quantisation)
 
 
-def _tell_calibration(done: QuantisationResult) -> None:
+def _tell_calibration(done: Quantisation) -> None:
     """What INT8 was calibrated with and which layers it would have ruined."""
     tell(f"INT8 calibrated ({done.method}) with {len(done.images)} views of {done.source}")
     for name, reason in done.skipped.items():

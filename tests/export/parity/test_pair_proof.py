@@ -19,9 +19,9 @@ from typer.testing import CliRunner
 
 from qatm.export.bundle import TASKS
 from qatm.export.parity import proof as parity
-from qatm.export.parity.cases import ParityCase
 from qatm.export.parity.network_proof import compare_network
 from qatm.export.parity.pair_proof import PAIR_KINDS, TOLERANCES, compare_pairs, make_pairs
+from qatm.export.parity.parity_scenes import ParityScene
 from qatm.runtime import Bundle, BundleError
 from qatm.runtime.bundle.folder import MANIFEST, default_align_path, default_bundle_path
 from qatm.tools.cli import app
@@ -46,7 +46,7 @@ def check(folder: Path) -> tuple[int, list[dict[str, object]]]:
 def test_another_precision_is_judged_by_pairs_and_not_by_windows(
     aligning: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = (ParityCase(64, 64, (32, 32)),)
+    small = (ParityScene(64, 64, (32, 32)),)
     monkeypatch.setattr(parity.compare_bundle, "__defaults__", (small,))
     add_precision(aligning, PRECISION, LITTLE)
     status, records = check(aligning)

@@ -18,8 +18,8 @@ from onnx import numpy_helper
 from qatm.calib import photographs
 from qatm.calib.photographs import PARITY
 from qatm.export.parity import proof as parity
-from qatm.export.parity.cases import CASES, ParityCase, make_pictures, match_inputs
 from qatm.export.parity.judge import TOLERANCES, Deviation, Judge, attempt
+from qatm.export.parity.parity_scenes import CASES, ParityScene, make_pictures, match_inputs
 from qatm.export.parity.proof import compare_bundle, load_reference
 from qatm.export.parity.runners import Runner, literal_quality, numpy_match, torch_match
 from qatm.model import Backbone, build_backbone
@@ -27,7 +27,7 @@ from qatm.runtime import Bundle, BundleError, ExportError
 from qatm.runtime.bundle.folder import MANIFEST, sha256_of
 from qatm.runtime.bundle.manifest import TapInfo
 
-SMALL = (ParityCase(40, 56, (16, 12)), ParityCase(72, 64, (24, 24), batch=2, competitors=20))
+SMALL = (ParityScene(40, 56, (16, 12)), ParityScene(72, 64, (24, 24), batch=2, competitors=20))
 
 
 @pytest.fixture(scope="module")

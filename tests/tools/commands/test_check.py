@@ -12,13 +12,13 @@ import pytest
 from typer.testing import CliRunner
 
 from qatm.export.parity import proof as parity
-from qatm.export.parity.cases import ParityCase
+from qatm.export.parity.parity_scenes import ParityScene
 from qatm.runtime import Bundle
 from qatm.runtime.bundle.folder import MANIFEST
 from qatm.runtime.bundle.sidecar import SIDECAR_SCHEMA
 from qatm.tools.cli import app
 
-SMALL = (ParityCase(40, 56, (16, 12)),)
+SMALL = (ParityScene(40, 56, (16, 12)),)
 
 
 def check(*args, columns=160):

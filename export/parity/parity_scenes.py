@@ -23,7 +23,7 @@ GAIN = 0.9
 
 
 @dataclass(frozen=True)
-class ParityCase:
+class ParityScene:
     """One size of everything; none is a size that the graphs were traced at.
 
     Attributes:
@@ -42,10 +42,10 @@ class ParityCase:
 
 
 CASES = (
-    ParityCase(64, 80, (16, 16)),
-    ParityCase(176, 240, (40, 24), batch=2),
-    ParityCase(320, 240, (64, 64), competitors=200),
-    ParityCase(480, 640, (48, 96)),
+    ParityScene(64, 80, (16, 16)),
+    ParityScene(176, 240, (40, 24), batch=2),
+    ParityScene(320, 240, (64, 64), competitors=200),
+    ParityScene(480, 640, (48, 96)),
 )
 """Small to large, upright and lying, with and without competitors."""
 
@@ -62,7 +62,7 @@ class ParityPictures:
         crop: the template for the joint graph, ``(1, h, w, 3)``, sides as the bundle needs them.
     """
 
-    case: ParityCase
+    case: ParityScene
     source: str
     both: Image
     cells: tuple[int, int, int, int]
@@ -75,7 +75,7 @@ class ParityPictures:
         return f"{height}x{width}, template {self.case.template[0]}x{self.case.template[1]}"
 
 
-def make_pictures(case: ParityCase, index: int, backbone: BackboneInfo) -> ParityPictures:
+def make_pictures(case: ParityScene, index: int, backbone: BackboneInfo) -> ParityPictures:
     """The pictures of a case, from the photograph with that index or else a texture."""
     align, stride = backbone.align, backbone.stride
     height, width = (max(align, side // align * align) for side in (case.height, case.width))
