@@ -121,7 +121,11 @@ class MatchRecipe(Record):
         """
         if evidence <= 0.0 or not math.isfinite(evidence):
             return 0.0
-        return logistic(
+        return logistic(self.odds(evidence, likeness))
+
+    def odds(self, evidence: float, likeness: float) -> float:
+        """Log-odds of a match with some evidence: linear in the score's numbers."""
+        return (
             self.score_slope * math.log(evidence)
             + self.score_likeness * likeness
             + self.score_offset
@@ -238,13 +242,18 @@ class TrackRecipe(Record):
                 the softmax and without, both in [0, 1].
             agreement: mean similarity of the first look's patches with the cells at their places.
         """
+        both = tuple(looks)
+        if min(contested for contested, _ in both) <= 0:
+            return 0.0
+        return logistic(self.odds(both, agreement))
+
+    def odds(self, looks: Iterable[tuple[float, float]], agreement: float) -> float:
+        """Log-odds of a sighting with some quality in each look: linear in the score's numbers."""
         odds = self.score_offset + self.agreement_weight * agreement
         for contested, alone in looks:
-            if contested <= 0:
-                return 0.0
             odds += self.quality_weight * math.log(contested)
             odds += self.share_weight * math.log(contested / alone)
-        return logistic(odds)
+        return odds
 
 
 @dataclass(frozen=True)

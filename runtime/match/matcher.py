@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from ..patches.encoder import Encoder, FeatureMap
 from ..patches.similarity import TINY, quality_map
 from ..patches.windows import OVERLAP, Peak, find_peaks, window_mean, window_response
 from ..session import Session, SessionTask, Source
-from .matches import Match, QualityMap
+from .matches import Match, MatchEvidence, QualityMap
 from .placing import Place, Placer
 from .template import Template, TemplateEncoder, TemplateLevel
 
@@ -129,13 +129,9 @@ class Matcher(SessionTask):
         if min_score is not None and not 0 <= min_score <= 1:
             raise InputError(f"min_score is {min_score}; scores lie between 0 and 1")
         picture, recipe = as_bgr(image), self._recipe
-        encoded: dict[float, FeatureMap] = {}
         matches: list[Match] = []
-        for index, template in enumerate(self._checked(templates)):
-            level = self._choose_level(template, picture)
-            if level.scale not in encoded:
-                encoded[level.scale] = self._encoder.encode(picture, level.scale)
-            features = encoded[level.scale]
+        searched = self._encoded(picture, self._checked(templates))
+        for index, (template, level, features) in enumerate(searched):
             kept: list[Match] = []
             for peak, place in self._places(level, features, top_k):
                 match = self._match(template, features, peak, place, min_score, index)
@@ -147,6 +143,28 @@ class Matcher(SessionTask):
                     kept.append(match)
             matches += kept
         return sorted(matches, key=lambda match: -match.score)
+
+    def evidence(
+        self, image: Any, templates: Sequence[Template] | None = None
+    ) -> list[MatchEvidence]:
+        """What the scores of :meth:`match` are made of.
+
+        Args:
+            image: ``(H, W, 3)`` uint8 BGR.
+            templates: look for these; ``None`` is the one that was set.
+
+        Returns:
+            For each template, in their order, the evidence for its best match, found or not.
+
+        Raises: as :meth:`match`.
+        """
+        self._check_open()
+        return [
+            self._evidence(template, features, *self._places(level, features, 1)[0])
+            for template, level, features in self._encoded(
+                as_bgr(image), self._checked(templates)
+            )
+        ]
 
     def quality_map(self, image: Any, template: Template | None = None) -> QualityMap:
         """How well each patch of an image matches the template, for people who look.
@@ -212,6 +230,17 @@ class Matcher(SessionTask):
             )
         return fitting[0]
 
+    def _encoded(
+        self, picture: Image, templates: Sequence[Template]
+    ) -> Iterator[tuple[Template, TemplateLevel, FeatureMap]]:
+        """Each template with the level at which it is looked for, and the image encoded for it."""
+        encoded: dict[float, FeatureMap] = {}
+        for template in templates:
+            level = self._choose_level(template, picture)
+            if level.scale not in encoded:
+                encoded[level.scale] = self._encoder.encode(picture, level.scale)
+            yield template, level, encoded[level.scale]
+
     def _quality(self, rows: Array, target: Array, cells: Array) -> Array:
         return quality_map(self.session, rows, target, cells, self._recipe.alpha)
 
@@ -260,17 +289,23 @@ class Matcher(SessionTask):
         index: int,
     ) -> Match:
         """Turn a place into a match in pixels of the image, of the template's size."""
-        width, height = template.size
-        scale_x, scale_y = features.scale_x, features.scale_y
-        working_box = Box(place.x, place.y, width * scale_x, height * scale_y)
-        box = Box(place.x / scale_x, place.y / scale_y, width, height)
+        box = Box(place.x / features.scale_x, place.y / features.scale_y, *template.size)
         if template.inside:
             box = move_inside(box, *features.size)
-        # What is left of a single colour are effects of the border, and those match one to one.
-        flat = template.flat or is_flat(features.working, working_box, None)
-        score = 0.0 if flat else self._recipe.score(peak.evidence, place.likeness)
+        evidence = self._evidence(template, features, peak, place)
+        score = self._recipe.score(evidence.quality, evidence.likeness)
         found = score >= (self._recipe.threshold if min_score is None else min_score)
         return Match(box, score, found, index)
+
+    def _evidence(
+        self, template: Template, features: FeatureMap, peak: Peak, place: Place
+    ) -> MatchEvidence:
+        """What speaks for a place."""
+        width, height = template.size
+        working = Box(place.x, place.y, width * features.scale_x, height * features.scale_y)
+        # What is left of a single colour are effects of the border, and those match one to one.
+        flat = template.flat or is_flat(features.working, working, None)
+        return MatchEvidence(0.0 if flat else peak.evidence, place.likeness)
 
     def _resized(
         self, template: Template, level: TemplateLevel, image: Image, place: Place, match: Match

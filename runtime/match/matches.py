@@ -32,6 +32,21 @@ class Match:
 
 
 @dataclass(frozen=True)
+class MatchEvidence:
+    """What the score of a match is made of.
+
+    Attributes:
+        quality: mean quality of the window without competitors, in [0, 1]; 0 where the template or
+            the window shows a single colour.
+        likeness: mean over its cells of the similarity to the patch of the template that they
+            resemble most, in [-1, 1].
+    """
+
+    quality: float
+    likeness: float
+
+
+@dataclass(frozen=True)
 class QualityMap:
     """Quality of every patch of an image (paper, equation 5).
 
