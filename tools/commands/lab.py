@@ -18,6 +18,7 @@ from ..console import (
     while_read,
 )
 from ..evaluation.processes import threads_of_each
+from .lab_fit import fit
 from .model_options import ModelOption
 from .option_groups import grouped
 from .tracker_flags import NanotrackOption, refuse_unused
@@ -115,7 +116,7 @@ def soak(
     raise typer.Exit(FOUND if constant else NOT_FOUND)
 
 
-add_commands(lab_app, {"sizes": sizes, "soak": soak})
+add_commands(lab_app, {"fit": fit, "sizes": sizes, "soak": soak})
 
 
 def _size_line(timing: Timing) -> str:
