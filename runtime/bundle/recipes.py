@@ -243,7 +243,7 @@ class TrackRecipe(Record):
             agreement: mean similarity of the first look's patches with the cells at their places.
         """
         both = tuple(looks)
-        if min(contested for contested, _ in both) <= 0:
+        if any(contested <= 0 for contested, _ in both):
             return 0.0
         return logistic(self.odds(both, agreement))
 

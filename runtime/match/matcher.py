@@ -161,9 +161,7 @@ class Matcher(SessionTask):
         self._check_open()
         return [
             self._evidence(template, features, *self._places(level, features, 1)[0])
-            for template, level, features in self._encoded(
-                as_bgr(image), self._checked(templates)
-            )
+            for template, level, features in self._encoded(as_bgr(image), self._checked(templates))
         ]
 
     def quality_map(self, image: Any, template: Template | None = None) -> QualityMap:

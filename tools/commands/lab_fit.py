@@ -88,7 +88,7 @@ def fit_lines(found: ScoreFit) -> list[str]:
     return lines
 
 
-SHOWN = ("roc_auc", "log_loss", "precision", "recall", "false_alarm_rate")
+SHOWN = ("roc_auc", "log_loss", "recall", "false_alarm_rate")
 
 
 def _figure(figures: dict[str, float], name: str) -> str:

@@ -12,9 +12,9 @@ from ...runtime.errors import InputError
 
 Array = NDArray[Any]
 
-MOST_ODDS = 30.0
-"""Typical log-odds from which a fit is taken to have no end: the samples can be told apart without
-a mistake, and then larger weights always fit better."""
+NO_DOUBT = 10.0
+"""Where every sample is surer than these log-odds, the samples can be told apart without a mistake:
+larger weights always fit better."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,8 +92,8 @@ def fit_logistic(samples: Labelled) -> LogisticFit:
 
     start = np.zeros(design.shape[1])
     found = minimize(loss, start, jac=slope, hess=bend, method="trust-exact", tol=1e-8)
-    typical = float(np.median(np.abs(design @ found.x + samples.given)))
-    if not np.isfinite(found.x).all() or typical > MOST_ODDS:
+    odds = design @ found.x + samples.given
+    if float(np.where(samples.labels, odds, -odds).min()) > NO_DOUBT:
         raise InputError(
             f"the {len(labels)} samples can be told apart without a mistake, so that no weights "
             "are the best; add harder data"

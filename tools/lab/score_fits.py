@@ -174,7 +174,6 @@ def _compared(
         "absent": float((~labels).sum()),
         "roc_auc": roc_auc(labels, scores[0]),
         "log_loss": log_loss(labels, np.array([log_odds(score) for score in scores[0]])),
-        "precision": made.precision,
         "recall": made.recall,
         "false_alarm_rate": made.false_alarm_rate,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -61,6 +61,22 @@ def test_the_score_of_a_sighting_is_a_logistic() -> None:
         odds += 2 * math.log(contested) + 3 * math.log(contested / alone)
     assert recipe.score([(0.2, 0.4), (0.1, 0.3)], 0.5) == pytest.approx(1 / (1 + math.exp(-odds)))
     assert recipe.score([(0.2, 0.4), (0.0, 0.3)], 0.5) == 0.0
+
+
+def test_log_odds_are_linear_in_the_numbers() -> None:
+    match = MatchRecipe(score_slope=0.0, score_likeness=0.0, score_offset=0.0)
+    assert replace(match, score_slope=1.0).odds(0.2, 0.4) == math.log(0.2)
+    assert replace(match, score_likeness=1.0).odds(0.2, 0.4) == 0.4
+    assert replace(match, score_offset=3.0).odds(0.2, 0.4) == 3.0
+    numbers = ("quality_weight", "share_weight", "agreement_weight", "score_offset")
+    track = TrackRecipe(**dict.fromkeys(numbers, 0.0))
+    looks = ((0.2, 0.4), (0.1, 0.3))
+    terms = (math.log(0.02), math.log(0.02 / 0.12), 0.5, 1.0)
+    for name, term in zip(numbers, terms, strict=True):
+        assert replace(track, **{name: 1.0}).odds(looks, 0.5) == pytest.approx(term)
+    weights = dict(zip(numbers, (2.0, 3.0, 4.0, 1.0), strict=True))
+    odds = sum(weights[name] * term for name, term in zip(numbers, terms, strict=True))
+    assert replace(track, **weights).odds(looks, 0.5) == pytest.approx(odds)
 
 
 def test_scores_of_support() -> None:

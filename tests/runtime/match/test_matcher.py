@@ -170,7 +170,8 @@ def test_a_closed_matcher_refuses_everything(photographs: Images) -> None:
         matcher.set_template(image, EYE)
     matcher.close()
     assert matcher.info.device
-    for use in (matcher.match, matcher.quality_map, matcher.encode_template, matcher.set_template):
+    uses = (matcher.match, matcher.evidence, matcher.quality_map)
+    for use in (*uses, matcher.encode_template, matcher.set_template):
         with pytest.raises(DeviceError, match="closed; make a new one"):
             use(image)
 
@@ -263,6 +264,26 @@ def test_threads_may_share_a_matcher(matcher: Matcher, photographs: Images) -> N
     alone = [best(image) for image in images]
     with ThreadPoolExecutor(3) as pool:
         assert list(pool.map(best, images)) == alone
+
+
+def test_scores_come_from_the_evidence(matcher: Matcher, photographs: Images) -> None:
+    image = photographs["chelsea"]
+    templates = [
+        matcher.encode_template(image, EYE),
+        matcher.encode_template(photographs["coffee"], EYE),
+        matcher.encode_template(np.full((60, 60, 3), 90, np.uint8), (5, 5, 40, 40)),
+    ]
+    found = matcher.evidence(image, templates)
+    score = matcher.bundle.spec.recipes.match.score
+    for template, seen in zip(templates, found, strict=True):
+        assert -1 <= seen.likeness <= 1
+        assert (
+            score(seen.quality, seen.likeness)
+            == matcher.match(image, templates=[template])[0].score
+        )
+    assert found[0].quality > found[1].quality > found[2].quality == 0
+    with Matcher() as other, pytest.raises(TemplateError, match="no template"):
+        other.evidence(image)
 
 
 @pytest.mark.parametrize(

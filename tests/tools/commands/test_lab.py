@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from eval_pairs import write_three
 from typer.testing import CliRunner
 
+from qatm.runtime.bundle.fits import FitRecord
 from qatm.tools.cli import app
-from qatm.tools.lab import track_sizes, track_soak
+from qatm.tools.lab import score_fits, track_sizes, track_soak
+from qatm.tools.lab.score_fits import ScoreFit
 from qatm.tools.lab.track_soak import SoakReport
 
 
@@ -47,9 +51,71 @@ def test_soak_has_the_status_of_its_verdict(
     assert f"+{growth:.1f} MiB after the first 500 frames" in lines[-1]
 
 
+def some_fit(apart: float) -> ScoreFit:
+    record = FitRecord(
+        task="track",
+        backbone="net:1+2",
+        alpha=25.0,
+        numbers={"share_weight": 4.02, "agreement_weight": 10.0},
+        data="9 sequences",
+        command="qatm lab fit track DIR",
+        figures={
+            "present": 12.0,
+            "absent": 8.0,
+            "roc_auc": 0.9934,
+            "left_out_roc_auc": 0.9914,
+            "log_loss": 0.1005,
+            "left_out_log_loss": 0.1184,
+            "recall": 0.968,
+            "false_alarm_rate": 0.0423,
+        },
+    )
+    stored = {"share_weight": 3.91, "agreement_weight": 10.0}
+    return ScoreFit(record, stored, ("agreement_weight",), apart)
+
+
+@pytest.mark.parametrize(("apart", "status"), [(0.03, 0), (0.031, 1)])
+def test_fit_has_the_status_of_its_verdict(
+    monkeypatch: pytest.MonkeyPatch, apart: float, status: int
+) -> None:
+    monkeypatch.setattr(score_fits, "FITS", {"track": lambda *_: some_fit(apart)})
+    result = lab("fit", "track", ".", "--device", "cpu")
+    assert result.exit_code == status, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0] == "track on net:1+2: 9 sequences"
+    assert "share_weight           3.91     4.02  differs" in lines
+    assert "agreement_weight         10       10  held" in lines
+    assert "12 samples with the object, 8 without" in lines
+    assert "roc auc            0.9934  (left out 0.9914)" in lines
+    assert "recall             0.9680" in lines
+    verdict = "DIFFERENT" if status else "the same"
+    assert lines[-1] == f"{verdict}: stored and fitted scores differ by at most {apart:.3f}"
+    result = lab("fit", "track", ".", "--device", "cpu", "--json")
+    assert (result.exit_code, len(result.stdout.splitlines())) == (status, 1)
+    found = json.loads(result.stdout)
+    assert FitRecord.from_dict(found["fit"]) == some_fit(apart).record
+    assert (found["apart"], found["same"], found["held"]) == (
+        apart,
+        not status,
+        ["agreement_weight"],
+    )
+
+
+def test_pairs_that_cannot_be_fitted_to_are_one_line(
+    tmp_path: Path, photographs: dict[str, np.ndarray]
+) -> None:
+    result = lab("fit", "match", write_three(tmp_path, photographs), "--device", "cpu")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "can be told apart without a mistake" in result.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["fit", "align", "."], "align"),
+        (["fit", "match", "nowhere"], "nowhere is no folder"),
+        (["fit", "track", "nowhere"], "nowhere is no folder"),
+        (["fit", "verify", "nowhere"], "nowhere is not a folder"),
         (["sizes", "--tracker", "magic"], "'magic' is unknown"),
         (["sizes", "--frames", "3"], "--frames"),
         (["soak", "--frames", "999"], "--frames"),
@@ -65,8 +131,8 @@ def test_wrong_usage_is_one_line(arguments: list[str], words: str) -> None:
 def test_the_group_says_what_there_is() -> None:
     result = lab("--help")
     assert result.exit_code == 0
-    for name in ("sizes", "soak"):
+    for name in ("fit", "sizes", "soak"):
         assert name in result.stdout
-    for module in (track_sizes, track_soak):
+    for module in (score_fits, track_sizes, track_soak):
         source = Path(str(module.__file__)).read_text(encoding="utf-8")
         assert "typer" not in source, "the work knows no command line"
