@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+import signal
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,13 +58,18 @@ def gpu_required() -> bool:
 
 
 def pytest_configure() -> None:
-    """Give each of several test workers its share of the cores."""
+    """Give each of several test workers its share of the cores, and the tests a working Ctrl-C."""
     if count := threads_per_worker():
         limit_threads(count)
+    # Shells let what runs in their background ignore it; the programs of a test would inherit that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the tests whose hardware or data are not here."""
+    """Skip the tests whose hardware or data are not here; let workers begin with the longest."""
+    if threads_per_worker():
+        items.sort(key=lambda item: item.get_closest_marker("minutes") is None)
     problems = {"gpu": gpu_problem(), "data": data_problem()}
     for item in items:
         for marker, problem in problems.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ pytest_plugins = ["pytester"]
 CONFTEST = Path(__file__).parents[1] / "conftest.py"
 NO_GPU = "\ndef gpu_problem():\n    return 'nothing here'\n"
 WITH_GPU = "\ndef gpu_problem():\n    return None\n"
-INI = "[pytest]\nmarkers =\n    gpu\n    data\n    slow\n"
+INI = "[pytest]\nmarkers =\n    gpu\n    data\n    minutes\n    slow\n"
 
 
 @pytest.fixture
@@ -20,12 +22,14 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("QATM_REQUIRE_GPU", raising=False)
     monkeypatch.delenv("QATM_DATA", raising=False)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    # It runs in this process, whose libraries keep the threads that they have.
+    monkeypatch.setattr("worker_threads.limit_threads", lambda count: None)
 
-    def _run(code: str, gpu: str = NO_GPU) -> pytest.RunResult:
+    def _run(code: str, gpu: str = NO_GPU, options: Sequence[str] = ()) -> pytest.RunResult:
         pytester.makeini(INI)
         pytester.makeconftest(CONFTEST.read_text(encoding="utf-8") + gpu)
         pytester.makepyfile(code)
-        return pytester.runpytest_inprocess("-rs", "-p", "no:cacheprovider")
+        return pytester.runpytest_inprocess("-rs", "-p", "no:cacheprovider", *options)
 
     return _run
 
@@ -94,6 +98,29 @@ def test_data_tests_are_skipped_with_the_reason_where_the_data_are_absent(
 def test_data_tests_run_where_the_data_are(run, monkeypatch, tmp_path):
     monkeypatch.setenv("QATM_DATA", str(tmp_path))
     run(DATA_TEST).assert_outcomes(passed=2)
+
+
+ORDER_TEST = """
+import pytest
+
+def test_one(): pass
+
+@pytest.mark.minutes
+def test_long(): pass
+
+def test_two(): pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("workers", "order"),
+    [("1", ["test_one", "test_long", "test_two"]), ("2", ["test_long", "test_one", "test_two"])],
+)
+def test_workers_begin_with_the_longest(run, monkeypatch, workers, order):
+    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")
+    monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", workers)
+    result = run(ORDER_TEST, options=["--verbose"])
+    assert re.findall(r"::(\w+) PASSED", result.stdout.str()) == order
 
 
 def test_photographs_are_colour_and_read_only(photographs):

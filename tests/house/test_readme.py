@@ -87,6 +87,7 @@ def test_extras_exist(command):
 
 
 @pytest.mark.slow
+@pytest.mark.minutes
 def test_the_commands_run_in_their_order(workplace):
     exports = [c for c in commands() if c.startswith("qatm-export")]
     others = [c for c in commands() if c.startswith("qatm ")]
