@@ -37,6 +37,19 @@ def test_auc_is_the_mean_of_the_curve():
     assert metrics.success_at_half([0.5, 0.51, 0.2, 0.9]) == 0.5
 
 
+def test_the_success_curve_is_that_of_the_thresholds_given():
+    overlaps = [1.0, 0.5, float("nan"), 0.0]
+    curve = metrics.success_curve(overlaps, np.array([0.0, 0.5, 1.0]))
+    assert curve.tolist() == pytest.approx([2 / 3, 1 / 3, 0]), "nothing to find does not count"
+    assert len(metrics.success_curve(overlaps, metrics.TRACK_THRESHOLDS)) == 21
+    assert metrics.success_auc([1.0], metrics.TRACK_THRESHOLDS) == 20 / 21
+    rng = np.random.default_rng(0)
+    values = rng.random(50)
+    for thresholds in (metrics.MATCH_THRESHOLDS, metrics.TRACK_THRESHOLDS):
+        by_hand = [(values > threshold).mean() for threshold in thresholds]
+        assert metrics.success_curve(values, thresholds).tolist() == by_hand
+
+
 @pytest.mark.parametrize("levels", [None, 4])
 @pytest.mark.parametrize("seed", range(5))
 def test_roc_auc_is_that_of_scikit_learn(seed, levels):
