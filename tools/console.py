@@ -170,11 +170,10 @@ def refuse_given(context: typer.Context, names: Sequence[str], reason: str) -> N
 def note_scores(info: MatcherInfo) -> None:
     """Say on stderr that the scores to come were not fitted for the backbone, where that is so."""
     if not info.calibrated:
-        typer.secho(
+        tell(
             f"note: no score was fitted for {info.backbone}: scores rank, but the threshold "
             f"{info.threshold:g} means little",
-            err=True,
-            fg=typer.colors.YELLOW,
+            typer.colors.YELLOW,
         )
 
 
