@@ -145,7 +145,8 @@ def test_json_is_exactly_this(pictures, spoon):
     assert (result.exit_code, result.stderr) == (0, "")
     (line,) = result.stdout.splitlines()
     record = json.loads(line)
-    assert list(record) == ["image", "found", "matches", "ms"]
+    assert list(record) == ["image", "found", "matches", "calibrated", "ms"]
+    assert record["calibrated"] is True
     assert record["image"] == str(scene)
     assert record["found"] is True
     assert record["ms"] > 0

@@ -159,7 +159,7 @@ def test_verify_answers_with_status_json_and_picture(places: Path, tmp_path: Pat
 
     assert same.exit_code == 0, same.output
     line: dict[str, Any] = json.loads(same.stdout)
-    assert set(line) == {"query", "reference", "same_place", "score", "box", "ms"}
+    assert set(line) == {"query", "reference", "same_place", "score", "box", "calibrated", "ms"}
     assert line["same_place"] is True
     assert line["score"] > 0.5
     assert len(line["box"]) == 4
