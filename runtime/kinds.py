@@ -2,7 +2,7 @@
 
 Every number was fitted, chosen, set as a bound, or belongs to the arithmetic, as
 :mod:`.bundle.fields` says. What was fitted or chosen is a field of a recipe, so that a bundle
-stores it; the rest may stand in the module that uses it, annotated with its kind:
+stores it; the rest may stand in the module that uses it, annotated with its kind and its type:
 
     SMALLEST: Bound[int] = 32
     EPSILON: Numeric[float] = 1e-9

@@ -280,9 +280,8 @@ class AlignRecipe(Record):
         spline_widths: standard deviations of the distances believed in each round of its fit.
         smoothness: how stiff the spline is: enough to keep it close to an affine map.
         largest_bend: no control point is moved further from its place under the affine map.
-        least_stretch: stretches of the affine map, relative to the pictures' sizes, that are
-            believed: the smallest, and ...
-        most_stretch: ... the largest.
+        least_stretch: the smallest stretch of the affine map, relative to the pictures, and ...
+        most_stretch: ... the largest that are believed.
         score_slope: weight of the log of the support in the score.
         score_offset: one half is scored at a support of ``exp(-score_offset / score_slope)``.
         threshold: score from which an alignment counts as found.
@@ -350,8 +349,7 @@ class VerifyRecipe(Record):
         most_scale: ... to here; other ones belong to another working resolution.
         fewest: matches below which nothing is fitted.
         enough: inliers from which a homography's two further degrees of freedom are fitted.
-        loose: refinement looks this much beyond the tolerance, to pull in what a rough start left
-            out.
+        loose: refinement looks this much beyond the tolerance, for what a rough start left out.
         rounds: of refinement.
         most_stretch: a view of a place is not stretched more in one direction against the other.
         least_span: root of the area, in working pixels, that a picture may cover in another: from
