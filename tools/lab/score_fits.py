@@ -145,7 +145,9 @@ def fit_places(session: Session, samples: ScoreSamples) -> ScoreFit:
         samples: of both kinds.
     """
     supports = np.array([support for (support,) in samples.arguments])
-    half = round(float(np.quantile(supports[~samples.labels], QUANTILE)))
+    # The plain quantile of few samples lies too low.
+    others = supports[~samples.labels]
+    half = round(float(np.quantile(others, QUANTILE, method="median_unbiased")))
     steepness = session.bundle.spec.recipes.verify.steepness
     numbers = {"half_support": float(half), "steepness": steepness}
     return _compared("verify", numbers, ("steepness",), session, samples, None)
