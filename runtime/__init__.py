@@ -25,8 +25,9 @@ from .errors import (
 )
 from .images import expand_sources, read_image
 from .match.matcher import Matcher
-from .match.matches import Match, QualityMap
+from .match.matches import Match
 from .match.template import Template
+from .patches.quality import QualityMap
 from .session import MatcherInfo, Session, SessionInfo
 from .track.multi_tracker import MultiTracker
 from .track.options import TrackerOptions

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from ...model import QATM, Backbone, standardise
 from ...model.exported import FeatureGraph, JointGraph, MatchGraph, best_windows, window_means
 from ...runtime.backends.onnx import OnnxGraph
-from ...runtime.patches.similarity import NORM_EPSILON, STD_EPSILON, stream_quality
+from ...runtime.patches.quality import stream_quality
+from ...runtime.patches.similarity import NORM_EPSILON, STD_EPSILON
 from ...runtime.patches.windows import find_peaks, window_response
 
 Array = NDArray[Any]

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from ..bundle.recipes import AlignRecipe
 from ..kinds import Numeric
+from ..patches.quality import pair_quality
+from ..patches.similarity import standardised
 from .maps import IDENTITY, invert, transform
 
 Array = NDArray[Any]
 
-STD_EPSILON: Numeric[float] = 1e-6
-NORM_EPSILON: Numeric[float] = 1e-3
 RIDGE: Numeric[float] = 1e-9
 """Keeps systems of equations solvable, relative to their size."""
 
@@ -60,9 +60,7 @@ def pair_scores(source: Array, target: Array, alpha: float) -> PairScores:
         target: ``(C, H, W)`` raw features.
         alpha: factor on the cosine similarity.
     """
-    rows, cells = _standardise(_rows(source), _rows(target))
-    powers = np.exp(alpha * (rows @ cells.T - 1.0))
-    values = powers / powers.sum(0) * (powers / powers.sum(1, keepdims=True))
+    values = pair_quality(_similarities(source, target), alpha)
     return PairScores(values.astype(np.float64), _centres(source), _centres(target))
 
 
@@ -73,8 +71,7 @@ def cosine_scores(source: Array, target: Array) -> PairScores:
         source: ``(C, h, w)`` raw features.
         target: ``(C, H, W)`` raw features.
     """
-    rows, cells = _standardise(_rows(source), _rows(target))
-    rho = rows @ cells.T
+    rho = _similarities(source, target)
     best = (rho == rho.max(0)) & (rho == rho.max(1, keepdims=True)) & (rho > 0)
     values = np.where(best, rho, 0.0).astype(np.float64)
     return PairScores(values, _centres(source), _centres(target))
@@ -124,19 +121,18 @@ def _rows(features: Array) -> Array:
     return features.reshape(features.shape[0], -1).T.astype(np.float32)
 
 
+def _similarities(source: Array, target: Array) -> Array:
+    """Cosine similarity of all pairs of cells, ``(M, N)`` float32."""
+    first, second = _rows(source), _rows(target)
+    both = standardised(np.concatenate([first, second]))
+    return both[: len(first)] @ both[len(first) :].T
+
+
 def _centres(features: Array) -> Array:
     """Centres of the cells of a map as fractions, ``(h * w, 2)``."""
     height, width = features.shape[1:]
     y, x = np.mgrid[:height, :width]
     return np.stack([(x.ravel() + 0.5) / width, (y.ravel() + 0.5) / height], axis=1)
-
-
-def _standardise(rows: Array, cells: Array) -> tuple[Array, Array]:
-    """Each channel standardised over both maps, each cell then scaled to length one."""
-    both = np.concatenate([rows, cells])
-    both = (both - both.mean(0)) / np.sqrt(both.var(0) + STD_EPSILON)
-    both /= np.sqrt((both * both).sum(1, keepdims=True) + NORM_EPSILON)
-    return both[: len(rows)], both[len(rows) :]
 
 
 def _vote(pairs: PairScores, recipe: AlignRecipe) -> list[Array]:

@@ -14,10 +14,10 @@ from ..boxes import Box, box_iou, move_inside
 from ..errors import ImageError, InputError, TemplateError
 from ..images import Image, as_bgr, is_flat
 from ..patches.encoder import Encoder, FeatureMap
-from ..patches.similarity import TINY, quality_map
+from ..patches.quality import TINY, QualityMap, quality_map
 from ..patches.windows import OVERLAP, Peak, find_peaks, window_mean, window_response
 from ..session import Session, SessionTask, Source
-from .matches import Match, MatchEvidence, QualityMap
+from .matches import Match, MatchEvidence
 from .placing import Place, Placer
 from .template import Template, TemplateEncoder, TemplateLevel
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..boxes import Box
 from ..errors import TemplateError
-from .similarity import STD_EPSILON, small_product, unit
+from .similarity import small_product, standardised
 
 Array = NDArray[Any]
 
@@ -117,7 +117,6 @@ def _confusable(flat: Array, own: Array, others: Array, count: int, pool: int) -
         others = others[np.linspace(0, len(others) - 1, pool).round().astype(int)]
     if len(others) <= count:
         return others
-    rows = flat[:, np.concatenate([own, others])].T
-    rows = unit((rows - rows.mean(0)) / np.sqrt(rows.var(0) + np.float32(STD_EPSILON)))
+    rows = standardised(flat[:, np.concatenate([own, others])].T)
     likeness = small_product(rows[len(own) :], np.ascontiguousarray(rows[: len(own)].T)).max(1)
     return others[np.argsort(-likeness, kind="stable")[:count]]

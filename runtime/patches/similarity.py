@@ -1,103 +1,126 @@
-"""The quality map from rows and features: in one piece, or streamed in blocks when it is large."""
+"""Cosine similarity of patches whose channels are standardised over both sets together.
+
+One formula for every task: with mean and population variance of each channel over the patches of
+both sets, ``x -> (x - mean) / sqrt(variance + STD_EPSILON)``, then
+``x -> x / sqrt(|x|^2 + NORM_EPSILON)``; the similarity of two patches is their dot product. The
+operations below differ in what they hold at once and in the last bits, not in what they compute:
+:func:`standardised` for sets that lie in one array, :func:`similarities` for two that do not,
+:func:`joint_standardisation` for blocks, :class:`Comparison` for one region and many looks.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-
-from ..session import Session
+from numpy.typing import DTypeLike, NDArray
 
 Array = NDArray[Any]
 
-WHOLE = 24_000_000
-"""Similarities (M x N) up to this many are computed by the matching graph in one piece, unless they
-lie outside what its engine was built for."""
+STD_EPSILON = 1e-6
+"""Added to a channel's variance: a constant channel becomes zero."""
 
-BLOCK = 4_000_000
-"""Similarities held at once when streaming."""
+NORM_EPSILON = 1e-3
+"""Added to a patch's squared length: one that equals the mean stays zero."""
 
 ALONE = 200_000
 """Multiplications up to which OpenBLAS uses one thread, with some room."""
 
-STD_EPSILON = 1e-6
-NORM_EPSILON = 1e-3
-NEVER = np.float32(1e4)
-TINY = np.finfo(np.float32).tiny
+
+class Standardisation(NamedTuple):
+    """What takes raw patches to standardised ones.
+
+    Attributes:
+        mean: of each channel, ``(C,)`` float32.
+        scale: one over each channel's deviation.
+    """
+
+    mean: Array
+    scale: Array
+
+    def rows(self, raw: Array) -> Array:
+        """Patches ``(K, C)``, standardised and scaled to length one."""
+        return unit((raw - self.mean) * self.scale)
 
 
-def quality_map(session: Session, rows: Array, target: Array, search: Array, alpha: float) -> Array:
-    """Quality of each search cell (paper, equation 5), ``(H, W)`` float32 in [0, 1].
+def joint_standardisation(sets: Iterable[Array], dtype: DTypeLike = np.float32) -> Standardisation:
+    """Standardise each channel over the patches of several sets together.
 
     Args:
-        session: runs the matching graph.
-        rows: ``(M, C)`` raw features.
-        target: ``(M,)`` float32, 1 for the template's own rows, 0 for competitors.
-        search: ``(C, H, W)`` raw features.
-        alpha: factor on the cosine similarity.
+        sets: ``(K, C)`` raw features of each; gone through twice.
+        dtype: in which sums are held; blocks of millions of patches need float64.
     """
-    height, width = search.shape[1:]
-    small = len(rows) * height * width <= WHOLE
-    if small and session.takes_match(len(rows), height, width):
-        return session.quality(rows, target, np.ascontiguousarray(search))
-    flat = search.reshape(search.shape[0], -1)
-    return stream_quality(rows, target, flat, alpha).reshape(height, width)
+    mean = joint_mean(sets, dtype)
+    variance = joint_mean((np.square(rows - mean) for rows in sets), dtype)
+    return Standardisation(mean, 1 / np.sqrt(variance + np.float32(STD_EPSILON)))
 
 
-def stream_quality(rows: Array, target: Array, search: Array, alpha: float) -> Array:
-    """The matching graph's arithmetic in blocks of search positions: memory ``M x block``.
+def joint_mean(sets: Iterable[Array], dtype: DTypeLike = np.float32) -> Array:
+    """Mean of each column over the rows ``(K, C)`` of several sets together, ``(C,)`` float32."""
+    total, count = np.zeros((), dtype), 0
+    for rows in sets:
+        total = total + rows.sum(0, dtype=dtype)
+        count += len(rows)
+    return (total / count).astype(np.float32)
 
-    Two passes: the normalisers over the search positions need all of them before the first
-    quality is known.
+
+def standardised(rows: Array) -> Array:
+    """Patches ``(K, C)`` of all sets in one array, standardised and scaled to length one."""
+    return unit((rows - rows.mean(0)) / np.sqrt(rows.var(0) + np.float32(STD_EPSILON)))
+
+
+def similarities(first: Array, second: Array) -> Array:
+    """Cosine similarity of every pair, ``(M, N)`` float32 in [-1, 1].
 
     Args:
-        rows: ``(M, C)`` raw features.
-        target: ``(M,)`` flags.
-        search: ``(C, N)`` raw features.
-        alpha: factor on the cosine similarity.
-
-    Returns:
-        ``(N,)`` float32.
+        first: ``(M, C)`` float32 raw features.
+        second: ``(N, C)`` float32 raw features.
     """
-    block = max(1, BLOCK // len(rows))
-    starts = range(0, search.shape[1], block)
-    mean, variance = _moments(rows, search, starts, block)
-    scale = 1.0 / np.sqrt(variance + STD_EPSILON)
-    own = unit((rows - mean) * scale)
-    offset = NEVER * (1 - target)[:, None]
-
-    def similarities(start: int) -> Array:
-        cells = ((search[:, start : start + block].T - mean) * scale).astype(np.float32)
-        return np.float32(alpha) * (own @ unit(cells).T - np.float32(1))
-
-    sums = np.zeros((len(rows), 1), np.float64)
-    for start in starts:
-        sums += np.exp(similarities(start)).sum(1, keepdims=True, dtype=np.float64)
-    penalty = np.log(np.maximum(sums, TINY)).astype(np.float32) + offset
-    result = np.empty(search.shape[1], np.float32)
-    for start in starts:
-        below = similarities(start)
-        columns = np.log(np.maximum(np.exp(below).sum(0), TINY))
-        result[start : start + block] = (2 * below - penalty).max(0) - columns
-    return np.exp(result)
-
-
-def _moments(rows: Array, search: Array, starts: range, block: int) -> tuple[Array, Array]:
-    """Mean and population variance per channel over rows and search positions together."""
-    count = len(rows) + search.shape[1]
-    total = rows.sum(0, dtype=np.float64) + search.sum(1, dtype=np.float64)
-    mean = (total / count).astype(np.float32)
-    squares = np.square(rows - mean).sum(0, dtype=np.float64)
-    for start in starts:
-        centred = search[:, start : start + block] - mean[:, None]
-        squares += np.square(centred).sum(1, dtype=np.float64)
-    return mean, (squares / count).astype(np.float32)
+    both = joint_standardisation((first, second))
+    return both.rows(first) @ both.rows(second).T
 
 
 def unit(x: Array) -> Array:
     """Scale each row to length one; a (nearly) zero row stays (nearly) zero."""
     return x / np.sqrt(np.square(x).sum(1, keepdims=True) + np.float32(NORM_EPSILON))
+
+
+class Comparison:
+    """Cells of a region, made ready once to be compared with patches of a target many times.
+
+    Each channel is standardised jointly over the cells and the target's patches. The scaling is
+    moved to the patches, as in the matching graph, so that the larger operand is only centred and
+    divided by its lengths.
+
+    Args:
+        rows: ``(M, C)`` raw features of the target's patches and their competitors.
+        cells: ``(C, H, W)`` raw features of the region.
+
+    Attributes:
+        cells: ``(C, H, W)`` float32, whose dot products with :meth:`aligned` patches are cosine
+            similarities.
+    """
+
+    def __init__(self, rows: Array, cells: Array) -> None:
+        flat = cells.reshape(cells.shape[0], -1)
+        self._mean = joint_mean((rows, flat.T))
+        others = flat - self._mean[:, None]
+        squares = np.square(others)
+        variance = joint_mean((np.square(rows - self._mean), squares.T))
+        self._inverse = 1 / (variance + np.float32(STD_EPSILON))
+        others /= np.sqrt(self._inverse @ squares + np.float32(NORM_EPSILON))
+        self.cells: Array = others.reshape(cells.shape)
+
+    def aligned(self, rows: Array) -> Array:
+        """Patches ``(M, C)`` whose dot products with the cells are cosine similarities."""
+        scale = np.sqrt(self._inverse)
+        return unit((rows - self._mean) * scale) * scale
+
+    def cosine(self, rows: Array) -> Array:
+        """Cosine similarity of patches ``(M, C)`` with all cells, ``(M, H, W)`` float32."""
+        flat = self.cells.reshape(self.cells.shape[0], -1)
+        return small_product(self.aligned(rows), flat).reshape(len(rows), *self.cells.shape[1:])
 
 
 def small_product(a: Array, b: Array) -> Array:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ..boxes import Box
 from ..images import Image
 from ..patches.grid import PatchGrid, cut_grid
+from ..patches.quality import quality_map
 from ..patches.region import Region
-from ..patches.similarity import quality_map
 from ..patches.windows import find_peaks, window_response
 
 if TYPE_CHECKING:

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from ..boxes import Box
 from ..images import Image, is_flat
-from ..patches.agreement import Comparison, Qualities, qualities
+from ..patches.agreement import rigid_agreement
 from ..patches.encoder import Encoder
 from ..patches.grid import PatchGrid, cut_grid
+from ..patches.quality import Qualities, qualities
 from ..patches.region import Region, RegionFeatures, cut_region
+from ..patches.similarity import Comparison
 from ..patches.windows import find_peaks, parabola_vertex, window_mean, window_response
 from .options import TrackerOptions
 
@@ -200,7 +202,7 @@ class TargetModel:
         x1 = max(min(column + width + margin, columns), x0 + width)
         y1 = max(min(row + height + margin, rows), y0 + height)
         compared = Comparison(grid.rows, seen.fine[:, y0:y1, x0:x1])
-        return x0, y0, compared.agreement(grid.rows, grid.footprint)
+        return x0, y0, rigid_agreement(compared, grid.rows, grid.footprint)
 
     def _working_size(self, margin: float, side: float) -> tuple[int, int]:
         """Width and height of a region, in working pixels that need no padding."""

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..patches.similarity import STD_EPSILON, TINY, unit
+from ..patches.quality import best_pairs
+from ..patches.similarity import similarities
 
 Array = NDArray[Any]
 
@@ -16,9 +17,6 @@ MATCHING = ("qatm", "correlation", "cosine")
 
 COLUMN_EPSILON = 1e-6
 """Added to a column's squared length: one without any agreement stays zero."""
-
-BLOCK = 200_000
-"""Similarities of which powers are held at once."""
 
 
 @dataclass(frozen=True)
@@ -53,30 +51,10 @@ def match_pairs(
         matching: ``qatm``; for comparison ``cosine``, the bare similarity, or ``correlation``, the
             positive similarities with each search cell's scaled to length one.
     """
+    cosine = similarities(template, search)
     if matching != "qatm":
-        return _plain_pairs(_similarity(template, search), scaled=matching == "correlation")
-    below = _similarity(template, search)
-    below -= 1
-    below *= np.float32(alpha)
-    step = max(1, BLOCK // below.shape[1])
-    starts = range(0, len(below), step)
-    rows = np.empty(len(below), np.float32)
-    columns = np.zeros(below.shape[1], np.float64)
-    for start in starts:
-        powers = np.exp(below[start : start + step])
-        rows[start : start + step] = powers.sum(1)
-        columns += powers.sum(0)
-    row_logs = np.log(np.maximum(rows, TINY))[:, None]
-    column_logs = np.log(np.maximum(columns, TINY)).astype(np.float32)
-    best = np.empty(len(below), np.int64)
-    value = np.empty(len(below), np.float32)
-    highest = np.full(below.shape[1], -np.inf, np.float32)
-    for start in starts:
-        joint = 2 * below[start : start + step] - row_logs[start : start + step] - column_logs
-        part = joint.argmax(1)
-        best[start : start + step] = part
-        value[start : start + step] = joint[np.arange(len(part)), part]
-        np.maximum(highest, joint.max(0), out=highest)
+        return _plain_pairs(cosine, scaled=matching == "correlation")
+    best, value, highest = best_pairs(cosine, alpha)
     first, second = _mutual(best, value, highest)
     return PairMatches(first, second, np.exp(0.5 * value[first]), np.minimum(np.exp(highest), 1))
 
@@ -102,12 +80,3 @@ def _plain_pairs(rho: Array, *, scaled: bool) -> PairMatches:
     value = values[np.arange(len(values)), best]
     first, second = _mutual(best, value, highest)
     return PairMatches(first, second, value[first], highest)
-
-
-def _similarity(template: Array, search: Array) -> Array:
-    """Cosine similarities ``(M, N)``, each channel standardised over both sets together."""
-    both = len(template) + len(search)
-    mean = (template.sum(0) + search.sum(0)) / both
-    spread = np.square(template - mean).sum(0) + np.square(search - mean).sum(0)
-    scale = 1.0 / np.sqrt(spread / both + np.float32(STD_EPSILON))
-    return unit((template - mean) * scale) @ unit((search - mean) * scale).T

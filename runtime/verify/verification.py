@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..boxes import Box
-from ..match.matches import QualityMap
+from ..patches.quality import QualityMap
 from .homography import transform
 from .reference import Reference, ReferenceLevel
 from .views import outline, scaling

@@ -32,7 +32,7 @@ RUNTIME_ROOMS: dict[str, frozenset[str]] = {
     "patches": GROUND | {"bundle", "backends", "session"},
     **dict.fromkeys(TASKS, GROUND | {"bundle", "session", "patches"}),
     "video": GROUND | {"track"},
-    "__init__": GROUND | TASKS | {"bundle", "session", "video"},
+    "__init__": GROUND | TASKS | {"bundle", "session", "patches", "video"},
 }
 """What each room or module of ``runtime/`` may use besides itself."""
 

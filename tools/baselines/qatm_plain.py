@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...runtime.images import Image
-from ...runtime.match.matches import QualityMap
-from ...runtime.patches.similarity import quality_map
+from ...runtime.patches.quality import QualityMap, quality_map
 from .base import Array, Found, Method, MethodOptions, Size, mean_window
 from .deep import DeepFeatures, DeepTemplate
 

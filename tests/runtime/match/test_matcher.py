@@ -22,7 +22,6 @@ from qatm.runtime import (
     InputError,
     Match,
     Matcher,
-    QualityMap,
     TemplateError,
     box_iou,
 )
@@ -315,19 +314,3 @@ def test_the_quality_map_is_the_papers(
     assert found.size == (search.shape[1], search.shape[0])
     assert expected.max() > 0.2
     np.testing.assert_allclose(found.values, expected, rtol=0, atol=1e-3)
-
-
-def test_a_map_is_resized_with_its_cells_in_place() -> None:
-    values = np.zeros((5, 6), np.float32)
-    values[2, 3] = 1
-    quality_map = QualityMap(values, (8.0, 4.0), (44, 18))
-    resized = quality_map.resized()
-    assert resized.shape == (18, 44)
-    rows, columns = np.mgrid[:18, :44]
-    centre = np.array([(columns * resized).sum(), (rows * resized).sum()]) / resized.sum()
-    # Pixel centres are at whole numbers, so cell 3 spans pixels 24 to 31.
-    assert centre == pytest.approx([27.5, 9.5], abs=0.05)
-    double = quality_map.resized((36, 88))
-    assert double.shape == (36, 88)
-    assert np.unravel_index(double.argmax(), double.shape)[0] in (19, 20)
-    assert QualityMap(values[:1, :1] + 1, (8.0, 8.0), (5, 3)).resized().tolist() == [[1.0] * 5] * 3

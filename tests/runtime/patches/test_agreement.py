@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from oracle import cosine, softmax
+from oracle import cosine
 
-from qatm.runtime.patches.agreement import Comparison, fit_windows, qualities
+from qatm.runtime.patches.agreement import fit_windows, rigid_agreement
 from qatm.runtime.patches.grid import PatchGrid
+from qatm.runtime.patches.similarity import Comparison
 
 CHANNELS = 176
 ALPHA = 25.0
@@ -37,29 +38,12 @@ def test_rigid_agreement_equals_a_loop(masked: bool) -> None:
     rows, footprint, cells, places = problem(masked)
     rho = similarities(rows, cells)
     compared = Comparison(rows, cells)
-    agreement = compared.agreement(rows, footprint)
+    agreement = rigid_agreement(compared, rows, footprint)
     assert agreement.shape == (5, 6)
     for y, x in np.ndindex(5, 6):
         expected = np.mean([rho[m, y + i, x + j] for m, (i, j) in enumerate(places)])
         assert agreement[y, x] == pytest.approx(expected, abs=1e-3)
     assert np.unravel_index(agreement.argmax(), agreement.shape) == (2, 3)
-
-
-def test_similarities_and_qualities_are_those_of_the_oracle() -> None:
-    """Also where the product is cut into blocks that do not divide the rows."""
-    generator = np.random.default_rng(4)
-    rows = generator.normal(1, 2, (61, CHANNELS)).astype(np.float32)
-    cells = generator.normal(1, 2, (CHANNELS, 9, 11)).astype(np.float32)
-    cells[:, 3, 4] = rows[5]
-    cosines = Comparison(rows, cells).cosine(rows)
-    np.testing.assert_allclose(cosines, similarities(rows, cells), atol=1e-3)
-    found = qualities(cosines, 40, ALPHA)
-    rho = similarities(rows, cells).reshape(61, -1)
-    for values, count in ((found.contested, 61), (found.alone, 40)):
-        over_t, over_s = softmax(ALPHA * rho[:count], 0)[:40], softmax(ALPHA * rho[:40], 1)
-        expected = (over_t * over_s).max(0).reshape(9, 11)
-        np.testing.assert_allclose(values, expected, rtol=0.02, atol=1e-4)
-    assert np.unravel_index(found.contested.argmax(), (9, 11)) == (3, 4)
 
 
 @pytest.mark.parametrize("masked", [False, True])

@@ -1,113 +1,74 @@
-"""The streamed quality map equals the graph's and the paper's."""
+"""Each way of standardising channels and comparing patches gives the oracle's cosines."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from oracle import quality
+from oracle import cosine
 
-from qatm.runtime import Bundle
-from qatm.runtime.patches import similarity
-from qatm.runtime.patches.similarity import quality_map, stream_quality
-from qatm.runtime.session import Session
+from qatm.runtime.patches.similarity import (
+    Comparison,
+    joint_standardisation,
+    similarities,
+    small_product,
+    standardised,
+)
 
-ALPHA = 25.0
 CHANNELS = 176
-SIZES = [(1, 1, 1), (1, 5, 7), (16, 9, 8), (70, 33, 20), (40, 1, 64)]
 
 
-@pytest.fixture(scope="module")
-def backend():
-    opened = Session(Bundle.load(), "cpu", threads=1)
-    yield opened
-    opened.close()
-
-
-def problem(rows: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Raw features with a copy of some rows in the map, channels of very different ranges."""
-    generator = np.random.default_rng(rows)
+def problem(count: int = 61) -> tuple[np.ndarray, np.ndarray]:
+    """Raw patches and cells whose channels have very different ranges."""
+    generator = np.random.default_rng(4)
     spread = np.geomspace(0.1, 20, CHANNELS)
-    template = generator.normal(1, 1, (rows, CHANNELS)) * spread
-    search = generator.normal(1, 1, (height * width, CHANNELS)) * spread
-    copies = min(rows, height * width) // 2
-    search[:copies] = template[:copies] + generator.normal(0, 0.2, (copies, CHANNELS)) * spread
-    shaped = search.T.reshape(CHANNELS, height, width)
-    return template.astype(np.float32), np.ascontiguousarray(shaped, np.float32)
+    rows, cells = (generator.normal(1, 2, (n, CHANNELS)) * spread for n in (count, 99))
+    cells[37] = rows[5]
+    return rows.astype(np.float32), cells.astype(np.float32)
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("block", [1, 50, 4_000_000])
-@pytest.mark.parametrize("competing", [False, True])
-def test_streamed_equals_the_graph(backend, monkeypatch, size, block, competing) -> None:
-    rows, search = problem(*size)
-    target = np.ones(len(rows), np.float32)
-    if competing:
-        target[1::2] = 0
-    whole = quality_map(backend, rows, target, search, ALPHA)
-    monkeypatch.setattr(similarity, "WHOLE", 0)
-    monkeypatch.setattr(similarity, "BLOCK", block)
-    streamed = quality_map(backend, rows, target, search, ALPHA)
-    assert streamed.shape == whole.shape == size[1:]
-    assert streamed.dtype == whole.dtype == np.float32
-    np.testing.assert_allclose(streamed, whole, rtol=0, atol=1e-4)
-    assert np.abs(whole).max() <= 1 + 1e-5
+@pytest.mark.parametrize("count", [6, 61])
+def test_similarities_are_those_of_the_oracle(count: int) -> None:
+    rows, cells = problem(count)
+    truth = cosine(rows.astype(np.float64), cells.astype(np.float64))
+    np.testing.assert_allclose(similarities(rows, cells), truth, atol=1e-4)
+    assert similarities(rows, cells).dtype == np.float32
+    stacked = standardised(np.concatenate([rows, cells]))
+    np.testing.assert_allclose(stacked[:count] @ stacked[count:].T, truth, atol=1e-4)
 
 
-def test_a_map_beyond_the_engine_is_streamed(backend, monkeypatch) -> None:
-    rows, search = problem(16, 9, 8)
-    target = np.ones(16, np.float32)
-    whole = quality_map(backend, rows, target, search, ALPHA)
-    asked = []
-    monkeypatch.setattr(backend, "takes_match", lambda *sizes: asked.append(sizes))
-    monkeypatch.setattr(backend, "quality", None)
-    np.testing.assert_allclose(quality_map(backend, rows, target, search, ALPHA), whole, atol=1e-4)
-    assert asked == [(16, 9, 8)]
+def test_a_comparison_gives_the_same_whichever_rows_are_asked_for() -> None:
+    """Also where the product is cut into blocks that do not divide the rows."""
+    rows, cells = problem()
+    truth = cosine(rows.astype(np.float64), cells.astype(np.float64)).reshape(61, 9, 11)
+    shaped = np.ascontiguousarray(cells.T).reshape(CHANNELS, 9, 11)
+    padded = np.pad(shaped, ((0, 0), (2, 3), (1, 4)))[:, 2:-3, 1:-4]
+    for region in (shaped, padded):
+        compared = Comparison(rows, region)
+        np.testing.assert_allclose(compared.cosine(rows), truth, atol=1e-4)
+        np.testing.assert_allclose(compared.cosine(rows[7:20]), truth[7:20], atol=1e-4)
 
 
-@pytest.mark.parametrize("size", [(16, 9, 8), (70, 33, 20)])
-def test_both_equal_the_paper(backend, monkeypatch, size) -> None:
-    rows, search = problem(*size)
-    flat = search.reshape(CHANNELS, -1)
-    expected = quality(rows.astype(np.float64), flat.T.astype(np.float64), ALPHA)
-    assert expected.max() > 0.5
-    target = np.ones(len(rows), np.float32)
-    graph = quality_map(backend, rows, target, search, ALPHA)
-    np.testing.assert_allclose(graph.ravel(), expected, rtol=0, atol=1e-3)
-    monkeypatch.setattr(similarity, "BLOCK", 100)
-    np.testing.assert_allclose(stream_quality(rows, target, flat, ALPHA), expected, atol=1e-3)
+@pytest.mark.parametrize("step", [1, 7, 99])
+def test_blocks_are_standardised_like_the_whole(step: int) -> None:
+    rows, cells = problem()
+    blocks = [cells[start : start + step] for start in range(0, 99, step)]
+    joint = joint_standardisation([rows, *blocks], np.float64)
+    together = np.concatenate([rows, cells]).astype(np.float64)
+    np.testing.assert_allclose(joint.mean, together.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(joint.scale, 1 / np.sqrt(together.var(0) + 1e-6), rtol=1e-5)
+    found = joint.rows(rows) @ joint.rows(cells).T
+    np.testing.assert_allclose(found, similarities(rows, cells), atol=1e-5)
 
 
-def test_a_competitor_takes_quality_away_but_never_gives_any(backend) -> None:
-    rows, search = problem(8, 6, 6)
-    ones = np.ones(8, np.float32)
-    alone = quality_map(backend, rows, ones, search, ALPHA)
-    doubled = np.concatenate([rows, rows])
-    flags = np.concatenate([ones, 0 * ones])
-    shared = quality_map(backend, doubled, flags, search, ALPHA)
-    copies = alone.ravel()[:4]
-    assert (copies > 0.5).all()
-    assert (shared.ravel()[:4] < 0.7 * copies).all()
-    only_first = np.concatenate([rows[4:], rows[:4]])
-    flags[:8] = np.repeat([1, 0], 4)
-    assert quality_map(backend, only_first, flags[:8], search, ALPHA).ravel()[:4].max() < 1e-3
+def test_what_equals_the_mean_resembles_nothing() -> None:
+    same = np.full((4, CHANNELS), 3, np.float32)
+    assert np.abs(similarities(same, same)).max() == 0
+    assert np.abs(standardised(same)).max() == 0
+    region = np.full((CHANNELS, 2, 3), 3, np.float32)
+    assert np.abs(Comparison(same, region).cosine(same)).max() == 0
 
 
-@pytest.mark.parametrize("alpha", [1.0, 25.0, 60.0, 200.0])
-def test_opposite_features_give_no_nan(alpha: float) -> None:
+def test_a_product_in_blocks_is_the_product() -> None:
     generator = np.random.default_rng(0)
-    rows = 1 + generator.normal(0, 0.01, (20, CHANNELS)).astype(np.float32)
-    search = -1 + generator.normal(0, 0.01, (CHANNELS, 20)).astype(np.float32)
-    result = stream_quality(rows.astype(np.float32), np.ones(20, np.float32), search, alpha)
-    assert np.isfinite(result).all()
-    assert result.min() >= 0
-    assert result.max() <= 1
-
-
-def test_constant_features_give_no_nan(backend, monkeypatch) -> None:
-    rows, search = np.full((6, CHANNELS), 3, np.float32), np.full((CHANNELS, 4, 5), 3, np.float32)
-    target = np.ones(6, np.float32)
-    graph = quality_map(backend, rows, target, search, ALPHA)
-    np.testing.assert_allclose(graph, 1 / (6 * 20), rtol=1e-3)
-    monkeypatch.setattr(similarity, "WHOLE", 0)
-    streamed = quality_map(backend, rows, target, search, ALPHA)
-    np.testing.assert_allclose(streamed, graph, rtol=1e-3)
+    a, b = generator.normal(size=(61, 40)), generator.normal(size=(40, 700))
+    np.testing.assert_allclose(small_product(a, b), a @ b)

@@ -1,0 +1,211 @@
+"""Quality of matches (paper, equations 3 to 5): of pairs of patches, and of each search cell.
+
+With ``p = exp(alpha (cosine - 1))``, the likelihoods of equation 3 are ``L(t|s)``, ``p`` over its
+sum over all template patches, and ``L(s|t)``, ``p`` over its sum over all search cells. Their
+product is the quality of a pair (equation 4), whose maximum over the template's own patches is the
+quality of a cell (equation 5). The functions below differ in what they hold at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..session import Session
+from .similarity import joint_standardisation
+
+Array = NDArray[Any]
+
+WHOLE = 24_000_000
+"""Similarities (M x N) up to this many are computed by the matching graph in one piece, unless they
+lie outside what its engine was built for."""
+
+BLOCK = 4_000_000
+"""Similarities held at once when streaming."""
+
+PAIR_BLOCK = 200_000
+"""Similarities of which powers are held at once when the whole matrix is kept."""
+
+NEVER = np.float32(1e4)
+"""Taken off the log quality of competitors, which no cell may be matched with."""
+
+TINY = np.finfo(np.float32).tiny
+
+
+@dataclass(frozen=True)
+class QualityMap:
+    """Quality of every patch of an image (paper, equation 5).
+
+    Attributes:
+        values: ``(h, w)`` float32 in [0, 1].
+        cell: width and height of one value's cell in pixels of the image.
+        size: width and height of the image.
+    """
+
+    values: Array
+    cell: tuple[float, float]
+    size: tuple[int, int]
+
+    def resized(self, shape: tuple[int, int] | None = None) -> Array:
+        """The map interpolated to ``(H, W)`` (default: the image's), float32."""
+        width, height = self.size if shape is None else (shape[1], shape[0])
+        rows, columns = self.values.shape
+        factor = (width / self.size[0], height / self.size[1])
+        scale_x, scale_y = self.cell[0] * factor[0], self.cell[1] * factor[1]
+        # Sample i lies at the centre of cell i, and the last cell may stick out of the image.
+        matrix = np.array([[scale_x, 0, scale_x / 2 - 0.5], [0, scale_y, scale_y / 2 - 0.5]])
+        inverse = cv2.invertAffineTransform(matrix)
+        x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
+        map_x = np.clip(inverse[0, 0] * x + inverse[0, 2], 0, columns - 1).astype(np.float32)
+        map_y = np.clip(inverse[1, 1] * y + inverse[1, 2], 0, rows - 1).astype(np.float32)
+        grid = np.meshgrid(map_x, map_y)
+        return cv2.remap(self.values, grid[0], grid[1], cv2.INTER_LINEAR)
+
+
+class Qualities(NamedTuple):
+    """Quality of each cell, ``(H, W)`` float32 in [0, 1] (paper, equation 5).
+
+    Attributes:
+        contested: with competitors in the softmax over the template.
+        alone: without them.
+    """
+
+    contested: Array
+    alone: Array
+
+
+class BestPairs(NamedTuple):
+    """The best pairs of a matrix of log qualities (paper, equation 4).
+
+    Attributes:
+        best: ``(M,)``, the best search cell of each template patch.
+        value: ``(M,)`` float32, log quality of that pair, at most 0.
+        highest: ``(N,)`` float32, highest log quality of each search cell.
+    """
+
+    best: Array
+    value: Array
+    highest: Array
+
+
+def exponent(cosine: Array, alpha: float, out: Array | None = None) -> Array:
+    """``alpha (cosine - 1)``: at most 0, so that no power overflows. ``out`` may be the input."""
+    below = np.subtract(cosine, np.float32(1), out=out)
+    below *= np.float32(alpha)
+    return below
+
+
+def quality_map(session: Session, rows: Array, target: Array, search: Array, alpha: float) -> Array:
+    """Quality of each search cell, ``(H, W)`` float32 in [0, 1].
+
+    Args:
+        session: runs the matching graph.
+        rows: ``(M, C)`` raw features.
+        target: ``(M,)`` float32, 1 for the template's own rows, 0 for competitors.
+        search: ``(C, H, W)`` raw features.
+        alpha: factor on the cosine similarity.
+    """
+    height, width = search.shape[1:]
+    small = len(rows) * height * width <= WHOLE
+    if small and session.takes_match(len(rows), height, width):
+        return session.quality(rows, target, np.ascontiguousarray(search))
+    flat = search.reshape(search.shape[0], -1)
+    return stream_quality(rows, target, flat, alpha).reshape(height, width)
+
+
+def stream_quality(rows: Array, target: Array, search: Array, alpha: float) -> Array:
+    """The matching graph's arithmetic in blocks of search positions: memory ``M x block``.
+
+    Two passes: the normalisers over the search positions need all of them before the first
+    quality is known.
+
+    Args:
+        rows: ``(M, C)`` raw features.
+        target: ``(M,)`` flags.
+        search: ``(C, N)`` raw features.
+        alpha: factor on the cosine similarity.
+
+    Returns:
+        ``(N,)`` float32.
+    """
+    step = max(1, BLOCK // len(rows))
+    starts = range(0, search.shape[1], step)
+    blocks = [search[:, start : start + step].T for start in starts]
+    joint = joint_standardisation([rows, *blocks], np.float64)
+    own = joint.rows(rows)
+    offset = NEVER * (1 - target)[:, None]
+
+    def exponents(block: Array) -> Array:
+        cosine = own @ joint.rows(block).T
+        return exponent(cosine, alpha, out=cosine)
+
+    sums = np.zeros((len(rows), 1), np.float64)
+    for block in blocks:
+        sums += np.exp(exponents(block)).sum(1, keepdims=True, dtype=np.float64)
+    penalty = np.log(np.maximum(sums, TINY)).astype(np.float32) + offset
+    values = np.empty(search.shape[1], np.float32)
+    for start, block in zip(starts, blocks, strict=True):
+        below = exponents(block)
+        columns = np.log(np.maximum(np.exp(below).sum(0), TINY))
+        values[start : start + step] = (2 * below - penalty).max(0) - columns
+    return np.exp(values)
+
+
+def qualities(cosine: Array, own: int, alpha: float) -> Qualities:
+    """Quality maps of a small region with and without competitors, from one product.
+
+    Args:
+        cosine: ``(M, H, W)``, the template's own patches first.
+        own: how many they are.
+        alpha: factor on the cosine similarity.
+    """
+    scores = np.exp(exponent(cosine, alpha))
+    mine = scores[:own]
+    alone = np.maximum(mine.sum(0), TINY)
+    best = (np.square(mine) / np.maximum(mine.sum((1, 2), keepdims=True), TINY)).max(0)
+    return Qualities(best / (alone + scores[own:].sum(0)), best / alone)
+
+
+def pair_quality(cosine: Array, alpha: float) -> Array:
+    """Quality of every pair of few patches (paper, equation 4), ``(M, N)`` float32 in [0, 1].
+
+    Args:
+        cosine: ``(M, N)`` float32.
+        alpha: factor on the cosine similarity.
+    """
+    powers = np.exp(exponent(cosine, alpha))
+    return powers / powers.sum(0) * (powers / powers.sum(1, keepdims=True))
+
+
+def best_pairs(cosine: Array, alpha: float) -> BestPairs:
+    """The best pairs by their quality (paper, equation 4), with no second matrix in memory.
+
+    Args:
+        cosine: ``(M, N)`` float32; overwritten.
+        alpha: factor on the cosine similarity.
+    """
+    below = exponent(cosine, alpha, out=cosine)
+    step = max(1, PAIR_BLOCK // below.shape[1])
+    starts = range(0, len(below), step)
+    rows = np.empty(len(below), np.float32)
+    columns = np.zeros(below.shape[1], np.float64)
+    for start in starts:
+        powers = np.exp(below[start : start + step])
+        rows[start : start + step] = powers.sum(1)
+        columns += powers.sum(0)
+    row_logs = np.log(np.maximum(rows, TINY))[:, None]
+    column_logs = np.log(np.maximum(columns, TINY)).astype(np.float32)
+    best = np.empty(len(below), np.int64)
+    value = np.empty(len(below), np.float32)
+    highest = np.full(below.shape[1], -np.inf, np.float32)
+    for start in starts:
+        joint = 2 * below[start : start + step] - row_logs[start : start + step] - column_logs
+        part = joint.argmax(1)
+        best[start : start + step] = part
+        value[start : start + step] = joint[np.arange(len(part)), part]
+        np.maximum(highest, joint.max(0), out=highest)
+    return BestPairs(best, value, highest)
