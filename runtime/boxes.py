@@ -26,6 +26,20 @@ class Box(NamedTuple):
         """Width times height, in square pixels."""
         return self.w * self.h
 
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The point in its middle, ``(x, y)``."""
+        return self.x + self.w / 2, self.y + self.h / 2
+
+    @classmethod
+    def around(cls, centre: tuple[float, float], width: float, height: float) -> Box:
+        """The box of a size around a point ``(x, y)``."""
+        return cls(centre[0] - width / 2, centre[1] - height / 2, width, height)
+
+    def scaled(self, x: float, y: float) -> Box:
+        """The same box in a picture whose sides are ``x`` and ``y`` times as long."""
+        return Box(self.x * x, self.y * y, self.w * x, self.h * y)
+
 
 def as_box(box: Sequence[float], name: str = "box") -> Box:
     """Check a box given as four numbers.

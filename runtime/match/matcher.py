@@ -269,8 +269,7 @@ class Matcher(SessionTask):
         placed: list[tuple[Peak, Place]] = []
         for rank, peak in enumerate(peaks):
             if rank < count or (rank < recipe.candidates and peak.response >= least):
-                x = peak.x * stride + level.coarse.offset[0]
-                y = peak.y * stride + level.coarse.offset[1]
+                x, y = level.coarse.box_at(peak.x, peak.y, stride)
                 place = self._placer.place(level.fine, features, x, y)
                 placed.append((peak, place if recipe.refine else replace(place, x=x, y=y)))
         rivals = [pair for pair in placed[: recipe.candidates] if pair[0].response >= least]

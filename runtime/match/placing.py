@@ -16,7 +16,7 @@ from ..patches.agreement import fit_windows
 from ..patches.encoder import Encoder, FeatureMap
 from ..patches.grid import PatchGrid
 from ..patches.region import Region, cut_region
-from ..patches.windows import parabola_vertex
+from ..patches.windows import CellRange, cells_around, summit, vertex_offset
 from .template import TemplateLevel
 
 Array = NDArray[Any]
@@ -89,9 +89,8 @@ class Placer:
             y: top edge.
         """
         rows, columns = self.encoder.fine_shape(features)
-        x0, y0, x1, y1 = self._around(grid, (rows, columns), x, y, MARGIN)
-        cells = self.encoder.fine_region(features, y0, x0, y1, x1)
-        return self._best(grid, cells, x0, y0)
+        around = self._around(grid, (rows, columns), x, y, MARGIN)
+        return self._best(grid, self.encoder.fine_region(features, *around), around)
 
     def resize(self, level: TemplateLevel, image: Image, box: Box, likelihood: float) -> Box:
         """Estimate the size of what was found, and its place once more.
@@ -114,7 +113,7 @@ class Placer:
         masked = not level.fine.footprint.all()
         if masked or not self.encoder.in_one_piece(working[1], working[0]):
             return box
-        looks = [_Look(0, box.x + box.w / 2, box.y + box.h / 2, likelihood)]
+        looks = [_Look(0, *box.centre, likelihood)]
         for direction in (-1, 1):
             last = looks[0]
             for step in range(1, MOST_STEPS + 1):
@@ -128,8 +127,7 @@ class Placer:
         steps, x, y = (float(v) for v in shares @ np.array([look[:3] for look in looks]))
         fitting = min(image.shape[1] / box.w, image.shape[0] / box.h)
         factor = min(self.recipe.size_step**steps, fitting)
-        width, height = box.w * factor, box.h * factor
-        return Box(x - width / 2, y - height / 2, width, height)
+        return Box.around((x, y), box.w * factor, box.h * factor)
 
     def _look(
         self,
@@ -144,11 +142,11 @@ class Placer:
         scale = level.scale / self.recipe.size_step**steps
         region = Region.around((last.x, last.y), scale, *working)
         cells = self.encoder.encode_crop(cut_region(image, region))[0]
-        half_w, half_h = box.w * level.scale / 2, box.h * level.scale / 2
-        x, y = region.width / 2 - half_w, region.height / 2 - half_h
-        x0, y0, x1, y1 = self._around(level.fine, cells.shape[1:], x, y, SIZE_MARGIN)
-        place = self._best(level.fine, cells[:, y0:y1, x0:x1], x0, y0)
-        centre = region.to_frame(place.x + half_w, place.y + half_h)
+        size = box.w * level.scale, box.h * level.scale
+        middle = Box.around((region.width / 2, region.height / 2), *size)
+        around = self._around(level.fine, cells.shape[1:], middle.x, middle.y, SIZE_MARGIN)
+        place = self._best(level.fine, around.cut(cells), around)
+        centre = region.to_frame(*Box(place.x, place.y, *size).centre)
         return _Look(steps, *centre, place.likelihood)
 
     def _working_side(self, side: float) -> int:
@@ -158,27 +156,20 @@ class Placer:
 
     def _around(
         self, grid: PatchGrid, shape: tuple[int, ...], x: float, y: float, margin: int
-    ) -> tuple[int, int, int, int]:
-        """Cells around a window: first column and row, and the ones after the last."""
-        stride = self.encoder.stride
-        height, width = grid.footprint.shape
-        left = (x - grid.offset[0]) / stride
-        top = (y - grid.offset[1]) / stride
-        x0 = min(max(math.floor(left) - margin, 0), shape[1] - width)
-        y0 = min(max(math.floor(top) - margin, 0), shape[0] - height)
-        x1 = max(min(math.ceil(left) + width + margin, shape[1]), x0 + width)
-        y1 = max(min(math.ceil(top) + height + margin, shape[0]), y0 + height)
-        return x0, y0, x1, y1
+    ) -> CellRange:
+        """Cells around the window of a box that begins at ``(x, y)`` working pixels."""
+        at = grid.window_at(x, y, self.encoder.stride)
+        return cells_around(*at, grid.footprint.shape, shape, margin)
 
-    def _best(self, grid: PatchGrid, cells: Array, x0: int, y0: int) -> Place:
-        """The best shift over some cells, which begin at column ``x0`` and row ``y0``."""
-        stride = self.encoder.stride
+    def _best(self, grid: PatchGrid, cells: Array, around: CellRange) -> Place:
+        """The best shift over some cells."""
         fit = fit_windows(grid, cells, self.recipe.alpha)
         likelihood = fit.likelihood if self.recipe.exclusive else fit.similarity
-        y, x = (int(v) for v in np.unravel_index(int(likelihood.argmax()), likelihood.shape))
+        y, x = summit(likelihood)
+        right, down = vertex_offset(likelihood, y, x)
+        corner = around.left + x + right, around.top + y + down
         return Place(
-            (x0 + x + parabola_vertex(likelihood[y], x)) * stride + grid.offset[0],
-            (y0 + y + parabola_vertex(likelihood[:, x], y)) * stride + grid.offset[1],
+            *grid.box_at(*corner, self.encoder.stride),
             float(likelihood[y, x]),
             float(fit.likeness[y, x]),
         )

@@ -185,12 +185,7 @@ class TemplateEncoder:
         if fine is None:
             rows, columns = self.encoder.fine_shape(features)
             fine = self.encoder.fine_region(features, 0, 0, rows, columns)
-        placed = Box(
-            box.x * features.scale_x,
-            box.y * features.scale_y,
-            box.w * features.scale_x,
-            box.h * features.scale_y,
-        )
+        placed = box.scaled(features.scale_x, features.scale_y)
         shape = features.working.shape[:2]
         working_mask = None if mask is None else cv2.resize(mask, shape[::-1])
         # The border of a crop repeats the crop itself: no surroundings that could compete.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..boxes import Box
 from ..errors import TemplateError
 from .similarity import small_product, standardised
+from .windows import whole_cells
 
 Array = NDArray[Any]
 
@@ -40,6 +41,20 @@ class PatchGrid:
         """The template's own rows, in the order of the footprint's ones."""
         return self.rows[self.target > 0]
 
+    def window_at(self, x: float, y: float, stride: int) -> tuple[float, float]:
+        """Column and row at which the window begins if its box does at ``(x, y)``.
+
+        Args:
+            x: left edge of the box, in working pixels.
+            y: top edge.
+            stride: working pixels per cell.
+        """
+        return (x - self.offset[0]) / stride, (y - self.offset[1]) / stride
+
+    def box_at(self, column: float, row: float, stride: int) -> tuple[float, float]:
+        """Left and top edge of the box, in working pixels, of the window at a column and row."""
+        return column * stride + self.offset[0], row * stride + self.offset[1]
+
 
 def cut_grid(
     features: Array,
@@ -63,9 +78,8 @@ def cut_grid(
     Raises:
         TemplateError: the mask or the frame's edge leaves no patch.
     """
-    width, height = (max(1, round(side / stride)) for side in (box.w, box.h))
-    left = round(box.x / stride + (box.w / stride - width) / 2)
-    top = round(box.y / stride + (box.h / stride - height) / 2)
+    left, width = whole_cells(box.x / stride, box.w / stride)
+    top, height = whole_cells(box.y / stride, box.h / stride)
     y, x = np.mgrid[top : top + height, left : left + width]
     present = (y >= 0) & (x >= 0) & (y < features.shape[1]) & (x < features.shape[2])
     own = present & (_cell_coverage(mask, y, x, stride) >= 0.5)  # noqa: PLR2004

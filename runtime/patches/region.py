@@ -10,8 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..boxes import Box
 from ..images import Image
 from ..kinds import Numeric
+from .windows import clamped
 
 Array = NDArray[Any]
 
@@ -50,6 +52,11 @@ class Region:
     def to_working(self, x: float, y: float) -> tuple[float, float]:
         """A point of the frame, in working pixels."""
         return (x - self.left) * self.scale, (y - self.top) * self.scale
+
+    def box_to_working(self, box: Box) -> Box:
+        """A box of the frame, in working pixels."""
+        x, y = self.to_working(box.x, box.y)
+        return Box(x, y, box.w * self.scale, box.h * self.scale)
 
 
 @dataclass(frozen=True)
@@ -102,9 +109,7 @@ def cut_region(frame: Image, region: Region) -> Image:
 def _under(frame: Image, region: Region) -> tuple[Image, int, int]:
     """The frame's pixels under a region (at least one), and where they begin."""
     rows, columns = frame.shape[:2]
-    x0 = min(max(math.floor(region.left) - 1, 0), columns - 1)
-    y0 = min(max(math.floor(region.top) - 1, 0), rows - 1)
     right, bottom = region.to_frame(region.width, region.height)
-    x1 = max(min(math.ceil(right) + 1, columns), x0 + 1)
-    y1 = max(min(math.ceil(bottom) + 1, rows), y0 + 1)
+    x0, x1 = clamped(math.floor(region.left) - 1, math.ceil(right) + 1, 1, columns)
+    y0, y1 = clamped(math.floor(region.top) - 1, math.ceil(bottom) + 1, 1, rows)
     return frame[y0:y1, x0:x1], x0, y0

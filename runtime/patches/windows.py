@@ -1,9 +1,10 @@
-"""From a quality map to windows: mean in the template's footprint, maxima, sub-cell position."""
+"""Windows of cells: which ones, the mean in them, their maxima, and positions between cells."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -26,6 +27,58 @@ class Peak:
     y: float
     response: float
     evidence: float = 0.0
+
+
+class CellRange(NamedTuple):
+    """Rows ``[top, bottom)`` and columns ``[left, right)`` of a map."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    def cut(self, values: Array) -> Array:
+        """The part of a map ``(..., H, W)``, as a view."""
+        return values[..., self.top : self.bottom, self.left : self.right]
+
+    def times(self, factor: int) -> CellRange:
+        """The same part of a map with ``factor`` times as many rows and columns."""
+        return CellRange(*(edge * factor for edge in self))
+
+
+def whole_cells(start: float, length: float) -> tuple[int, int]:
+    """An interval on whole cells around its own middle: the first cell, and how many (from 1)."""
+    count = max(1, round(length))
+    return round(start + (length - count) / 2), count
+
+
+def clamped(low: int, high: int, least: int, limit: int) -> tuple[int, int]:
+    """What lies of the cells ``[low, high)`` in ``[0, limit)``; never fewer than ``least``."""
+    start = min(max(low, 0), limit - least)
+    return start, max(min(high, limit), start + least)
+
+
+def cells_around(
+    column: float, row: float, window: tuple[int, ...], shape: tuple[int, ...], margin: int
+) -> CellRange:
+    """The cells of a map that a window covers wholly or partly, and a margin around them.
+
+    Args:
+        column: where the window begins, in cells.
+        row: the same.
+        window: its rows and columns.
+        shape: rows and columns of the map, at least those of the window.
+        margin: cells on each side, as far as the map reaches.
+
+    Returns:
+        At least as many rows and columns as the window has.
+    """
+    spans = [
+        clamped(math.floor(at) - margin, math.ceil(at) + length + margin, length, limit)
+        for at, length, limit in zip((row, column), window, shape, strict=True)
+    ]
+    (top, bottom), (left, right) = spans
+    return CellRange(top, left, bottom, right)
 
 
 def window_response(quality: Array, footprint: Array) -> Array:
@@ -65,13 +118,12 @@ def find_peaks(response: Array, window: tuple[int, int], count: int) -> list[Pea
         count: at most this many.
     """
     if count == 1:
-        y, x = np.unravel_index(int(np.argmax(response)), response.shape)
-        return [_refined(response, int(y), int(x))]
+        return [_refined(response, *summit(response))]
     highest = cv2.dilate(response, np.ones((3, 3), np.uint8))
     left = np.where(response >= highest, response, np.float32(-1))
     peaks: list[Peak] = []
     while len(peaks) < count:
-        y, x = (int(v) for v in np.unravel_index(int(np.argmax(left)), left.shape))
+        y, x = summit(left)
         if left[y, x] < 0:
             break
         peaks.append(_refined(response, y, x))
@@ -91,11 +143,31 @@ def _overlaps(shape: tuple[int, ...], window: tuple[int, int], y: int, x: int) -
 def _refined(response: Array, y: int, x: int) -> Peak:
     """A maximum moved to the vertex of the parabola through it and its neighbours."""
     value = float(response[y, x])
-    return Peak(
-        x + parabola_vertex(response[y], x),
-        y + parabola_vertex(response[:, x], y),
-        min(max(value, 0.0), 1.0),
-    )
+    right, down = vertex_offset(response, y, x)
+    return Peak(x + right, y + down, min(max(value, 0.0), 1.0))
+
+
+def summit(surface: Array) -> tuple[int, int]:
+    """Row and column of the largest value of ``(H, W)``, the first one of equals."""
+    y, x = np.unravel_index(int(np.argmax(surface)), surface.shape)
+    return int(y), int(x)
+
+
+def vertex_offset(surface: Array, y: int, x: int) -> tuple[float, float]:
+    """From a maximum to the vertex of the parabolas through it and its neighbours, ``(x, y)``."""
+    return parabola_vertex(surface[y], x), parabola_vertex(surface[:, x], y)
+
+
+def highest(surface: Array) -> float:
+    """The height of a sampled surface's maximum, between its samples too."""
+    y, x = summit(surface)
+    value = float(surface[y, x])
+    for line, i in ((surface[y], x), (surface[:, x], y)):
+        offset = parabola_vertex(line, i)
+        if offset:
+            # The parabola's vertex lies a quarter of (slope times offset) above the middle sample.
+            value += float(line[i + 1] - line[i - 1]) * offset / 4
+    return value
 
 
 def parabola_vertex(line: Array, i: int) -> float:

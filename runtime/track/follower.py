@@ -49,9 +49,9 @@ class Follower:
     @property
     def box(self) -> Box:
         """The object's box, in pixels of the frame; of a lost object, where it was last seen."""
-        (x, y), size = self._sure if self.state == LOST else (self.centre, self.size)
+        centre, size = self._sure if self.state == LOST else (self.centre, self.size)
         width, height = self.model.box.w * size, self.model.box.h * size
-        return Box(x - width / 2, y - height / 2, width, height)
+        return Box.around(centre, width, height)
 
     def region(self) -> Region:
         """Where in the next frame to look."""

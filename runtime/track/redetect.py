@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ..boxes import Box
 from ..images import Image
 from ..patches.grid import PatchGrid, cut_grid
 from ..patches.quality import quality_map
@@ -93,7 +92,5 @@ class WholeFrameSearch:
         )
         region = Region.around(model.centre, scale, width, height)
         features = model.encode(model.frame, region)
-        x, y = region.to_working(model.box.x, model.box.y)
-        placed = Box(x, y, model.box.w * scale, model.box.h * scale)
-        stride = model.encoder.coarse_stride
+        placed, stride = region.box_to_working(model.box), model.encoder.coarse_stride
         return cut_grid(features.coarse, placed, None, stride, model.options.competitors)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ..patches.region import Region, RegionFeatures
+from ..patches.windows import cells_around
 
 SAME_SCALE = 1.04
 """Regions whose scales differ by no more than this factor may share an encoding."""
@@ -48,21 +49,18 @@ def part_of(features: RegionFeatures, wanted: Region, coarse_stride: int) -> Reg
     whole = features.region
     x, y = whole.to_working(wanted.left, wanted.top)
     columns, rows = wanted.width // coarse_stride, wanted.height // coarse_stride
-    height, width = features.coarse.shape[1:]
-    column = min(max(round(x / coarse_stride), 0), width - columns)
-    row = min(max(round(y / coarse_stride), 0), height - rows)
-    left, top = whole.to_frame(column * coarse_stride, row * coarse_stride)
-    fine = features.fine.shape[1] // height
+    shape = features.coarse.shape[1:]
+    part = cells_around(
+        round(x / coarse_stride), round(y / coarse_stride), (rows, columns), shape, 0
+    )
+    fine = part.times(features.fine.shape[1] // shape[0])
+    pixels = part.times(coarse_stride)
+    left, top = whole.to_frame(pixels.left, pixels.top)
     return RegionFeatures(
         Region(left, top, whole.scale, wanted.width, wanted.height),
-        features.image[
-            row * coarse_stride : (row + rows) * coarse_stride,
-            column * coarse_stride : (column + columns) * coarse_stride,
-        ],
-        features.fine[
-            :, row * fine : (row + rows) * fine, column * fine : (column + columns) * fine
-        ],
-        features.coarse[:, row : row + rows, column : column + columns],
+        features.image[pixels.top : pixels.bottom, pixels.left : pixels.right],
+        fine.cut(features.fine),
+        part.cut(features.coarse),
     )
 
 

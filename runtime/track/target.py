@@ -17,7 +17,15 @@ from ..patches.grid import PatchGrid, cut_grid
 from ..patches.quality import Qualities, qualities
 from ..patches.region import Region, RegionFeatures, cut_region
 from ..patches.similarity import Comparison
-from ..patches.windows import find_peaks, parabola_vertex, window_mean, window_response
+from ..patches.windows import (
+    CellRange,
+    cells_around,
+    find_peaks,
+    highest,
+    parabola_vertex,
+    window_mean,
+    window_response,
+)
 from .options import TrackerOptions
 
 Array = NDArray[Any]
@@ -91,7 +99,7 @@ class TargetModel:
         self.side = math.sqrt(box.w * box.h)
         self.scale = options.side / self.side
         self.region_size = self._working_size(options.margin, options.side)
-        self.centre = (box.x + box.w / 2, box.y + box.h / 2)
+        self.centre = box.centre
         first = self.encode(frame, Region.around(self.centre, self.scale, *self.region_size))
         self.coarse = self._cut(first.coarse, first.region, encoder.coarse_stride, True)
         self.fine = self._cut(first.fine, first.region, encoder.stride, False)
@@ -121,11 +129,9 @@ class TargetModel:
         if expected is not None and self.options.locality:
             response = response * self._prior(response.shape, seen.region, expected)
         peak = find_peaks(response, grid.footprint.shape, 1)[0]
-        x, y, agreement = self._refine(
-            seen, peak.x * stride + grid.offset[0], peak.y * stride + grid.offset[1]
-        )
+        x, y, agreement = self._refine(seen, *grid.box_at(peak.x, peak.y, stride))
         box = Box(x, y, self.box.w * self.scale, self.box.h * self.scale)
-        centre = seen.region.to_frame(x + box.w / 2, y + box.h / 2)
+        centre = seen.region.to_frame(*box.centre)
         # What is left of a single colour are effects of the border, and those match one to one.
         if self.flat or is_flat(seen.image, box, None):
             return Sighting(centre, NOTHING, NOTHING, 0.0)
@@ -149,9 +155,8 @@ class TargetModel:
         self._looks += 1
         if self._looks % after == 0:
             self.recent = self._newer
-            x, y = seen.region.to_working(*centre)
-            width, height = self.box.w * self.scale, self.box.h * self.scale
-            box = Box(x - width / 2, y - height / 2, width, height)
+            at, scale = seen.region.to_working(*centre), self.scale
+            box = Box.around(at, self.box.w * scale, self.box.h * scale)
             stride = self.encoder.coarse_stride
             self._newer = cut_grid(seen.coarse, box, None, stride, self.options.competitors)
 
@@ -167,12 +172,12 @@ class TargetModel:
         """
         step, cost = self.options.scale_step, self.options.scale_cost
         supposed = self.scale / seen.region.scale
-        x, y = seen.region.to_working(*centre)
+        at = seen.region.to_working(*centre)
         worth = []
         for factor, grid in self._sizes:
             width, height = (side * self.scale * factor for side in (self.box.w, self.box.h))
-            corner = (x - width / 2, y - height / 2)
-            fit = highest(self._agreement(grid, seen, *corner, SIZE_SHIFT)[2])
+            box = Box.around(at, width, height)
+            fit = highest(self._agreement(grid, seen, box.x, box.y, SIZE_SHIFT)[1])
             worth.append(fit - cost * abs(math.log(supposed * factor)))
         if worth[1] < max(worth):
             return float(supposed * step ** (int(np.argmax(worth)) - 1))
@@ -190,19 +195,13 @@ class TargetModel:
 
     def _agreement(
         self, grid: PatchGrid, seen: RegionFeatures, x: float, y: float, margin: int
-    ) -> tuple[int, int, Array]:
-        """How well patches agree around a box's corner: first column and row, and each shift."""
-        stride = self.encoder.stride
-        height, width = grid.footprint.shape
-        rows, columns = seen.fine.shape[1:]
-        column = round((x - grid.offset[0]) / stride)
-        row = round((y - grid.offset[1]) / stride)
-        x0 = min(max(column - margin, 0), columns - width)
-        y0 = min(max(row - margin, 0), rows - height)
-        x1 = max(min(column + width + margin, columns), x0 + width)
-        y1 = max(min(row + height + margin, rows), y0 + height)
-        compared = Comparison(grid.rows, seen.fine[:, y0:y1, x0:x1])
-        return x0, y0, rigid_agreement(compared, grid.rows, grid.footprint)
+    ) -> tuple[CellRange, Array]:
+        """How well patches agree around a box's corner: which cells, and each shift over them."""
+        column, row = (round(at) for at in grid.window_at(x, y, self.encoder.stride))
+        shape = grid.footprint.shape
+        around = cells_around(column, row, shape, seen.fine.shape[1:], margin)
+        compared = Comparison(grid.rows, around.cut(seen.fine))
+        return around, rigid_agreement(compared, grid.rows, grid.footprint)
 
     def _working_size(self, margin: float, side: float) -> tuple[int, int]:
         """Width and height of a region, in working pixels that need no padding."""
@@ -216,10 +215,8 @@ class TargetModel:
 
     def _cut(self, features: Array, region: Region, stride: int, compete: bool) -> PatchGrid:
         """The target's patches in features of a region of the first frame."""
-        x, y = region.to_working(self.box.x, self.box.y)
-        placed = Box(x, y, self.box.w * region.scale, self.box.h * region.scale)
         count = self.options.competitors if compete else 0
-        return cut_grid(features, placed, None, stride, count)
+        return cut_grid(features, region.box_to_working(self.box), None, stride, count)
 
     def _qualities(self, compared: Comparison, grid: PatchGrid) -> Qualities:
         """Quality maps of a region for one look of the target."""
@@ -235,15 +232,14 @@ class TargetModel:
 
     def _evidence(self, quality: Qualities, grid: PatchGrid, x: float, y: float) -> Evidence:
         """What quality maps say of a box's corner, given in working pixels."""
-        stride = self.encoder.coarse_stride
-        column, row = ((at - off) / stride for at, off in zip((x, y), grid.offset, strict=True))
+        column, row = (round(at) for at in grid.window_at(x, y, self.encoder.coarse_stride))
         values = []
         for values_of in quality:
             means = window_mean(values_of, grid.footprint)
             # The box lies between cells, and its true place is known to about one.
-            i = min(max(round(row), 0), means.shape[0] - 1)
-            j = min(max(round(column), 0), means.shape[1] - 1)
-            near = means[max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2]
+            i = min(max(row, 0), means.shape[0] - 1)
+            j = min(max(column, 0), means.shape[1] - 1)
+            near = cells_around(j, i, (1, 1), means.shape, 1).cut(means)
             values.append(float(near.max()))
         return Evidence(*values)
 
@@ -264,22 +260,7 @@ class TargetModel:
     def _refine(self, seen: RegionFeatures, x: float, y: float) -> tuple[float, float, float]:
         """Where exactly the box begins, in working pixels, and how well its patches agree."""
         grid, stride = self.fine, self.encoder.stride
-        x0, y0, agreement = self._agreement(grid, seen, x, y, REFINE_MARGIN)
+        around, agreement = self._agreement(grid, seen, x, y, REFINE_MARGIN)
         peak = find_peaks(agreement, grid.footprint.shape, 1)[0]
-        return (
-            (peak.x + x0) * stride + grid.offset[0],
-            (peak.y + y0) * stride + grid.offset[1],
-            peak.response,
-        )
-
-
-def highest(surface: Array) -> float:
-    """The height of a sampled surface's maximum, between its samples too."""
-    y, x = (int(v) for v in np.unravel_index(int(np.argmax(surface)), surface.shape))
-    value = float(surface[y, x])
-    for line, i in ((surface[y], x), (surface[:, x], y)):
-        offset = parabola_vertex(line, i)
-        if offset:
-            # The parabola's vertex lies a quarter of (slope times offset) above the middle sample.
-            value += float(line[i + 1] - line[i - 1]) * offset / 4
-    return value
+        corner = peak.x + around.left, peak.y + around.top
+        return *grid.box_at(*corner, stride), peak.response

@@ -105,3 +105,12 @@ def test_a_moved_box_is_inside_and_moved_least(box: Box, width: int, height: int
 def test_a_box_inside_does_not_move() -> None:
     assert move_inside(Box(3.25, 4.5, 10, 20), 100, 100) == Box(3.25, 4.5, 10, 20)
     assert Box(0, 0, 2.5, 4).area == 10
+
+
+@quick
+@given(boxes, st.floats(0.1, 10), st.floats(0.1, 10))
+def test_a_box_lies_around_its_centre_at_any_scale(box: Box, x: float, y: float) -> None:
+    assert Box.around(box.centre, box.w, box.h) == pytest.approx(box, abs=1e-9)
+    scaled = box.scaled(x, y)
+    assert scaled.centre == pytest.approx((box.centre[0] * x, box.centre[1] * y))
+    assert scaled.area == pytest.approx(box.area * x * y)

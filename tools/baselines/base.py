@@ -16,6 +16,7 @@ from ...runtime.boxes import Box, box_in_frame, move_inside
 from ...runtime.bundle.folder import Bundle
 from ...runtime.errors import TemplateError
 from ...runtime.images import Image
+from ...runtime.patches.windows import clamped, whole_cells
 
 Array = NDArray[Any]
 Size = tuple[float, float]
@@ -128,9 +129,8 @@ class Crop:
     def shift(self) -> tuple[float, float]:
         """From the centre of the pixels to the centre of the box."""
         height, width = self.pixels.shape[:2]
-        x = self.box.x + self.box.w / 2 - (self.left + width / 2)
-        y = self.box.y + self.box.h / 2 - (self.top + height / 2)
-        return x, y
+        x, y = self.box.centre
+        return x - (self.left + width / 2), y - (self.top + height / 2)
 
 
 def cut_out(frame: Image, box: Sequence[float]) -> Crop:
@@ -141,17 +141,15 @@ def cut_out(frame: Image, box: Sequence[float]) -> Crop:
     """
     height, width = frame.shape[:2]
     asked = box_in_frame(box, width, height)
-    left, right = _pixels(asked.x, asked.w, width)
-    top, bottom = _pixels(asked.y, asked.h, height)
+    left, right = inside_span(asked.x, asked.w, width)
+    top, bottom = inside_span(asked.y, asked.h, height)
     return Crop(np.ascontiguousarray(frame[top:bottom, left:right]), asked, left, top)
 
 
-def _pixels(start: float, length: float, limit: int) -> tuple[int, int]:
-    """First and last-but-one pixel of an interval, at least one inside ``limit``."""
-    count = max(1, round(length))
-    first = round(start + (length - count) / 2)
-    kept = min(max(first, 0), limit - 1)
-    return kept, max(min(first + count, limit), kept + 1)
+def inside_span(start: float, length: float, limit: int) -> tuple[int, int]:
+    """An interval on whole cells, as far as they lie in ``[0, limit)``: at least one of them."""
+    first, count = whole_cells(start, length)
+    return clamped(first, first + count, 1, limit)
 
 
 @dataclass(frozen=True)
@@ -214,8 +212,7 @@ class WindowMethod(Method):
 
 def centred(centre: tuple[float, float], size: Size, image: tuple[int, int]) -> Box:
     """A box of a size around a point, moved inside the picture."""
-    box = Box(centre[0] - size[0] / 2, centre[1] - size[1] / 2, *size)
-    return move_inside(box, *image)
+    return move_inside(Box.around(centre, *size), *image)
 
 
 def check_fits(template: Array, image: Image) -> None:

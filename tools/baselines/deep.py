@@ -13,7 +13,7 @@ from ...runtime.errors import TemplateError
 from ...runtime.images import Image
 from ...runtime.patches.encoder import Encoder
 from ...runtime.session import Session
-from .base import Array, MethodOptions, Size, WindowMethod, Windows
+from .base import Array, MethodOptions, Size, WindowMethod, Windows, inside_span
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ class DeepFeatures:
         """
         asked = box_in_frame(box, frame.shape[1], frame.shape[0])
         cells = self.encode(frame)
-        left, right = _cells(asked.x / self.stride, asked.w / self.stride, cells.shape[2])
-        top, bottom = _cells(asked.y / self.stride, asked.h / self.stride, cells.shape[1])
+        left, right = inside_span(asked.x / self.stride, asked.w / self.stride, cells.shape[2])
+        top, bottom = inside_span(asked.y / self.stride, asked.h / self.stride, cells.shape[1])
         middle = ((left + right) / 2 * self.stride, (top + bottom) / 2 * self.stride)
-        shift = (asked.x + asked.w / 2 - middle[0], asked.y + asked.h / 2 - middle[1])
+        shift = (asked.centre[0] - middle[0], asked.centre[1] - middle[1])
         cut = np.ascontiguousarray(cells[:, top:bottom, left:right])
         return DeepTemplate(cut, shift, (asked.w, asked.h))
 
@@ -127,11 +127,3 @@ def scaled_by_channel(template: Array, search: Array) -> tuple[Array, Array]:
     deviation = search.std((1, 2), keepdims=True)
     scale = np.where(deviation > 1e-3, 1.0 / np.maximum(deviation, 1e-3), 0.0).astype(np.float32)
     return template * scale, search * scale
-
-
-def _cells(start: float, length: float, limit: int) -> tuple[int, int]:
-    """First and last-but-one cell of an interval, at least one inside ``limit``."""
-    count = max(1, round(length))
-    first = round(start + (length - count) / 2)
-    kept = min(max(first, 0), limit - 1)
-    return kept, max(min(first + count, limit), kept + 1)

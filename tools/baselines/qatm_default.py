@@ -43,8 +43,7 @@ class QatmDefault(Method):
         """Take the matcher's box, or a box of the given size around its centre."""
         box, match = searched.match.box, searched.match
         if size is not None:
-            centre = (box.x + box.w / 2, box.y + box.h / 2)
-            box = centred(centre, size, searched.image)
+            box = centred(box.centre, size, searched.image)
         return Found(box, match.score, None, match.found)
 
     def show(self, encoded: Template, image: Image, found: Found) -> Array | None:

@@ -7,7 +7,14 @@ import itertools
 import numpy as np
 import pytest
 
-from qatm.runtime.patches.windows import OVERLAP, find_peaks, window_response
+from qatm.runtime.patches.windows import (
+    OVERLAP,
+    cells_around,
+    find_peaks,
+    highest,
+    whole_cells,
+    window_response,
+)
 
 SIZES = [(9, 11, 3, 4), (8, 8, 8, 8), (12, 7, 1, 1), (10, 10, 5, 1)]
 
@@ -72,3 +79,39 @@ def test_the_second_copy_is_found_and_the_shoulder_is_not() -> None:
 def test_no_more_peaks_than_there_is_room_for() -> None:
     assert len(find_peaks(np.ones((2, 2), np.float32), (9, 9), 5)) == 1
     assert len(find_peaks(np.ones((1, 1), np.float32), (4, 4), 3)) == 1
+
+
+def test_the_height_of_a_sampled_parabola_is_exact() -> None:
+    y, x = np.mgrid[0:5, 0:5].astype(float)
+    surface = 1 - 0.1 * (x - 2.3) ** 2 - 0.2 * (y - 1.6) ** 2
+    assert highest(surface) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("start", "length", "expected"),
+    [(2.0, 3.0, (2, 3)), (2.4, 3.4, (3, 3)), (2.0, 0.2, (2, 1)), (-1.6, 2.0, (-2, 2))],
+)
+def test_an_interval_is_put_on_whole_cells(
+    start: float, length: float, expected: tuple[int, int]
+) -> None:
+    assert whole_cells(start, length) == expected
+
+
+@pytest.mark.parametrize(
+    ("column", "row", "margin", "expected"),
+    [
+        (5.0, 4.0, 0, (4, 5, 6, 8)),
+        (5.3, 4.0, 1, (3, 4, 7, 10)),
+        (-4.0, 0.5, 2, (0, 0, 5, 3)),
+        (19.0, 30.0, 1, (8, 17, 10, 20)),
+    ],
+)
+def test_the_cells_around_a_window_lie_in_the_map(
+    column: float, row: float, margin: int, expected: tuple[int, ...]
+) -> None:
+    found = cells_around(column, row, (2, 3), (10, 20), margin)
+    assert found == expected
+    values = np.zeros((7, 10, 20))
+    top, left, bottom, right = expected
+    assert found.cut(values).shape == (7, bottom - top, right - left)
+    assert found.times(2).cut(np.zeros((20, 40))).shape == (2 * (bottom - top), 2 * (right - left))

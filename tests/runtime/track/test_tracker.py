@@ -22,7 +22,7 @@ from qatm.runtime import (
 )
 from qatm.runtime.patches.region import Region, cut_region
 from qatm.runtime.track.shared_regions import group_regions, part_of
-from qatm.runtime.track.target import encode_region, highest
+from qatm.runtime.track.target import encode_region
 
 
 @pytest.fixture(scope="module")
@@ -382,12 +382,6 @@ def test_a_region_outside_the_frame_repeats_its_edge(photographs):
     frame = photographs["coffee"]
     pixels = cut_region(frame, Region(-500, -500, 1.0, 32, 32))
     assert (pixels == frame[0, 0]).all()
-
-
-def test_the_height_of_a_sampled_parabola_is_exact():
-    y, x = np.mgrid[0:5, 0:5].astype(float)
-    surface = 1 - 0.1 * (x - 2.3) ** 2 - 0.2 * (y - 1.6) ** 2
-    assert highest(surface) == pytest.approx(1.0)
 
 
 def test_work_does_not_depend_on_the_frame(tracker, photographs):
