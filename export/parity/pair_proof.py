@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime import Aligner, Alignment, Verification, Verifier
-from ...runtime.align.thin_plate import grid_points
+from ...runtime.align.spline import grid_points
 from ...runtime.bundle.folder import MANIFEST, Bundle
 from ...runtime.bundle.manifest import NETWORK_ROLE
 from ...runtime.errors import QatmError

@@ -14,7 +14,7 @@ from ..images import Image, resize_to
 from ..kinds import Numeric
 from .affine import AffineFit, measure, pair_scores
 from .maps import IDENTITY, believable
-from .thin_plate import grid_points
+from .spline import grid_points
 
 Array = NDArray[Any]
 

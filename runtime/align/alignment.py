@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..images import Image, as_bgr
 from ..kinds import Numeric
 from .maps import pixel_matrix, to_pixels
-from .thin_plate import ThinPlate, fit_thin_plate
+from .spline import ThinPlate, fit_thin_plate
 
 Array = NDArray[Any]
 

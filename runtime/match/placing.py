@@ -1,4 +1,4 @@
-"""From a nearly known place to an exact box: where, how sure, and how large."""
+"""From a nearly known place to an exact box."""
 
 from __future__ import annotations
 

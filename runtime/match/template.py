@@ -1,4 +1,4 @@
-"""A template: rows of features with a flag each, and where its box lies relative to its cells."""
+"""A template: its patches at the resolutions in which it is looked for."""
 
 from __future__ import annotations
 

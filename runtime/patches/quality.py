@@ -1,4 +1,4 @@
-"""Quality of matches (paper, equations 3 to 5): of pairs of patches, and of each search cell.
+"""Quality of matches by the equations 3 to 5 of the paper.
 
 With ``p = exp(alpha (cosine - 1))``, the likelihoods of equation 3 are ``L(t|s)``, ``p`` over its
 sum over all template patches, and ``L(s|t)``, ``p`` over its sum over all search cells. Their

@@ -1,4 +1,4 @@
-"""Windows of cells: which ones, the mean in them, their maxima, and positions between cells."""
+"""Windows of cells: where they lie in a map, how well they fit, which are best."""
 
 from __future__ import annotations
 

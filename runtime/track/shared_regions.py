@@ -1,4 +1,4 @@
-"""Which search regions are cheaper to encode together, and cutting them apart again."""
+"""Search regions that are cheaper to encode together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a tracker knows of its target: the first look, the recent look, and the surroundings."""
+"""What a tracker knows of how its target looks."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from qatm.runtime import Aligner, Bundle, Verifier
-from qatm.runtime.align.thin_plate import grid_points
+from qatm.runtime.align.spline import grid_points
 from qatm.runtime.bundle.folder import default_align_path, default_bundle_path, sha256_of
 from qatm.tools.train.default_networks import app
 

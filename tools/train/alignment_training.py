@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...model.alignment_net import CELLS, CONTROL, AlignmentNet
 from ...model.matching import MatchingKind
-from ...runtime.align.thin_plate import fit_thin_plate, grid_points
+from ...runtime.align.spline import fit_thin_plate, grid_points
 from ...runtime.bundle.folder import Bundle, default_align_path
 from ...runtime.session import Session
 from .loop import seeded, shared_config

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.align.thin_plate import ThinPlate, fit_thin_plate, grid_points
+from ...runtime.align.spline import ThinPlate, fit_thin_plate, grid_points
 from ...runtime.images import Image
 
 Array = NDArray[Any]

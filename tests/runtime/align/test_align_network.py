@@ -20,7 +20,7 @@ from qatm.export.add_network import add_network  # noqa: E402
 from qatm.export.networks import load_network  # noqa: E402
 from qatm.export.parity.network_proof import compare_network  # noqa: E402
 from qatm.runtime import Aligner, Bundle, BundleError, ExportError, InputError  # noqa: E402
-from qatm.runtime.align.thin_plate import grid_points  # noqa: E402
+from qatm.runtime.align.spline import grid_points  # noqa: E402
 from qatm.runtime.bundle.folder import default_align_path, default_bundle_path  # noqa: E402
 from qatm.tools.cli import app  # noqa: E402
 from qatm.tools.train.alignment_training import AlignTask  # noqa: E402

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from qatm.runtime import Aligner, Bundle, ImageError, InputError, read_image
 from qatm.runtime.align.affine import PairScores, cosine_scores, fit_affine, pair_scores
 from qatm.runtime.align.maps import IDENTITY, compose, invert, transform
-from qatm.runtime.align.thin_plate import fit_thin_plate, grid_points
+from qatm.runtime.align.spline import fit_thin_plate, grid_points
 from qatm.runtime.bundle.folder import default_align_path
 from qatm.runtime.bundle.recipes import AlignRecipe
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from qatm.runtime import InputError
-from qatm.runtime.align.thin_plate import grid_points
+from qatm.runtime.align.spline import grid_points
 from qatm.tools.train.pictures import MAX_SIDE, open_images, texture
 from qatm.tools.train.warps import SIDE, make_views, random_map, transfer
 
