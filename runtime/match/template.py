@@ -16,7 +16,7 @@ from ..errors import TemplateError
 from ..files import whole
 from ..images import Image, is_flat
 from ..patches.encoder import Encoder
-from ..patches.grid import PatchGrid, cut_grid
+from ..patches.grid import PatchGrid, ScaledMask, cut_grid
 
 Array = NDArray[Any]
 
@@ -178,26 +178,28 @@ class TemplateEncoder:
             image = np.asarray(
                 cv2.copyMakeBorder(image, *sides, cv2.BORDER_REPLICATE), dtype=np.uint8
             )
-            mask = None if mask is None else np.pad(mask, border)
+            mask = None if mask is None else np.pad(mask, border, mode="edge")
             box = Box(box.x + border, box.y + border, box.w, box.h)
         features = self.encoder.encode(image, scale)
         fine = features.fine
         if fine is None:
             rows, columns = self.encoder.fine_shape(features)
             fine = self.encoder.fine_region(features, 0, 0, rows, columns)
-        placed = box.scaled(features.scale_x, features.scale_y)
-        shape = features.working.shape[:2]
-        working_mask = None if mask is None else cv2.resize(mask, shape[::-1])
+        scales = features.scale_x, features.scale_y
+        placed, shown = box.scaled(*scales), None if mask is None else ScaledMask(mask, scales)
         # The border of a crop repeats the crop itself: no surroundings that could compete.
         extra = self.recipe.competitors if framed else 0
         coarse_stride, stride = self.encoder.coarse_stride, self.encoder.stride
-        coarse = cut_grid(features.coarse, placed, working_mask, coarse_stride, extra)
-        exact = cut_grid(fine, placed, working_mask, stride, extra, FINE_POOL)
+        coarse = cut_grid(features.coarse, placed, shown, coarse_stride, extra)
+        exact = cut_grid(fine, placed, shown, stride, extra, FINE_POOL)
         return TemplateLevel(scale, coarse, exact)
 
 
 def _mask_image(mask: Any, box: Box, shape: tuple[int, ...]) -> Array | None:
-    """A boolean mask as float32 of the image's size.
+    """A mask as ``(H, W)`` bool of the image's size; one of the box's goes on beyond its edges.
+
+    A box of fractions of pixels reaches beyond the whole pixels of its mask, which must not hide
+    what lies there.
 
     Raises:
         TemplateError: not boolean, of another size, or empty.
@@ -210,16 +212,13 @@ def _mask_image(mask: Any, box: Box, shape: tuple[int, ...]) -> Array | None:
     if not array.any():
         raise TemplateError("mask is false everywhere; it must be true on the object")
     if array.shape == shape:
-        return array.astype(np.float32)
-    size = (round(box.h), round(box.w))
+        return array
+    size = (max(1, round(box.h)), max(1, round(box.w)))
     if array.shape != size:
         raise TemplateError(f"mask has shape {array.shape}; give {shape} (image) or {size} (box)")
-    full = np.zeros(shape, np.float32)
-    top, left = round(box.y), round(box.x)
-    y0, x0 = max(0, top), max(0, left)
-    y1, x1 = min(shape[0], top + size[0]), min(shape[1], left + size[1])
-    full[y0:y1, x0:x1] = array[y0 - top : y1 - top, x0 - left : x1 - left]
-    return full
+    rows = np.clip(np.arange(shape[0]) - round(box.y), 0, size[0] - 1)
+    columns = np.clip(np.arange(shape[1]) - round(box.x), 0, size[1] - 1)
+    return array[rows[:, None], columns]
 
 
 def _near(

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ..boxes import Box
 from ..errors import TemplateError
 from .similarity import small_product, standardised
-from .windows import whole_cells
+from .windows import clamped, whole_cells
 
 Array = NDArray[Any]
 
 POOL = 2000
 """Most cells of the surroundings that are looked at, unless asked otherwise."""
+
+COVERED = 0.5 - 1e-4
+"""A mask keeps a cell if it covers this much of what the cell shows of the box. A little less than
+one half: sums of many pixels are not exact."""
+
+
+class ScaledMask(NamedTuple):
+    """Which pixels of a picture show the object.
+
+    Attributes:
+        pixels: ``(H, W)`` bool, true on the object; the picture's own pixels.
+        scale: working pixels per pixel, ``(x, y)``.
+    """
+
+    pixels: Array
+    scale: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -59,7 +75,7 @@ class PatchGrid:
 def cut_grid(
     features: Array,
     box: Box,
-    mask: Array | None,
+    mask: ScaledMask | None,
     stride: int,
     competitors: int,
     pool: int = POOL,
@@ -69,7 +85,8 @@ def cut_grid(
     Args:
         features: ``(C, H, W)``.
         box: in working pixels; may stick out of the map.
-        mask: ``(H', W')`` float in [0, 1] at the working resolution, or ``None``.
+        mask: of the picture that the features show. A cell counts if the mask covers half of what
+            it shows of the box, so that a mask which covers the box is the same as ``None``.
         stride: working pixels per cell.
         competitors: this many cells around the box become competitor rows, those most similar to
             the template.
@@ -82,7 +99,9 @@ def cut_grid(
     top, height = whole_cells(box.y / stride, box.h / stride)
     y, x = np.mgrid[top : top + height, left : left + width]
     present = (y >= 0) & (x >= 0) & (y < features.shape[1]) & (x < features.shape[2])
-    own = present & (_cell_coverage(mask, y, x, stride) >= 0.5)  # noqa: PLR2004
+    own = present
+    if mask is not None:
+        own = present & _covered(mask, box, (left, top), (width, height), stride)
     if not own.any():
         raise TemplateError(
             "the template has no patch left: its mask or its part inside the frame is smaller than "
@@ -110,13 +129,27 @@ def cut_grid(
     )
 
 
-def _cell_coverage(mask: Array | None, y: Array, x: Array, stride: int) -> Array:
-    """The part of each cell that the mask covers, 0 to 1."""
-    if mask is None:
-        return np.ones(y.shape)
-    rows, columns = (-(-side // stride) for side in mask.shape)
-    cells = cv2.resize(mask, (columns, rows), interpolation=cv2.INTER_AREA)
-    return cells[np.clip(y, 0, rows - 1), np.clip(x, 0, columns - 1)]
+def _covered(
+    mask: ScaledMask, box: Box, first: tuple[int, int], size: tuple[int, int], stride: int
+) -> Array:
+    """Which cells, ``(rows, columns)`` bool from ``first`` on, the mask keeps."""
+    lows, highs = (box.x, box.y), (box.x + box.w, box.y + box.h)
+    weights, parts = [], []
+    for axis, limit in enumerate(mask.pixels.shape[::-1]):
+        low, high = (side[axis] / mask.scale[axis] for side in (lows, highs))
+        edges = np.arange(first[axis], first[axis] + size[axis] + 1) * stride / mask.scale[axis]
+        begin, end = clamped(math.floor(low), math.ceil(high), 1, limit)
+        weights.append(_overlaps(np.clip(edges, low, high), np.arange(begin, end)))
+        parts.append(slice(begin, end))
+    across, down = weights
+    covered = down @ mask.pixels[parts[1], parts[0]].astype(np.float32) @ across.T
+    return covered >= COVERED * down.sum(1)[:, None] * across.sum(1)
+
+
+def _overlaps(edges: Array, pixels: Array) -> Array:
+    """Length in which each interval between edges covers each pixel, ``(K - 1, N)`` float32."""
+    lengths = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    return np.maximum(lengths, 0).astype(np.float32)
 
 
 def _confusable(flat: Array, own: Array, others: Array, count: int, pool: int) -> Array:

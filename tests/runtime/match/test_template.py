@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -21,7 +22,8 @@ from qatm.runtime import (
 )
 from qatm.runtime.boxes import Box
 from qatm.runtime.bundle.recipes import MatchRecipe
-from qatm.runtime.match.template import cut_grid, working_scale
+from qatm.runtime.match.template import working_scale
+from qatm.runtime.patches.grid import ScaledMask, cut_grid
 
 Images = dict[str, np.ndarray]
 EYE = (180.0, 60.0, 90.0, 90.0)
@@ -187,6 +189,93 @@ def test_a_mask_ignores_what_it_hides(matcher: Matcher, photographs: Images) -> 
     plain = only(matcher, scene, matcher.encode_template(image, EYE))
     assert masked.box == pytest.approx((280, 180, 90, 90), abs=3)
     assert masked.score > plain.score
+
+
+def same_grids(a: Template, b: Template) -> bool:
+    """Whether two templates have equal patches, flags, footprints and offsets at all levels."""
+    assert len(a.levels) == len(b.levels)
+    pairs = [
+        (getattr(one, kind), getattr(other, kind))
+        for one, other in zip(a.levels, b.levels, strict=True)
+        for kind in ("coarse", "fine")
+    ]
+    return all(
+        np.array_equal(getattr(one, field), getattr(other, field))
+        for one, other in pairs
+        for field in ("rows", "target", "footprint", "offset")
+    )
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (180, 60, 90, 90),
+        (176, 64, 64, 48),
+        (181.5, 63.25, 70.0, 64.5),
+        (203.3, 111.7, 21.4, 19.2),
+        (100.6, 95.1, 12.8, 33.3),
+        (37.9, 22.2, 301.7, 280.4),
+        (-30.4, 100.2, 80.9, 80.3),
+        (440.7, 420.6, 100.3, 120.8),
+        (250, 250, 0.4, 60),
+        None,
+    ],
+)
+def test_a_mask_that_hides_nothing_changes_nothing(
+    matcher: Matcher, photographs: Images, box: tuple[float, ...] | None
+) -> None:
+    image = photographs["astronaut"][:509, :505]
+    plain = matcher.encode_template(image, box)
+    masks: list[np.ndarray] = [np.ones(image.shape[:2], bool)]
+    if box is not None:
+        x, y, w, h = box
+        masks.append(np.ones((max(1, round(h)), max(1, round(w))), bool))
+        # Every pixel that the box touches, and nothing else.
+        exact = np.zeros(image.shape[:2], bool)
+        rows = slice(max(0, int(y)), int(np.ceil(y + h)))
+        exact[rows, max(0, int(x)) : int(np.ceil(x + w))] = True
+        masks.append(exact)
+    for mask in masks:
+        masked = matcher.encode_template(image, box, mask)
+        assert same_grids(masked, plain)
+        assert masked.flat == plain.flat
+
+
+def test_a_mask_that_hides_nothing_leaves_the_size_to_be_estimated(
+    matcher: Matcher, photographs: Images
+) -> None:
+    image = photographs["astronaut"]
+    scene = np.asarray(cv2.resize(image, None, fx=1.15, fy=1.15), np.uint8)
+    box = (180.4, 60.3, 90.4, 90.2)
+    found = [
+        only(matcher, scene, matcher.encode_template(image, box, mask))
+        for mask in (None, np.ones((90, 90), bool), np.ones(image.shape[:2], bool))
+    ]
+    assert found[0].box.w > 1.08 * box[2]
+    assert found[1] == found[2] == found[0]
+
+
+@pytest.mark.parametrize("scale", [(1.0, 1.0), (2.0, 2.0), (0.37, 0.41)])
+def test_a_cell_is_masked_if_most_of_what_it_shows_of_the_box_is(
+    scale: tuple[float, float],
+) -> None:
+    """Against a count of many small samples."""
+    generator = np.random.default_rng(3)
+    pixels = cv2.resize(generator.random((9, 11)), (150, 110), interpolation=cv2.INTER_CUBIC) > 0.5
+    box = Box(31.3, 22.6, 71.4, 60.7).scaled(*scale)
+    rows, columns = int(np.ceil(110 * scale[1] / 8)), int(np.ceil(150 * scale[0] / 8))
+    features = generator.normal(size=(2, rows, columns)).astype(np.float32)
+    grid = cut_grid(features, box, ScaledMask(pixels, scale), 8, 0)
+    left, top = box.x - grid.offset[0], box.y - grid.offset[1]
+    fine = (np.arange(200) + 0.5) / 200 * 8
+    for row, column in np.ndindex(*grid.footprint.shape):
+        y, x = top + row * 8 + fine, left + column * 8 + fine
+        y = y[(y >= box.y) & (y < box.y + box.h)] / scale[1]
+        x = x[(x >= box.x) & (x < box.x + box.w)] / scale[0]
+        share = pixels[y.astype(int)[:, None], x.astype(int)].mean()
+        if abs(share - 0.5) > 0.02:
+            assert grid.footprint[row, column] == (share > 0.5), (row, column, share)
+    assert 0 < grid.footprint.mean() < 1
 
 
 @pytest.mark.parametrize(
