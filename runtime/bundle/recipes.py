@@ -176,8 +176,13 @@ class TrackRecipe(Record):
             one; until then its look is not learned, and other places are still compared with it.
         doubt_every: frames between two of those comparisons.
         rival_margin: log-odds by which another place must then fit better to be followed instead.
-        search_pixels: while lost, the frame is searched as a whole at no more than this many
-            pixels.
+        search_pixels: while lost, the frame is shrunk to no more than this many pixels and searched
+            as a whole, once for each of ``search_sizes``. Where that leaves an object less than
+            ``search_side`` pixels a side (16 px in 3840x2160 become 3), parts of the frame are
+            searched instead, enlarged until it has as many and cut to ``search_pixels``: in every
+            second frame the part around where it was last seen, in between all parts of the frame
+            in turn. The object is then found again at once near that place, elsewhere within some
+            frames (120 in that example).
         search_sizes: sizes, relative to the last one, at which a lost object is looked for.
         search_side: a target whose side has fewer pixels has too few patches to be found by.
         search_places: places of one search that are looked at more closely.

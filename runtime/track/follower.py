@@ -98,7 +98,7 @@ class Follower:
         best, kept, place = self._fit + self.options.rival_margin, score, None
         apart = self.model.side * self.size / 2
         settled, size = self._settled
-        for centre, candidate in ((settled, size), *self.search.candidates(frame, size)):
+        for centre, candidate in ((settled, size), *self.search.candidates(frame, settled, size)):
             sighting = self._look_at(frame, centre, candidate)
             other = self.score(sighting)
             if log_odds(other) > best and math.dist(sighting.centre, self.centre) >= apart:
@@ -147,7 +147,7 @@ class Follower:
         # What was found last may have been something else: the place before still counts.
         known = dict.fromkeys((self._sure, self._settled))
         places = [(centre, size, self.options.again_score) for centre, size in known]
-        for centre, candidate in self.search.candidates(frame, self._sure[1]):
+        for centre, candidate in self.search.candidates(frame, *self._sure):
             places.append((centre, candidate, self.options.elsewhere_score))
         return places
 

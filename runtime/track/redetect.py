@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from ..images import Image
 from ..patches.grid import PatchGrid, cut_grid
 from ..patches.quality import quality_map
 from ..patches.region import Region
-from ..patches.windows import find_peaks, window_response
+from ..patches.windows import clamped, find_peaks, window_response
 
 if TYPE_CHECKING:
     from .target import TargetModel
@@ -23,9 +25,33 @@ CANDIDATES = 5
 ROUNDING = 8
 """Target sizes are rounded to this many steps per factor of two, so that encodings are reused."""
 
+SHARED = 2.0
+"""Sides of the target by which neighbouring parts of a frame overlap, or none would show it whole
+where it lies between two."""
+
+
+class _Part(NamedTuple):
+    """What of a frame one search encodes: a rectangle in its pixels, and working pixels a pixel."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+    scale: float
+
+    def cut(self, frame: Image) -> Image:
+        """Its pixels, ``(height, width, 3)`` uint8."""
+        rows = frame[self.top : self.top + self.height]
+        return np.ascontiguousarray(rows[:, self.left : self.left + self.width])
+
 
 class WholeFrameSearch:
     """Proposes places for a target anywhere in a frame.
+
+    A search shrinks the frame to :attr:`TrackerOptions.search_pixels` working pixels. A target
+    that has too few patches then is looked for in parts of the frame of that many working pixels,
+    one a search, in the lowest resolution that shows enough of it: around where it was last seen
+    in every second search, in between in all parts of the frame one after the other.
 
     Args:
         model: the target.
@@ -34,31 +60,54 @@ class WholeFrameSearch:
     def __init__(self, model: TargetModel) -> None:
         self.model = model
         self._grids: dict[float, PatchGrid] = {}
+        self._searches = 0
 
-    def candidates(self, frame: Image, size: float) -> list[tuple[tuple[float, float], float]]:
+    def candidates(
+        self, frame: Image, last: tuple[float, float], size: float
+    ) -> list[tuple[tuple[float, float], float]]:
         """Likely places, best first of each size.
 
         Args:
             frame: ``(H, W, 3)`` uint8 BGR.
-            size: the target's last size, relative to its first.
+            last: where the target was last seen, in pixels of the frame.
+            size: its size then, relative to its first.
 
         Returns:
             Centres in pixels of the frame, and the size that goes with each.
         """
         found = []
         for factor in self.model.options.search_sizes:
-            found += [(centre, size * factor) for centre in self._at_size(frame, size * factor)]
+            tried = size * factor
+            part = self._part(frame, last, tried)
+            found += [(centre, tried) for centre in self._inside(frame, part, tried)]
+        self._searches += 1
         return found
 
-    def _at_size(self, frame: Image, size: float) -> list[tuple[float, float]]:
-        """Likely centres of a target of one size."""
+    def _part(self, frame: Image, last: tuple[float, float], size: float) -> _Part:
+        """The part of a frame that this search looks at for a target of one size."""
+        model, (height, width) = self.model, frame.shape[:2]
+        side, most = self._side(size), model.options.search_pixels
+        scale = math.sqrt(most / (height * width))
+        least = min(SMALLEST, model.options.side) / side
+        if scale >= least:
+            return _Part(0, 0, width, height, min(scale, model.options.side / side))
+        spans = _spans(width, height, least, most, model.encoder.align)
+        if self._searches % 2 == 0:
+            starts = [
+                clamped(round(at - span / 2), round(at + span / 2), span, limit)[0]
+                for at, span, limit in zip(last, spans, (width, height), strict=True)
+            ]
+        else:
+            starts = _tile(self._searches // 2, spans, (width, height), SHARED * side)
+        return _Part(starts[0], starts[1], *spans, least)
+
+    def _inside(self, frame: Image, part: _Part, size: float) -> list[tuple[float, float]]:
+        """Likely centres of a target of one size in a part of a frame."""
         model, stride = self.model, self.model.encoder.coarse_stride
-        side = model.side * size
-        pixels = frame.shape[0] * frame.shape[1]
-        scale = math.sqrt(model.options.search_pixels / pixels)
-        scale = min(max(scale, SMALLEST / side), model.options.side / side)
-        grid = self._grid(side * scale)
-        features = model.encoder.encode(frame, scale)
+        if min(round(side * part.scale) for side in (part.width, part.height)) < 1:
+            return []
+        grid = self._grid(self._side(size) * part.scale)
+        features = model.encoder.encode(part.cut(frame), part.scale)
         height, width = grid.footprint.shape
         rows, columns = features.coarse.shape[1:]
         if height > rows or width > columns:
@@ -68,11 +117,15 @@ class WholeFrameSearch:
         response = window_response(quality, grid.footprint)
         return [
             (
-                (peak.x + width / 2) * stride / features.scale_x,
-                (peak.y + height / 2) * stride / features.scale_y,
+                part.left + (peak.x + width / 2) * stride / features.scale_x,
+                part.top + (peak.y + height / 2) * stride / features.scale_y,
             )
             for peak in find_peaks(response, (height, width), CANDIDATES)
         ]
+
+    def _side(self, size: float) -> float:
+        """The target's side in pixels of a frame; what is smaller than a pixel counts as one."""
+        return max(1.0, self.model.side * size)
 
     def _grid(self, side: float) -> PatchGrid:
         """The target's patches when its side is about this many working pixels."""
@@ -94,3 +147,32 @@ class WholeFrameSearch:
         features = model.encode(model.frame, region)
         placed, stride = region.box_to_working(model.box), model.encoder.coarse_stride
         return cut_grid(features.coarse, placed, None, stride, model.options.competitors)
+
+
+def _spans(width: int, height: int, scale: float, most: int, align: int) -> tuple[int, int]:
+    """Width and height of a part of a frame, in pixels, as square as it fits.
+
+    Its working pixels, with those that fill it up to multiples of ``align``, are ``most`` at most.
+    """
+    columns, rows = (math.ceil(side * scale / align) for side in (width, height))
+    squares = most // align**2
+    across = min(columns, math.isqrt(squares))
+    down = min(rows, squares // across)
+    across = min(columns, squares // down)
+    return min(width, int(across * align / scale)), min(height, int(down * align / scale))
+
+
+def _tile(
+    index: int, spans: tuple[int, int], limits: tuple[int, int], shared: float
+) -> tuple[int, int]:
+    """Left and top of one of the parts that cover a frame, row by row and then from the start."""
+    counts = []
+    for span, limit in zip(spans, limits, strict=True):
+        common = min(shared, span / 2)
+        counts.append(max(1, math.ceil((limit - common) / (span - common))))
+    row, column = divmod(index % (counts[0] * counts[1]), counts[0])
+    left, top = (
+        round(at * (limit - span) / max(1, count - 1))
+        for at, count, span, limit in zip((column, row), counts, spans, limits, strict=True)
+    )
+    return left, top

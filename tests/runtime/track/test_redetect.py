@@ -1,0 +1,137 @@
+"""Looking for a lost object: within its budget of pixels, whatever the object and the frame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from qatm.runtime import Tracker, TrackerOptions, box_iou
+from qatm.runtime.track.redetect import SMALLEST, WholeFrameSearch
+
+Images = dict[str, np.ndarray]
+
+ALIGN = 16
+LARGE = (3840, 2160)
+SIDE = 16
+
+
+def search_for(side: float, options: TrackerOptions) -> WholeFrameSearch:
+    """A search for an object of a size, of which only the choice of parts is used."""
+    model = SimpleNamespace(side=side, options=options, encoder=SimpleNamespace(align=ALIGN))
+    return WholeFrameSearch(model)  # pyright: ignore[reportArgumentType]
+
+
+def frame_of(width: int, height: int) -> np.ndarray:
+    """A frame that takes no memory."""
+    return np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (height, width, 3))
+
+
+@pytest.mark.parametrize("size", [LARGE, (640, 480), (1920, 1080), (200, 7000), (5000, 90)])
+@pytest.mark.parametrize("side", [0.01, 1.5, 4, 16, 33, 150])
+@pytest.mark.parametrize("pixels", [10_000, 300_000, 2_000_000])
+def test_a_search_keeps_to_its_pixels(size: tuple[int, int], side: float, pixels: int) -> None:
+    options = TrackerOptions(search_pixels=pixels)
+    search, frame = search_for(side, options), frame_of(*size)
+    fits = math.sqrt(pixels / math.prod(size)) * side >= SMALLEST
+    for number in range(8):
+        search._searches = number
+        part = search._part(frame, (0.7 * size[0], 0.9 * size[1]), 1.0)
+        assert part.left >= 0
+        assert part.top >= 0
+        assert part.left + part.width <= size[0]
+        assert part.top + part.height <= size[1]
+        columns, rows = (round(length * part.scale) for length in (part.width, part.height))
+        if fits:
+            assert (part.width, part.height) == size
+            assert part.scale == min(math.sqrt(pixels / math.prod(size)), options.side / side)
+            assert columns * rows <= pixels + (columns + rows) / 2 + 1
+        else:
+            assert part.scale * max(1, side) == pytest.approx(SMALLEST)
+            padded = math.prod(ALIGN * math.ceil(length / ALIGN) for length in (columns, rows))
+            assert pixels / 4 < padded <= pixels
+
+
+def test_the_parts_cover_the_frame_and_every_second_one_the_last_place() -> None:
+    search, frame = search_for(SIDE, TrackerOptions()), frame_of(*LARGE)
+    last = (3000.0, 1000.0)
+    corners = np.zeros((LARGE[1], LARGE[0]), bool)
+    for number in range(120):
+        search._searches = number
+        part = search._part(frame, last, 1.0)
+        if number % 2 == 0:
+            assert abs(part.left + part.width / 2 - last[0]) <= 1
+            assert abs(part.top + part.height / 2 - last[1]) <= 1
+        else:
+            # Where the corner of an object may be that the part shows whole.
+            rows = slice(part.top, part.top + part.height - SIDE + 1)
+            corners[rows, part.left : part.left + part.width - SIDE + 1] = True
+    assert corners[: LARGE[1] - SIDE + 1, : LARGE[0] - SIDE + 1].all()
+
+
+@pytest.fixture(scope="module")
+def small_tracker() -> Iterator[Tracker]:
+    with Tracker(threads=1) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("place", "frames"),
+    [((1620, 1000), 3), ((100, 40), 4)],
+    ids=["near where it was lost", "in another part of the frame"],
+)
+def test_a_small_object_in_a_large_frame_is_found_again(
+    small_tracker: Tracker,
+    photographs: Images,
+    monkeypatch: pytest.MonkeyPatch,
+    place: tuple[int, int],
+    frames: int,
+) -> None:
+    """16 px in 3840x2160: what is encoded stays near the budget, and the object is found."""
+    back = np.asarray(cv2.resize(photographs["motorcycle_left"], LARGE), np.uint8)
+    piece = cv2.resize(
+        photographs["chelsea"][60:150, 110:210], (SIDE, SIDE), interpolation=cv2.INTER_AREA
+    )
+
+    def shown(x: int, y: int) -> np.ndarray:
+        frame = back.copy()
+        frame[y : y + SIDE, x : x + SIDE] = piece
+        return frame
+
+    tracker, spent = small_tracker, []
+    tracker.init(shown(1500, 900), (1500, 900, SIDE, SIDE))
+    encode = tracker._encoder.encode_crop
+
+    def counted(working: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        spent.append(working.shape[0] * working.shape[1])
+        return encode(working)
+
+    monkeypatch.setattr(tracker._encoder, "encode_crop", counted)
+    most, usual = tracker.options.search_pixels, 0
+    for number in range(5):
+        spent.clear()
+        assert tracker.track(shown(1500 + 2 * number, 900)).state == "tracking"
+        usual = sum(spent)
+    # The place that was expected, two where it was seen, and five of the search.
+    budget = most + 8 * usual
+    tracks = []
+    for frame in [back] * 6 + [shown(*place)] * frames:
+        spent.clear()
+        tracks.append(tracker.track(frame))
+        assert sum(spent) <= budget
+        assert max(spent) <= most
+    assert tracks[5].state == "lost"
+    assert tracks[-1].state == "tracking"
+    assert box_iou(tracks[-1].box, (*place, SIDE, SIDE)) > 0.7
+
+
+def test_frames_of_few_pixels_show_no_large_object(
+    small_tracker: Tracker, photographs: Images
+) -> None:
+    small_tracker.init(photographs["chelsea"], (0, 0, 300, 300))
+    blank = np.zeros((2, 2, 3), np.uint8)
+    assert [small_tracker.track(blank).state for _ in range(8)][-1] == "lost"
