@@ -16,7 +16,7 @@ from ...runtime.boxes import Box, box_in_frame, move_inside
 from ...runtime.bundle.folder import Bundle
 from ...runtime.errors import TemplateError
 from ...runtime.images import Image
-from ...runtime.patches.windows import clamped, whole_cells
+from ...runtime.patches.windows import clamped, whole_cells, window_mean
 
 Array = NDArray[Any]
 Size = tuple[float, float]
@@ -255,11 +255,8 @@ def mean_window(response: Array, size: Size) -> Windows:
     height, width = response.shape
     columns = min(max(1, round(size[0])), width)
     rows = min(max(1, round(size[1])), height)
-    means = cv2.boxFilter(
-        response, -1, (columns, rows), anchor=(0, 0), borderType=cv2.BORDER_ISOLATED
-    )
     return Windows(
-        values=means[: height - rows + 1, : width - columns + 1],
+        values=window_mean(response, np.ones((rows, columns), np.float32)),
         centre=(columns / 2, rows / 2),
         step=(1.0, 1.0),
         size=size,
