@@ -17,7 +17,7 @@ from ...model.exported import FeatureGraph, JointGraph, MatchGraph, best_windows
 from ...runtime.backends.onnx import OnnxGraph
 from ...runtime.patches.quality import stream_quality
 from ...runtime.patches.similarity import NORM_EPSILON, STD_EPSILON
-from ...runtime.patches.windows import find_peaks, window_response
+from ...runtime.patches.windows import highest_peak, window_response
 
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
@@ -99,7 +99,7 @@ def numpy_match(alpha: float) -> Runner:
         quality = quality.reshape(search.shape[1:]).astype(np.float32)
         rows, columns = (int(side) for side in inputs["window"])
         response = window_response(quality, np.ones((rows, columns), np.float32))
-        best = find_peaks(response, (rows, columns), 1)[0]
+        best = highest_peak(response)
         box = np.array([[best.x, best.y, columns, rows]], np.float32)
         return {
             "quality": quality,

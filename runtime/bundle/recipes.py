@@ -85,7 +85,7 @@ class MatchRecipe(Record):
     clear_gain: float = chosen(1.0, 0, 1000)
     rival_share: float = chosen(0.5, 0, 1)
     likelihood_weight: float = chosen(0.08, 0, 1000)
-    overlap: float = chosen(0.3, 0, 1)
+    overlap: float = chosen(0.3, 0, 0.99)
     place_margin: int = chosen(2, 0, 100)
     size_margin: int = chosen(3, 0, 100)
     look_border: int = chosen(32, 0, 1024)
@@ -146,6 +146,7 @@ class TrackRecipe(Record):
         locality: how far the prior may lower a response, 0 (ignored) to 1.
         momentum: part of the last move that is expected to go on.
         competitors: patches around the target in the first frame that compete with it.
+        competitor_pool: cells around it among which those are sought, evenly spread.
         scale_step: ratio of neighbouring sizes that are tried; 1 keeps the size.
         scale_gain: part of a measured change of size that is believed at once, 0 to 1.
         scale_cost: mean agreement by which a size e times larger or smaller than the first one must
@@ -186,6 +187,9 @@ class TrackRecipe(Record):
         search_sizes: sizes, relative to the last one, at which a lost object is looked for.
         search_side: a target whose side has fewer pixels has too few patches to be found by.
         search_places: places of one search that are looked at more closely.
+        search_apart: places that overlap a better one by more than this IoU are the same.
+        search_overlap: sides of the target by which neighbouring parts of a frame overlap, or none
+            would show it whole where it lies between two.
         search_rounding: target sizes are rounded to this many steps per factor of two, so that
             encodings are reused.
         place_margin: fine cells searched around a coarse place.
@@ -200,6 +204,7 @@ class TrackRecipe(Record):
     locality: float = chosen(0.5, 0, 1)
     momentum: float = chosen(0.5, 0, 1)
     competitors: int = chosen(64, 0, 10_000)
+    competitor_pool: int = bound(2000, 1, MANY)
     scale_step: float = chosen(1.1, 1, 1.5)
     scale_gain: float = chosen(0.6, 0, 1)
     scale_cost: float = chosen(0.2, 0, 100)
@@ -225,6 +230,8 @@ class TrackRecipe(Record):
     search_sizes: tuple[float, ...] = chosen((1.0,), 0.1, 10)
     search_side: float = chosen(20.0, 4, 256)
     search_places: int = chosen(5, 1, 1000)
+    search_apart: float = chosen(0.3, 0, 0.99)
+    search_overlap: float = chosen(2.0, 0, 10)
     search_rounding: int = numeric(8, 1, 100)
     place_margin: int = chosen(2, 0, 100)
     size_margin: int = chosen(1, 0, 100)

@@ -15,19 +15,13 @@ from ..errors import ImageError, InputError, TemplateError
 from ..images import Image, as_bgr, is_flat
 from ..patches.encoder import Encoder, FeatureMap
 from ..patches.quality import TINY, QualityMap, quality_map
-from ..patches.windows import OVERLAP, Peak, find_peaks, window_mean, window_response
+from ..patches.windows import Peak, find_peaks, window_mean, window_response
 from ..session import Session, SessionTask, Source
 from .matches import Match, MatchEvidence
 from .placing import Place, Placer
 from .template import Template, TemplateEncoder, TemplateLevel
 
 Array = NDArray[Any]
-
-RIVAL = 0.5
-"""Windows with less than this share of the best response are no candidates for the best place."""
-
-LIKELIHOOD_WEIGHT = 0.08
-"""What a unit of mean log-likelihood counts beside one of log response between candidates."""
 
 
 class Matcher(SessionTask):
@@ -138,7 +132,7 @@ class Matcher(SessionTask):
                 if match.found and recipe.refine and recipe.size_step:
                     match = self._resized(template, level, picture, place, match)
                 # Refining may have moved two windows together.
-                apart = all(box_iou(match.box, other.box) <= OVERLAP for other in kept)
+                apart = all(box_iou(match.box, other.box) <= recipe.overlap for other in kept)
                 if not kept or (match.found and apart):
                     kept.append(match)
             matches += kept
@@ -252,7 +246,7 @@ class Matcher(SessionTask):
         quality = self._quality(grid.rows, grid.target, features.coarse)
         response = window_response(quality, grid.footprint)
         shape = grid.footprint.shape
-        peaks = find_peaks(response, (shape[0], shape[1]), count)
+        peaks = find_peaks(response, (shape[0], shape[1]), count, self._recipe.overlap)
         if not grid.target.all():
             own = grid.own_rows
             quality = self._quality(own, np.ones(len(own), np.float32), features.coarse)
@@ -265,7 +259,7 @@ class Matcher(SessionTask):
         """The best windows and where exactly they lie, best first."""
         recipe, stride = self._recipe, self._encoder.coarse_stride
         peaks = self._search(level, features, max(count, recipe.candidates))
-        least = RIVAL * peaks[0].response
+        least = recipe.rival_share * peaks[0].response
         placed: list[tuple[Peak, Place]] = []
         for rank, peak in enumerate(peaks):
             if rank < count or (rank < recipe.candidates and peak.response >= least):
@@ -273,7 +267,7 @@ class Matcher(SessionTask):
                 place = self._placer.place(level.fine, features, x, y)
                 placed.append((peak, place if recipe.refine else replace(place, x=x, y=y)))
         rivals = [pair for pair in placed[: recipe.candidates] if pair[0].response >= least]
-        rivals.sort(key=lambda pair: -_promise(*pair))
+        rivals.sort(key=lambda pair: -self._promise(*pair))
         return [*rivals, *placed[len(rivals) :]][:count]
 
     def _match(
@@ -313,7 +307,7 @@ class Matcher(SessionTask):
             box = move_inside(box, image.shape[1], image.shape[0])
         return replace(match, box=box)
 
-
-def _promise(peak: Peak, place: Place) -> float:
-    """What makes one candidate better than another."""
-    return float(np.log(max(peak.response, TINY))) + LIKELIHOOD_WEIGHT * place.likelihood
+    def _promise(self, peak: Peak, place: Place) -> float:
+        """What makes one candidate better than another."""
+        weight = self._recipe.likelihood_weight
+        return float(np.log(max(peak.response, TINY))) + weight * place.likelihood

@@ -21,25 +21,6 @@ from .template import TemplateLevel
 
 Array = NDArray[Any]
 
-MARGIN = 2
-"""Cells searched on each side of a place that is known to about a coarse cell."""
-
-SIZE_MARGIN = 3
-"""Cells searched on each side when the object is looked at in another size."""
-
-CONTEXT = 32
-"""Working pixels around a box that the network sees when it looks again, and ..."""
-
-CONTEXT_SHARE = 0.2
-"""... this share of the box, on each side."""
-
-
-MOST_STEPS = 3
-"""An object is looked at this many steps smaller or larger at most, each time only if ..."""
-
-CLEARLY = 1.0
-"""... the last step added this much to the mean log-likelihood."""
-
 
 @dataclass(frozen=True)
 class Place:
@@ -89,7 +70,7 @@ class Placer:
             y: top edge.
         """
         rows, columns = self.encoder.fine_shape(features)
-        around = self._around(grid, (rows, columns), x, y, MARGIN)
+        around = self._around(grid, (rows, columns), x, y, self.recipe.place_margin)
         return self._best(grid, self.encoder.fine_region(features, *around), around)
 
     def resize(self, level: TemplateLevel, image: Image, box: Box, likelihood: float) -> Box:
@@ -116,10 +97,10 @@ class Placer:
         looks = [_Look(0, *box.centre, likelihood)]
         for direction in (-1, 1):
             last = looks[0]
-            for step in range(1, MOST_STEPS + 1):
+            for step in range(1, self.recipe.size_steps + 1):
                 look = self._look(level, image, box, last, direction * step, working)
                 looks.append(look)
-                if look.likelihood < last.likelihood + CLEARLY:
+                if look.likelihood < last.likelihood + self.recipe.clear_gain:
                     break
                 last = look
         weights = np.exp(np.array([look.likelihood for look in looks]))
@@ -144,15 +125,18 @@ class Placer:
         cells = self.encoder.encode_crop(cut_region(image, region))[0]
         size = box.w * level.scale, box.h * level.scale
         middle = Box.around((region.width / 2, region.height / 2), *size)
-        around = self._around(level.fine, cells.shape[1:], middle.x, middle.y, SIZE_MARGIN)
+        around = self._around(
+            level.fine, cells.shape[1:], middle.x, middle.y, self.recipe.size_margin
+        )
         place = self._best(level.fine, around.cut(cells), around)
         centre = region.to_frame(*Box(place.x, place.y, *size).centre)
         return _Look(steps, *centre, place.likelihood)
 
     def _working_side(self, side: float) -> int:
         """Working pixels of a region around a box, which need no padding."""
-        align = self.encoder.align
-        return align * math.ceil((side * (1 + 2 * CONTEXT_SHARE) + 2 * CONTEXT) / align)
+        align, recipe = self.encoder.align, self.recipe
+        shown = side * (1 + 2 * recipe.look_share) + 2 * recipe.look_border
+        return align * math.ceil(shown / align)
 
     def _around(
         self, grid: PatchGrid, shape: tuple[int, ...], x: float, y: float, margin: int

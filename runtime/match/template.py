@@ -15,24 +15,14 @@ from ..bundle.recipes import MatchRecipe
 from ..errors import TemplateError
 from ..files import whole
 from ..images import Image, is_flat
+from ..kinds import Numeric
 from ..patches.encoder import Encoder
 from ..patches.grid import PatchGrid, ScaledMask, cut_grid
 
 Array = NDArray[Any]
 
-FORMAT = 1
-CROP_BORDER = 32
-"""Working pixels of repeated border around a template that comes without its frame."""
-
-CONTEXT = 512
-"""Working pixels of a very large frame that are encoded on each side of the box."""
-
-FINE_POOL = 500
-"""Cells of the surroundings among which competitors at the finer stride are sought; neighbours
-resemble each other, so that more of them give no better ones."""
-
-HALF_OCTAVES = 2
-"""Scales are rounded to this many steps per factor of two, so that templates share encodings."""
+FORMAT: Numeric[int] = 1
+"""Of saved templates."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +126,7 @@ def working_scale(width: float, height: float, recipe: MatchRecipe) -> float:
     """Working pixels per image pixel that give a template a useful number of patches."""
     side = float(np.sqrt(width * height))
     wanted = min(max(1.0, recipe.min_side / side), recipe.max_side / side)
-    rounded = 2.0 ** (round(HALF_OCTAVES * np.log2(wanted)) / HALF_OCTAVES)
+    rounded = 2.0 ** (round(recipe.scale_steps * np.log2(wanted)) / recipe.scale_steps)
     return float(min(rounded, recipe.max_enlarge))
 
 
@@ -171,9 +161,9 @@ class TemplateEncoder:
         if framed:
             height, width = (round(side * scale) for side in image.shape[:2])
             if not self.encoder.in_one_piece(height, width):
-                image, box, mask = _near(image, box, mask, scale)
+                image, box, mask = _near(image, box, mask, self.recipe.frame_border / scale)
         else:
-            border = int(np.ceil(CROP_BORDER / scale))
+            border = int(np.ceil(self.recipe.crop_border / scale))
             sides = (border, border, border, border)
             image = np.asarray(
                 cv2.copyMakeBorder(image, *sides, cv2.BORDER_REPLICATE), dtype=np.uint8
@@ -190,8 +180,9 @@ class TemplateEncoder:
         # The border of a crop repeats the crop itself: no surroundings that could compete.
         extra = self.recipe.competitors if framed else 0
         coarse_stride, stride = self.encoder.coarse_stride, self.encoder.stride
-        coarse = cut_grid(features.coarse, placed, shown, coarse_stride, extra)
-        exact = cut_grid(fine, placed, shown, stride, extra, FINE_POOL)
+        recipe = self.recipe
+        coarse = cut_grid(features.coarse, placed, shown, coarse_stride, extra, recipe.coarse_pool)
+        exact = cut_grid(fine, placed, shown, stride, extra, recipe.fine_pool)
         return TemplateLevel(scale, coarse, exact)
 
 
@@ -222,10 +213,9 @@ def _mask_image(mask: Any, box: Box, shape: tuple[int, ...]) -> Array | None:
 
 
 def _near(
-    image: Image, box: Box, mask: Array | None, scale: float
+    image: Image, box: Box, mask: Array | None, reach: float
 ) -> tuple[Image, Box, Array | None]:
-    """The part of a very large frame around the box."""
-    reach = CONTEXT / scale
+    """The part of a very large frame that reaches so many pixels beyond the box."""
     left, top = (max(0, int(start - reach)) for start in (box.x, box.y))
     right, bottom = int(box.x + box.w + reach), int(box.y + box.h + reach)
     part = np.ascontiguousarray(image[top:bottom, left:right])

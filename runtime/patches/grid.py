@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 
 from ..boxes import Box
 from ..errors import TemplateError
+from ..kinds import Numeric
 from .similarity import small_product, standardised
 from .windows import clamped, whole_cells
 
 Array = NDArray[Any]
 
-POOL = 2000
-"""Most cells of the surroundings that are looked at, unless asked otherwise."""
-
-COVERED = 0.5 - 1e-4
+COVERED: Numeric[float] = 0.5 - 1e-4
 """A mask keeps a cell if it covers this much of what the cell shows of the box. A little less than
 one half: sums of many pixels are not exact."""
 
@@ -78,7 +76,7 @@ def cut_grid(
     mask: ScaledMask | None,
     stride: int,
     competitors: int,
-    pool: int = POOL,
+    pool: int,
 ) -> PatchGrid:
     """Cut a box out of a feature map, on whole cells, remembering the rest of a cell.
 

@@ -15,19 +15,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kinds import Bound
 from ..session import Session
 from .similarity import joint_standardisation
 
 Array = NDArray[Any]
 
-WHOLE = 24_000_000
+WHOLE: Bound[int] = 24_000_000
 """Similarities (M x N) up to this many are computed by the matching graph in one piece, unless they
 lie outside what its engine was built for."""
 
-BLOCK = 4_000_000
+BLOCK: Bound[int] = 4_000_000
 """Similarities held at once when streaming."""
 
-PAIR_BLOCK = 200_000
+PAIR_BLOCK: Bound[int] = 200_000
 """Similarities of which powers are held at once when the whole matrix is kept."""
 
 NEVER = np.float32(1e4)

@@ -16,15 +16,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from ..kinds import Bound, Numeric
+
 Array = NDArray[Any]
 
-STD_EPSILON = 1e-6
+STD_EPSILON: Numeric[float] = 1e-6
 """Added to a channel's variance: a constant channel becomes zero."""
 
-NORM_EPSILON = 1e-3
+NORM_EPSILON: Numeric[float] = 1e-3
 """Added to a patch's squared length: one that equals the mean stays zero."""
 
-ALONE = 200_000
+ALONE: Bound[int] = 200_000
 """Multiplications up to which OpenBLAS uses one thread, with some room."""
 
 

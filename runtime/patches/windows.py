@@ -12,9 +12,6 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-OVERLAP = 0.3
-"""Windows that overlap a better one by more than this IoU are the same match."""
-
 
 @dataclass(frozen=True)
 class Peak:
@@ -109,16 +106,17 @@ def window_mean(values: Array, footprint: Array) -> Array:
     return full[: values.shape[0] - height + 1, : values.shape[1] - width + 1]
 
 
-def find_peaks(response: Array, window: tuple[int, int], count: int) -> list[Peak]:
-    """The best windows, best first, no two overlapping by more than :data:`OVERLAP`.
+def find_peaks(response: Array, window: tuple[int, int], count: int, overlap: float) -> list[Peak]:
+    """The best windows, best first.
 
     Args:
         response: ``(H', W')`` from :func:`window_response`.
         window: rows and columns of the window.
         count: at most this many.
+        overlap: windows that overlap a better one by more than this IoU, below 1, are the same.
     """
     if count == 1:
-        return [_refined(response, *summit(response))]
+        return [highest_peak(response)]
     highest = cv2.dilate(response, np.ones((3, 3), np.uint8))
     left = np.where(response >= highest, response, np.float32(-1))
     peaks: list[Peak] = []
@@ -127,17 +125,24 @@ def find_peaks(response: Array, window: tuple[int, int], count: int) -> list[Pea
         if left[y, x] < 0:
             break
         peaks.append(_refined(response, y, x))
-        left[_overlaps(response.shape, window, y, x)] = -1
+        left[_overlaps(response.shape, window, (y, x), overlap)] = -1
     return peaks
 
 
-def _overlaps(shape: tuple[int, ...], window: tuple[int, int], y: int, x: int) -> Array:
-    """Where a window of the same size overlaps the one at ``(y, x)`` too much."""
-    height, width = window
+def highest_peak(response: Array) -> Peak:
+    """The best window of all."""
+    return _refined(response, *summit(response))
+
+
+def _overlaps(
+    shape: tuple[int, ...], window: tuple[int, int], at: tuple[int, int], most: float
+) -> Array:
+    """Where a window of the same size overlaps the one at row and column ``at`` too much."""
+    (height, width), (y, x) = window, at
     rows = np.maximum(0, height - np.abs(np.arange(shape[0]) - y))
     columns = np.maximum(0, width - np.abs(np.arange(shape[1]) - x))
     common = rows[:, None] * columns[None, :]
-    return common > OVERLAP * (2 * height * width - common)
+    return common > most * (2 * height * width - common)
 
 
 def _refined(response: Array, y: int, x: int) -> Peak:

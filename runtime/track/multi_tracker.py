@@ -96,7 +96,7 @@ class MultiTracker(TrackerBase):
     def _encode(self, frame: Image, regions: dict[int, Region]) -> dict[int, RegionFeatures]:
         """Features of every region, each shared part encoded once."""
         seen: dict[int, RegionFeatures] = {}
-        for whole, members in group_regions(regions, self._encoder.align):
+        for whole, members in group_regions(regions, self._encoder.align, self.options.same_scale):
             features = encode_region(self._encoder, frame, whole)
             for number in members:
                 alone = len(members) == 1

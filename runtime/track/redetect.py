@@ -8,26 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..images import Image
-from ..patches.grid import PatchGrid, cut_grid
+from ..patches.grid import PatchGrid
 from ..patches.quality import quality_map
 from ..patches.region import Region
 from ..patches.windows import clamped, find_peaks, window_response
 
 if TYPE_CHECKING:
     from .target import TargetModel
-
-SMALLEST = 20.0
-"""Sides of the target below this many working pixels have too few patches to be found by."""
-
-CANDIDATES = 5
-"""Places of one search that are looked at more closely."""
-
-ROUNDING = 8
-"""Target sizes are rounded to this many steps per factor of two, so that encodings are reused."""
-
-SHARED = 2.0
-"""Sides of the target by which neighbouring parts of a frame overlap, or none would show it whole
-where it lies between two."""
 
 
 class _Part(NamedTuple):
@@ -88,7 +75,7 @@ class WholeFrameSearch:
         model, (height, width) = self.model, frame.shape[:2]
         side, most = self._side(size), model.options.search_pixels
         scale = math.sqrt(most / (height * width))
-        least = min(SMALLEST, model.options.side) / side
+        least = min(model.options.search_side, model.options.side) / side
         if scale >= least:
             return _Part(0, 0, width, height, min(scale, model.options.side / side))
         spans = _spans(width, height, least, most, model.encoder.align)
@@ -98,7 +85,9 @@ class WholeFrameSearch:
                 for at, span, limit in zip(last, spans, (width, height), strict=True)
             ]
         else:
-            starts = _tile(self._searches // 2, spans, (width, height), SHARED * side)
+            starts = _tile(
+                self._searches // 2, spans, (width, height), model.options.search_overlap * side
+            )
         return _Part(starts[0], starts[1], *spans, least)
 
     def _inside(self, frame: Image, part: _Part, size: float) -> list[tuple[float, float]]:
@@ -120,7 +109,9 @@ class WholeFrameSearch:
                 part.left + (peak.x + width / 2) * stride / features.scale_x,
                 part.top + (peak.y + height / 2) * stride / features.scale_y,
             )
-            for peak in find_peaks(response, (height, width), CANDIDATES)
+            for peak in find_peaks(
+                response, (height, width), model.options.search_places, model.options.search_apart
+            )
         ]
 
     def _side(self, size: float) -> float:
@@ -129,7 +120,8 @@ class WholeFrameSearch:
 
     def _grid(self, side: float) -> PatchGrid:
         """The target's patches when its side is about this many working pixels."""
-        rounded = 2 ** (round(ROUNDING * math.log2(side)) / ROUNDING)
+        steps = self.model.options.search_rounding
+        rounded = 2 ** (round(steps * math.log2(side)) / steps)
         if rounded not in self._grids:
             self._grids[rounded] = self._encode(rounded)
         return self._grids[rounded]
@@ -146,7 +138,7 @@ class WholeFrameSearch:
         region = Region.around(model.centre, scale, width, height)
         features = model.encode(model.frame, region)
         placed, stride = region.box_to_working(model.box), model.encoder.coarse_stride
-        return cut_grid(features.coarse, placed, None, stride, model.options.competitors)
+        return model.cut(features.coarse, placed, stride, compete=True)
 
 
 def _spans(width: int, height: int, scale: float, most: int, align: int) -> tuple[int, int]:

@@ -7,16 +7,16 @@ import math
 from ..patches.region import Region, RegionFeatures
 from ..patches.windows import cells_around
 
-SAME_SCALE = 1.04
-"""Regions whose scales differ by no more than this factor may share an encoding."""
 
-
-def group_regions(regions: dict[int, Region], align: int) -> list[tuple[Region, list[int]]]:
+def group_regions(
+    regions: dict[int, Region], align: int, same_scale: float
+) -> list[tuple[Region, list[int]]]:
     """Join regions wherever one encoding of both has no more pixels than two.
 
     Args:
         regions: by the number of their object.
         align: sides of a joined region are multiples of this many working pixels.
+        same_scale: regions whose scales differ by no more than this factor may be joined.
 
     Returns:
         Regions to encode, each with the numbers of the regions inside it; a region that stays
@@ -29,7 +29,7 @@ def group_regions(regions: dict[int, Region], align: int) -> list[tuple[Region, 
         for i, (a, members) in enumerate(groups):
             for j in range(i + 1, len(groups)):
                 b, others = groups[j]
-                both = _join(a, b, align)
+                both = _join(a, b, align, same_scale)
                 if both is not None:
                     groups[i] = (both, members + others)
                     del groups[j]
@@ -64,9 +64,9 @@ def part_of(features: RegionFeatures, wanted: Region, coarse_stride: int) -> Reg
     )
 
 
-def _join(a: Region, b: Region, align: int) -> Region | None:
+def _join(a: Region, b: Region, align: int, same_scale: float) -> Region | None:
     """The region around two, or ``None`` where encoding them apart is cheaper."""
-    if max(a.scale, b.scale) > SAME_SCALE * min(a.scale, b.scale):
+    if max(a.scale, b.scale) > same_scale * min(a.scale, b.scale):
         return None
     scale = math.sqrt(a.scale * b.scale)
     left, top = min(a.left, b.left), min(a.top, b.top)

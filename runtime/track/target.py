@@ -20,8 +20,8 @@ from ..patches.similarity import Comparison
 from ..patches.windows import (
     CellRange,
     cells_around,
-    find_peaks,
     highest,
+    highest_peak,
     parabola_vertex,
     window_mean,
     window_response,
@@ -29,12 +29,6 @@ from ..patches.windows import (
 from .options import TrackerOptions
 
 Array = NDArray[Any]
-
-REFINE_MARGIN = 2
-"""Fine cells searched around a coarse place."""
-
-SIZE_SHIFT = 1
-"""Fine cells that a place may still be off when the size is measured."""
 
 
 class Evidence(NamedTuple):
@@ -101,8 +95,9 @@ class TargetModel:
         self.region_size = self._working_size(options.margin, options.side)
         self.centre = box.centre
         first = self.encode(frame, Region.around(self.centre, self.scale, *self.region_size))
-        self.coarse = self._cut(first.coarse, first.region, encoder.coarse_stride, True)
-        self.fine = self._cut(first.fine, first.region, encoder.stride, False)
+        placed = first.region.box_to_working(box)
+        self.coarse = self.cut(first.coarse, placed, encoder.coarse_stride, compete=True)
+        self.fine = self.cut(first.fine, placed, encoder.stride, compete=False)
         self.recent = self._newer = self.coarse
         self._looks = 0
         self._sizes = self._other_sizes() if options.scale_step > 1 else []
@@ -128,7 +123,7 @@ class TargetModel:
             response = self._mixed(response, other)
         if expected is not None and self.options.locality:
             response = response * self._prior(response.shape, seen.region, expected)
-        peak = find_peaks(response, grid.footprint.shape, 1)[0]
+        peak = highest_peak(response)
         x, y, agreement = self._refine(seen, *grid.box_at(peak.x, peak.y, stride))
         box = Box(x, y, self.box.w * self.scale, self.box.h * self.scale)
         centre = seen.region.to_frame(*box.centre)
@@ -158,7 +153,7 @@ class TargetModel:
             at, scale = seen.region.to_working(*centre), self.scale
             box = Box.around(at, self.box.w * scale, self.box.h * scale)
             stride = self.encoder.coarse_stride
-            self._newer = cut_grid(seen.coarse, box, None, stride, self.options.competitors)
+            self._newer = self.cut(seen.coarse, box, stride, compete=True)
 
     def measure_size(self, seen: RegionFeatures, centre: tuple[float, float]) -> float:
         """The target's size, relative to its first, as its patches fit a region best.
@@ -177,7 +172,7 @@ class TargetModel:
         for factor, grid in self._sizes:
             width, height = (side * self.scale * factor for side in (self.box.w, self.box.h))
             box = Box.around(at, width, height)
-            fit = highest(self._agreement(grid, seen, box.x, box.y, SIZE_SHIFT)[1])
+            fit = highest(self._agreement(grid, seen, box.x, box.y, self.options.size_margin)[1])
             worth.append(fit - cost * abs(math.log(supposed * factor)))
         if worth[1] < max(worth):
             return float(supposed * step ** (int(np.argmax(worth)) - 1))
@@ -190,7 +185,8 @@ class TargetModel:
             factor = self.options.scale_step**power
             region = Region.around(self.centre, self.scale * factor, *self.region_size)
             seen = self.encode(self.frame, region)
-            grids.append((factor, self._cut(seen.fine, region, self.encoder.stride, False)))
+            placed = region.box_to_working(self.box)
+            grids.append((factor, self.cut(seen.fine, placed, self.encoder.stride, compete=False)))
         return grids
 
     def _agreement(
@@ -213,10 +209,17 @@ class TargetModel:
         )
         return width, height
 
-    def _cut(self, features: Array, region: Region, stride: int, compete: bool) -> PatchGrid:
-        """The target's patches in features of a region of the first frame."""
+    def cut(self, features: Array, placed: Box, stride: int, *, compete: bool) -> PatchGrid:
+        """The target's patches, with what competes with them or without.
+
+        Args:
+            features: ``(C, H, W)`` of a region that shows the target.
+            placed: the target in it, in working pixels.
+            stride: working pixels per cell.
+            compete: whether patches around the target join.
+        """
         count = self.options.competitors if compete else 0
-        return cut_grid(features, region.box_to_working(self.box), None, stride, count)
+        return cut_grid(features, placed, None, stride, count, self.options.competitor_pool)
 
     def _qualities(self, compared: Comparison, grid: PatchGrid) -> Qualities:
         """Quality maps of a region for one look of the target."""
@@ -260,7 +263,7 @@ class TargetModel:
     def _refine(self, seen: RegionFeatures, x: float, y: float) -> tuple[float, float, float]:
         """Where exactly the box begins, in working pixels, and how well its patches agree."""
         grid, stride = self.fine, self.encoder.stride
-        around, agreement = self._agreement(grid, seen, x, y, REFINE_MARGIN)
-        peak = find_peaks(agreement, grid.footprint.shape, 1)[0]
+        around, agreement = self._agreement(grid, seen, x, y, self.options.place_margin)
+        peak = highest_peak(agreement)
         corner = peak.x + around.left, peak.y + around.top
         return *grid.box_at(*corner, stride), peak.response

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kinds import Numeric
 from ..patches.quality import best_pairs
 from ..patches.similarity import similarities
 
@@ -15,7 +16,7 @@ Array = NDArray[Any]
 
 MATCHING = ("qatm", "correlation", "cosine")
 
-COLUMN_EPSILON = 1e-6
+COLUMN_EPSILON: Numeric[float] = 1e-6
 """Added to a column's squared length: one without any agreement stays zero."""
 
 

@@ -14,7 +14,7 @@ import pytest
 from source_tree import FOLDERS, MODULES, ROOT, imports_of, package_of, source_of
 
 MAX_LINES = 400
-LONGER = {"runtime/bundle/recipes.py": 450}
+LONGER = {"runtime/bundle/recipes.py": 500}
 """A table of numbers, each with its meaning, is not split."""
 
 MAY_IMPORT = {

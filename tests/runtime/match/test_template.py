@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from qatm.runtime.match.template import working_scale
 from qatm.runtime.patches.grid import ScaledMask, cut_grid
 
 Images = dict[str, np.ndarray]
+POOL = MatchRecipe().coarse_pool
 EYE = (180.0, 60.0, 90.0, 90.0)
 
 
@@ -265,7 +267,7 @@ def test_a_cell_is_masked_if_most_of_what_it_shows_of_the_box_is(
     box = Box(31.3, 22.6, 71.4, 60.7).scaled(*scale)
     rows, columns = int(np.ceil(110 * scale[1] / 8)), int(np.ceil(150 * scale[0] / 8))
     features = generator.normal(size=(2, rows, columns)).astype(np.float32)
-    grid = cut_grid(features, box, ScaledMask(pixels, scale), 8, 0)
+    grid = cut_grid(features, box, ScaledMask(pixels, scale), 8, 0, POOL)
     left, top = box.x - grid.offset[0], box.y - grid.offset[1]
     fine = (np.arange(200) + 0.5) / 200 * 8
     for row, column in np.ndindex(*grid.footprint.shape):
@@ -325,14 +327,14 @@ def test_grey_is_told_from_single_colour(matcher: Matcher) -> None:
 def test_a_very_large_frame_gives_nearly_the_same_template(
     matcher: Matcher, photographs: Images, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from qatm.runtime.match import template as module
     from qatm.runtime.patches import encoder as features
 
     image = np.tile(photographs["coffee"], (2, 2, 1))
     box = (700.5, 500.0, 64, 64)
     whole = matcher.encode_template(image, box).levels[0].fine
     monkeypatch.setattr(features, "WHOLE", 0)
-    monkeypatch.setattr(module, "CONTEXT", 160)
+    recipe = replace(matcher.bundle.spec.recipes.match, frame_border=160)
+    monkeypatch.setattr(matcher._templates, "recipe", recipe)
     near = matcher.encode_template(image, box).levels[0].fine
     assert near.rows.shape == whole.rows.shape
     a, b = near.rows - near.rows.mean(0), whole.rows - whole.rows.mean(0)
@@ -343,24 +345,24 @@ def test_a_very_large_frame_gives_nearly_the_same_template(
 
 def test_a_grid_is_cut_on_whole_cells() -> None:
     features = np.arange(2 * 6 * 8, dtype=np.float32).reshape(2, 6, 8)
-    grid = cut_grid(features, Box(9, 6, 12, 8), None, 4, competitors=0)
+    grid = cut_grid(features, Box(9, 6, 12, 8), None, 4, 0, POOL)
     assert np.array_equal(grid.footprint, np.ones((2, 3)))
     assert grid.offset in ((9 - 8, 6 - 8), (9 - 8, 6 - 4))
     top, left = (6 - grid.offset[1]) / 4, (9 - grid.offset[0]) / 4
     cells = features[:, int(top) : int(top) + 2, int(left) : int(left) + 3]
     assert np.array_equal(grid.rows, cells.reshape(2, -1).T)
-    surrounded = cut_grid(features, Box(9, 6, 12, 8), None, 4, competitors=10_000)
+    surrounded = cut_grid(features, Box(9, 6, 12, 8), None, 4, 10_000, POOL)
     assert len(surrounded.rows) == 48
     assert surrounded.target.sum() == 6
     assert np.array_equal(surrounded.own_rows, grid.rows)
-    assert len(cut_grid(features, Box(9, 6, 12, 8), None, 4, competitors=7).rows) == 13
+    assert len(cut_grid(features, Box(9, 6, 12, 8), None, 4, 7, POOL).rows) == 13
 
 
 @pytest.mark.parametrize("stride", [4, 8])
 def test_the_window_is_centred_on_the_box(stride: int) -> None:
     features = np.zeros((2, 40, 40), np.float32)
     for x, y, w, h in np.random.default_rng(0).uniform(30, 60, (50, 4)):
-        grid = cut_grid(features, Box(x, y, w, h), None, stride, competitors=0)
+        grid = cut_grid(features, Box(x, y, w, h), None, stride, 0, POOL)
         rows, columns = grid.footprint.shape
         assert (columns, rows) == (round(w / stride), round(h / stride))
         centre = (w / 2 + grid.offset[0], h / 2 + grid.offset[1])

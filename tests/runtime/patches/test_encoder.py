@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from qatm.runtime import ImageError, Matcher, box_iou
 from qatm.runtime.images import resize_to
-from qatm.runtime.match import template
 from qatm.runtime.patches import encoder as features
 from qatm.runtime.patches.encoder import Encoder
 from qatm.runtime.session import Session
@@ -118,8 +119,9 @@ def test_what_an_engine_does_not_take_goes_in_pieces(
     scene = np.roll(image, (8, -12), (0, 1))
     expected = matcher.match(scene, templates=[matcher.encode_template(image, box)])[0]
     monkeypatch.setattr(features, "TILE", 256)
-    monkeypatch.setattr(template, "CONTEXT", 128)
     with Matcher(device="cpu") as other:
+        recipe = replace(other.bundle.spec.recipes.match, frame_border=128)
+        monkeypatch.setattr(other._templates, "recipe", recipe)
         bounded = Bounded(other.session)
         monkeypatch.setattr(other, "session", bounded)
         monkeypatch.setattr(other._encoder, "session", bounded)

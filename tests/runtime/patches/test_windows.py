@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from qatm.runtime.patches.windows import (
-    OVERLAP,
     cells_around,
     find_peaks,
     highest,
@@ -17,6 +16,8 @@ from qatm.runtime.patches.windows import (
 )
 
 SIZES = [(9, 11, 3, 4), (8, 8, 8, 8), (12, 7, 1, 1), (10, 10, 5, 1)]
+
+OVERLAP = 0.3
 
 
 @pytest.mark.parametrize(("rows", "columns", "height", "width"), SIZES)
@@ -44,21 +45,21 @@ def test_the_vertex_of_a_parabola_is_found(x: float, y: float) -> None:
     j, i = np.meshgrid(np.arange(12), np.arange(13))
     surface = (0.9 - 0.004 * (j - x) ** 2 - 0.003 * (i - y) ** 2).astype(np.float32)
     for count in (1, 2):
-        best = find_peaks(surface, (3, 3), count)[0]
+        best = find_peaks(surface, (3, 3), count, OVERLAP)[0]
         assert (best.x, best.y) == pytest.approx((x, y), abs=1e-2)
         assert 0 <= best.response <= 1
 
 
 def test_a_maximum_at_the_border_stays_there() -> None:
     slope = np.linspace(1, 0, 20, dtype=np.float32).reshape(4, 5)
-    best = find_peaks(slope, (2, 2), 1)[0]
+    best = find_peaks(slope, (2, 2), 1, OVERLAP)[0]
     assert (best.x, best.y, best.response) == (0, 0, 1)
 
 
 def test_peaks_are_sorted_and_apart() -> None:
     response = np.random.default_rng(4).random((40, 50)).astype(np.float32)
     window = (8, 6)
-    peaks = find_peaks(response, window, 30)
+    peaks = find_peaks(response, window, 30, OVERLAP)
     assert len(peaks) > 10
     scores = [peak.response for peak in peaks]
     assert scores == sorted(scores, reverse=True)
@@ -72,13 +73,13 @@ def test_peaks_are_sorted_and_apart() -> None:
 def test_the_second_copy_is_found_and_the_shoulder_is_not() -> None:
     response = np.zeros((30, 30), np.float32)
     response[5, 5], response[6, 7], response[20, 22] = 0.9, 0.8, 0.7
-    peaks = find_peaks(response, (6, 6), 2)
+    peaks = find_peaks(response, (6, 6), 2, OVERLAP)
     assert [(round(p.x), round(p.y)) for p in peaks] == [(5, 5), (22, 20)]
 
 
 def test_no_more_peaks_than_there_is_room_for() -> None:
-    assert len(find_peaks(np.ones((2, 2), np.float32), (9, 9), 5)) == 1
-    assert len(find_peaks(np.ones((1, 1), np.float32), (4, 4), 3)) == 1
+    assert len(find_peaks(np.ones((2, 2), np.float32), (9, 9), 5, OVERLAP)) == 1
+    assert len(find_peaks(np.ones((1, 1), np.float32), (4, 4), 3, OVERLAP)) == 1
 
 
 def test_the_height_of_a_sampled_parabola_is_exact() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from qatm.runtime import Tracker, TrackerOptions, box_iou
-from qatm.runtime.track.redetect import SMALLEST, WholeFrameSearch
+from qatm.runtime.track.redetect import WholeFrameSearch
 
 Images = dict[str, np.ndarray]
 
@@ -37,7 +37,7 @@ def frame_of(width: int, height: int) -> np.ndarray:
 def test_a_search_keeps_to_its_pixels(size: tuple[int, int], side: float, pixels: int) -> None:
     options = TrackerOptions(search_pixels=pixels)
     search, frame = search_for(side, options), frame_of(*size)
-    fits = math.sqrt(pixels / math.prod(size)) * side >= SMALLEST
+    fits = math.sqrt(pixels / math.prod(size)) * side >= TrackerOptions().search_side
     for number in range(8):
         search._searches = number
         part = search._part(frame, (0.7 * size[0], 0.9 * size[1]), 1.0)
@@ -51,7 +51,7 @@ def test_a_search_keeps_to_its_pixels(size: tuple[int, int], side: float, pixels
             assert part.scale == min(math.sqrt(pixels / math.prod(size)), options.side / side)
             assert columns * rows <= pixels + (columns + rows) / 2 + 1
         else:
-            assert part.scale * max(1, side) == pytest.approx(SMALLEST)
+            assert part.scale * max(1, side) == pytest.approx(TrackerOptions().search_side)
             padded = math.prod(ALIGN * math.ceil(length / ALIGN) for length in (columns, rows))
             assert pixels / 4 < padded <= pixels
 

@@ -344,13 +344,13 @@ def test_several_objects_are_followed_as_each_alone(photographs):
 
 def test_regions_are_joined_only_where_that_is_cheaper():
     near = {0: Region(0, 0, 1.0, 160, 160), 1: Region(40, 20, 1.0, 160, 160)}
-    (whole, members), *rest = group_regions(near, 16)
+    (whole, members), *rest = group_regions(near, 16, 1.04)
     assert not rest
     assert sorted(members) == [0, 1]
     assert (whole.left, whole.top, whole.width % 16, whole.height % 16) == (0, 0, 0, 0)
     assert whole.width * whole.height <= 2 * 160 * 160
     far = {0: near[0], 1: Region(400, 20, 1.0, 160, 160), 2: Region(0, 0, 1.5, 160, 160)}
-    assert group_regions(far, 16) == [(region, [number]) for number, region in far.items()]
+    assert group_regions(far, 16, 1.04) == [(region, [number]) for number, region in far.items()]
 
 
 def test_a_part_of_a_joined_region_lies_where_it_says(tracker, photographs):
