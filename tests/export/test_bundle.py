@@ -20,6 +20,7 @@ from qatm.model import QATM, build_backbone, standardise
 from qatm.runtime import Bundle, BundleError, ExportError, Matcher
 from qatm.runtime.backends.onnx import OnnxGraph
 from qatm.runtime.bundle.folder import MANIFEST, sha256_of
+from qatm.runtime.bundle.recipes import TASKS, Recipes
 
 TAPS = ("3", "6")
 FILES = {"bundle.json", "features.onnx", "match.onnx", "joint.onnx"}
@@ -64,7 +65,9 @@ def test_manifest_describes_the_network(tiny_bundle):
     assert spec.preprocessing["order"] == backbone.preprocessing.order
     assert tuple(spec.preprocessing["mean"]) == backbone.preprocessing.mean
     assert spec.tools["torch"] == torch.__version__
-    assert spec.recipes.match.alpha == 25.0
+    assert spec.recipes == Recipes()
+    assert spec.fits == ()
+    assert not any(spec.calibrated(task) for task in TASKS)
 
 
 def test_manifest_describes_inputs_and_outputs(tiny_bundle):

@@ -139,6 +139,24 @@ def test_as_a_program(pictures, spoon):
 # --- match: what it prints
 
 
+def test_scores_of_another_backbone_are_not_called_calibrated(tiny_bundle, pictures, spoon):
+    scene = pictures / "scenes" / "with.jpg"
+    result = qatm("match", scene, *spoon, "--json", "--model", tiny_bundle)
+    (line,) = result.stdout.splitlines()
+    assert json.loads(line)["calibrated"] is False
+    (note,) = result.stderr.splitlines()
+    assert note.startswith("note: no score was fitted for mobilenet-v2:3+6: scores rank, ")
+    other = qatm("verify", scene, scene, "--json", "--model", tiny_bundle)
+    assert json.loads(other.stdout)["calibrated"] is False
+    aligned = qatm("align", scene, scene, "--json", "--model", tiny_bundle)
+    assert json.loads(aligned.stdout)["calibrated"] is False
+    tracks = qatm(
+        "track", pictures / "scenes", "--box", "8,8,60,60", "--json", "-", "--model", tiny_bundle
+    )
+    assert [json.loads(line)["calibrated"] for line in tracks.stdout.splitlines()] == [False, False]
+    assert "no score was fitted" in tracks.stderr
+
+
 def test_json_is_exactly_this(pictures, spoon):
     scene = pictures / "scenes" / "with.jpg"
     result = qatm("match", scene, *spoon, "--json", *SURE)
@@ -383,6 +401,15 @@ def test_doctor_says_what_works():
     with Matcher() as matcher:
         assert report["matcher"] == matcher.info.as_dict()
         assert report["bundle"]["path"] == matcher.info.bundle
+    assert report["bundle"]["calibrated"] == {
+        "match": True,
+        "track": True,
+        "align": False,
+        "verify": True,
+    }
+    assert "calibrated: true for match, track, verify; calibrated: false for align" in (
+        qatm("doctor").stdout
+    )
 
 
 def test_doctor_for_people():
