@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -142,7 +141,7 @@ class Session:
         self._match = self._backend.graph("match")
         self._lock = Lock()
         self._users = 1
-        self._closed = False
+        self._maker = SessionUse(self)
 
     @property
     def info(self) -> SessionInfo:
@@ -237,11 +236,7 @@ class Session:
 
         May be called twice.
         """
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-        self._leave()
+        self._maker.close()
 
     def join(self) -> SessionUse:
         """Count one more user, until it closes what it gets here.
@@ -250,14 +245,17 @@ class Session:
             DeviceError: the session is closed.
         """
         with self._lock:
-            if self._closed:
+            if self._maker.closed:
                 raise DeviceError("this session is closed; make a new one")
             self._users += 1
         return SessionUse(self)
 
-    def _leave(self) -> None:
-        """Count one user less; the last one releases everything."""
+    def _leave(self, use: SessionUse) -> None:
+        """Count one user less, once; the last one releases everything."""
         with self._lock:
+            if use.closed:
+                return
+            use.closed = True
             self._users -= 1
             last = self._users == 0
         if last:
@@ -266,27 +264,20 @@ class Session:
     def __enter__(self) -> Session:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
 class SessionUse:
-    """One user's part in a session."""
+    """One user's part in a session, its maker's too."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.closed = False
 
     def close(self) -> None:
-        """Leave the session. May be called twice."""
-        if not self.closed:
-            self.closed = True
-            self.session._leave()
+        """Leave the session. May be called twice, and by several threads at once."""
+        self.session._leave(self)
 
 
 class SessionTask:
@@ -362,12 +353,7 @@ class SessionTask:
     def __enter__(self: TaskT) -> TaskT:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _threshold(self) -> float:

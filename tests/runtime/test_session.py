@@ -184,3 +184,12 @@ def test_threads_share_a_session(photographs: Images) -> None:
         with ThreadPoolExecutor(4) as pool:
             assert list(pool.map(look, range(4))) == expected
         assert session.users == 1
+
+
+def test_threads_that_close_one_task_count_as_one_user() -> None:
+    with Session(threads=1) as session:
+        matcher, other = Matcher(session), Matcher(session)
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda _: matcher.close(), range(64)))
+        assert session.users == 2
+        other.close()
