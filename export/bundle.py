@@ -138,11 +138,12 @@ def export_bundle(
         options.network.check_features(backbone.spec.name, backbone.spec.taps)
     align = bundle_align(backbone)
     # What cannot be built or calibrated is refused before the graphs, which take their time.
-    check_engines(_spec(backbone, options, {}), options.engines)
+    planned = _spec(backbone, options)
+    check_engines(planned, options.engines)
     images = None
     if options.int8 is not None:
         images = open_set(options.int8, align, progress or silent)
-    alpha, stride = recipes_for(options.backbone, options.alpha).match.alpha, backbone.spec.stride
+    alpha, stride = planned.recipes.match.alpha, backbone.spec.stride
     exports = [feature_export(backbone, align), match_export(backbone.spec.channels, alpha)]
     if options.joint:
         exports.append(joint_export(backbone, alpha, align, stride))
@@ -155,7 +156,7 @@ def export_bundle(
         if options.fp16:
             half = feature_export(backbone.half_network(), align)
             files[half.file_name] = _write(half, stage, options.opset)
-        spec = _spec(backbone, options, files)
+        spec = replace(planned, files=files)
         write_manifest(stage / MANIFEST, spec)
         quantised = None
         if options.int8 is not None:
@@ -214,7 +215,6 @@ def bundle_align(backbone: Backbone) -> int:
 
 def _build(options: ExportOptions) -> Backbone:
     """The backbone with folded batch normalisation."""
-    recipes_for(options.backbone, options.alpha)
     try:
         backbone = build_backbone(options.backbone, options.weights, options.taps)
     except ValueError as error:
@@ -262,8 +262,8 @@ def _tensor(value: onnx.ValueInfoProto, least: Mapping[str, int]) -> TensorInfo:
     return TensorInfo(value.name, dtype, shape, dict[str, tuple[int, int | None]](ranges))
 
 
-def _spec(backbone: Backbone, options: ExportOptions, files: dict[str, FileInfo]) -> BundleSpec:
-    """What the manifest says."""
+def _spec(backbone: Backbone, options: ExportOptions) -> BundleSpec:
+    """What the manifest says, but for the files that are not written yet."""
     spec = backbone.spec
     package = NETWORKS[spec.name].package
     carried = packaged_file(*package) if package and not options.weights else None
@@ -273,21 +273,22 @@ def _spec(backbone: Backbone, options: ExportOptions, files: dict[str, FileInfo]
         weights["sha256"] = sha256_of(source)
     if options.compact:
         weights["storage"] = COMPACT
+    info = BackboneInfo(
+        name=spec.name,
+        layers=tuple(TapInfo(str(t.layer), t.stride, t.channels) for t in spec.tapped),
+        channels=spec.channels,
+        stride=spec.stride,
+        coarse_stride=2 * spec.stride,
+        align=bundle_align(backbone),
+        weights=weights,
+    )
     return BundleSpec(
-        backbone=BackboneInfo(
-            name=spec.name,
-            layers=tuple(TapInfo(str(t.layer), t.stride, t.channels) for t in spec.tapped),
-            channels=spec.channels,
-            stride=spec.stride,
-            coarse_stride=2 * spec.stride,
-            align=bundle_align(backbone),
-            weights=weights,
-        ),
+        backbone=info,
         preprocessing={"input": "uint8 BGR (B, H, W, 3)", **spec.as_dict()["preprocessing"]},
         recipes=recipes_for(spec.name, options.alpha),
-        fits=fits_for(spec.name, [str(tap) for tap in spec.taps]),
+        fits=fits_for(info.label),
         opset=options.opset,
-        files=files,
+        files={},
         tools=tool_versions(),
         network={} if options.network is None else options.network.info(),
         task=options.task,

@@ -8,7 +8,6 @@ and a temperature; with others the bundle is not calibrated.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,9 +41,13 @@ def recipes_for(backbone: str, alpha: float | None = None) -> Recipes:
         raise ExportError(f"{error} (usual: 25)") from error
 
 
-def fits_for(backbone: str, taps: Sequence[str]) -> tuple[FitRecord, ...]:
-    """What the scores of a backbone with these taps were fitted to; empty if they were not."""
-    label = f"{backbone}:{'+'.join(taps)}"
+def fits_for(label: str) -> tuple[FitRecord, ...]:
+    """What the scores of a network and its taps were fitted to; empty if they were not.
+
+    Args:
+        label: of the backbone, as ``name:tap+tap``.
+    """
+    backbone = label.partition(":")[0]
     fits = [FitRecord.from_dict(entry) for entry in _read(backbone).get("fits", [])]
     return tuple(fit for fit in fits if fit.backbone == label)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...runtime.errors import first_line
 from .runners import Arrays, Runner
 
 Array = NDArray[Any]
@@ -124,7 +125,7 @@ def attempt(call: Callable[[], Arrays]) -> Arrays | str:
     try:
         return call()
     except Exception as error:  # every runtime has exceptions of its own
-        return (str(error).strip() or type(error).__name__).splitlines()[0]
+        return first_line(error)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def test_the_temperature_is_the_one_asked_for() -> None:
 
 def test_fits_belong_to_taps_and_explain_every_fitted_number() -> None:
     recipes = recipes_for("efficientnet-lite0")
-    fits = fits_for("efficientnet-lite0", ["2", "4", "10"])
+    fits = fits_for("efficientnet-lite0:2+4+10")
     assert {fit.task for fit in fits} == {"match", "track", "verify"}
     for fit in fits:
         assert fit.covers(recipes.of(fit.task), "efficientnet-lite0:2+4+10", 25.0)
@@ -39,13 +39,13 @@ def test_fits_belong_to_taps_and_explain_every_fitted_number() -> None:
         assert fit.data
         assert fit.command.startswith("qatm ")
         assert fit.figures
-    assert {fit.task for fit in fits_for("efficientnet-lite0", ["10", "13"])} == {"align"}
-    assert fits_for("efficientnet-lite0", ["2", "4"]) == ()
-    assert fits_for("unheard-of", ["1"]) == ()
+    assert {fit.task for fit in fits_for("efficientnet-lite0:10+13")} == {"align"}
+    assert fits_for("efficientnet-lite0:2+4") == ()
+    assert fits_for("unheard-of:1") == ()
 
 
 def test_the_packaged_bundles_have_them() -> None:
     for bundle in (Bundle.load(), Bundle.load(default_align_path())):
         spec = bundle.spec
         assert spec.recipes == recipes_for(spec.backbone.name)
-        assert spec.fits == fits_for(spec.backbone.name, spec.backbone.taps)
+        assert spec.fits == fits_for(spec.backbone.label)
