@@ -167,14 +167,15 @@ def refuse_given(context: typer.Context, names: Sequence[str], reason: str) -> N
         raise InputError(f"{option} {reason}")
 
 
-def note_scores(info: MatcherInfo) -> None:
-    """Say on stderr that the scores to come were not fitted for the backbone, where that is so."""
+def note_scores(info: MatcherInfo) -> bool:
+    """Whether the scores to come were fitted for the backbone; stderr says so where not."""
     if not info.calibrated:
         tell(
             f"note: no score was fitted for {info.backbone}: scores rank, but the threshold "
             f"{info.threshold:g} means little",
             typer.colors.YELLOW,
         )
+    return info.calibrated
 
 
 def describe(error: Exception) -> str | None:

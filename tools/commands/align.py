@@ -67,8 +67,7 @@ def align(
     (path,) = plan_pictures(save, [source], [source, target])
     how = method.value
     with Aligner(model, device.value, precision=precision.value, method=how) as aligner:
-        note_scores(aligner.info)
-        calibrated = aligner.info.calibrated
+        calibrated = note_scores(aligner.info)
         start = time.perf_counter()
         alignment = aligner.align(*pictures)
         milliseconds = (time.perf_counter() - start) * 1000.0

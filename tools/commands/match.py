@@ -175,13 +175,13 @@ def match(
     pictures = plan_pictures(save, files, wanted.files)
     found: list[bool] = []
     with Matcher(model, device=device.value, precision=precision.value) as matcher, while_read():
-        note_scores(matcher.info)
+        calibrated = note_scores(matcher.info)
         matcher.set_template(wanted.image, box=wanted.box, mask=wanted.mask)
         with progress() as bar:
             for file, picture in bar.each(list(zip(files, pictures, strict=True)), "matching"):
                 try:
                     image = read_image(file)
-                    answer = search(matcher, str(file), image, top, min_score)
+                    answer = search(matcher, str(file), image, top, min_score, calibrated)
                 except InputError as error:
                     unreadable += 1
                     bar.emit(naming(file, error), complain)
@@ -224,10 +224,15 @@ def read_wanted(
 
 
 def search(
-    matcher: Matcher, name: str, image: Image, top: int, min_score: float | None
+    matcher: Matcher,
+    name: str,
+    image: Image,
+    top: int,
+    min_score: float | None,
+    calibrated: bool,
 ) -> MatchLine:
     """Match one image and take the time, reading the file not included."""
     start = time.perf_counter()
     matches = matcher.match(image, top_k=top, min_score=min_score)
     spent = (time.perf_counter() - start) * 1000.0
-    return MatchLine(name, matches, spent, matcher.info.calibrated)
+    return MatchLine(name, matches, spent, calibrated)

@@ -123,8 +123,7 @@ def track(
         window = stack.enter_context(Window(name, "--show")) if show else None
         outputs = stack.enter_context(Outputs(wishes, source, video, window))
         following = stack.enter_context(options.open())
-        note_scores(following.info)
-        outputs.calibrated = following.info.calibrated
+        outputs.calibrated = note_scores(following.info)
         try:
             mark = marking(boxes, name if select else None)
             with while_read() as audience:

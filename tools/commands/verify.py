@@ -157,11 +157,11 @@ def verify(
         while_read(),
         progress() as bar,
     ):
-        note_scores(verifier.info)
+        calibrated = note_scores(verifier.info)
         for file, drawing in bar.each(list(zip(files, drawings, strict=True)), "verifying"):
             try:
                 image = read_image(file)
-                answer = _ask(verifier, str(file), str(reference), image, min_score)
+                answer = _ask(verifier, str(file), str(reference), image, min_score, calibrated)
             except InputError as error:
                 unreadable += 1
                 bar.emit(naming(file, error), complain)
@@ -177,10 +177,15 @@ def verify(
 
 
 def _ask(
-    verifier: Verifier, name: str, reference: str, image: Image, min_score: float | None
+    verifier: Verifier,
+    name: str,
+    reference: str,
+    image: Image,
+    min_score: float | None,
+    calibrated: bool,
 ) -> VerifyLine:
     """Verify one query and take the time, reading the file not included."""
     start = time.perf_counter()
     answer = verifier.verify(image, min_score)
     spent = (time.perf_counter() - start) * 1000.0
-    return VerifyLine(name, reference, answer, spent, verifier.info.calibrated)
+    return VerifyLine(name, reference, answer, spent, calibrated)
