@@ -50,6 +50,7 @@ from .graphs import (
     joint_export,
     least_sizes,
     match_export,
+    place_export,
     write_onnx,
 )
 from .networks import TrainedNetwork
@@ -143,12 +144,16 @@ def export_bundle(
     images = None
     if options.int8 is not None:
         images = open_set(options.int8, align, progress or silent)
-    alpha, stride = planned.recipes.match.alpha, backbone.spec.stride
-    exports = [feature_export(backbone, align), match_export(backbone.spec.channels, alpha)]
+    alpha, channels = planned.recipes.match.alpha, backbone.spec.channels
+    exports = [
+        feature_export(backbone, align),
+        match_export(channels, alpha),
+        place_export(channels, alpha),
+    ]
     if options.joint:
-        exports.append(joint_export(backbone, alpha, align, stride))
+        exports.append(joint_export(backbone, alpha, align))
     if options.network is not None:
-        exports.append(options.network.graph(backbone.spec.channels))
+        exports.append(options.network.graph(channels))
     with staging_folder(folder) as stage:
         files = {e.file_name: _write(e, stage, options.opset) for e in exports}
         if options.network is not None:

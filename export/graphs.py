@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..model import Backbone
-from ..model.exported import FeatureGraph, JointGraph, MatchGraph
+from ..model.exported import FeatureGraph, JointGraph, MatchGraph, PlaceGraph
 from ..runtime.errors import ExportError
 from .weight_storage import store_compactly
 
@@ -29,7 +29,22 @@ TOLERANCES = {"fp32": 1e-3, "fp16": 1e-2}
 RANK_GAP = 1e-4
 """Candidates whose scores are closer than this may change places."""
 
+PARTS = 3
+"""In which the widest blocks are computed: with more of them the memory hardly shrinks further."""
+
 OPERATOR_SETS = ("", "ai.onnx")
+
+COARSE = "coarse"
+MATCH_OUTPUTS = ("contested", "alone")
+PLACE_OUTPUTS = ("likelihood", "similarity", "likeness")
+JOINT_OUTPUTS = ("quality", "scores", "boxes")
+
+MATCH_DIMENSIONS = {
+    "template": {0: "rows"},
+    "target": {0: "rows"},
+    "search": {1: "map_height", 2: "map_width"},
+}
+"""Dynamic dimensions of the inputs that matching and placing have in common."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +89,11 @@ def _images(*sizes: tuple[int, int, int]) -> list[Tensor]:
     ]
 
 
+def feature_outputs(taps: int) -> tuple[str, ...]:
+    """Names of the features graph's outputs: as many taps, and the coarse map."""
+    return (*(f"tap{i}" for i in range(taps)), COARSE)
+
+
 def least_sizes(align: int) -> dict[str, int]:
     """Smallest sizes of the features graph's input; sides are multiples of ``align``."""
     return {"batch": 1, "height": align, "width": align}
@@ -82,56 +102,78 @@ def least_sizes(align: int) -> dict[str, int]:
 def feature_export(backbone: Backbone, align: int) -> GraphExport:
     """The features graph of a backbone whose image sides are multiples of ``align``.
 
-    The precision is the network's own: FP16 weights make a strongly typed FP16 graph whose input,
-    preprocessing and output stay as they are.
+    In FP32, which is what CPUs run, wide blocks are computed in parts: it takes a third off the
+    memory and no time. An accelerator is better fed by whole ones. The precision is the network's
+    own: FP16 weights make a strongly typed FP16 graph whose input, preprocessing and outputs stay
+    as they are.
     """
     sizes = ((2, 6 * align, 8 * align), (1, 4 * align, 4 * align), (3, 5 * align, 9 * align))
     example, *others = _images(*sizes)
+    half = backbone.dtype == torch.float16
+    backbone.compute_in_parts(1 if half else PARTS)
     return GraphExport(
         role="features",
         module=FeatureGraph(backbone),
         inputs={"image": example},
         checks=[{"image": image} for image in others],
         dynamic={"image": {0: "batch", 1: "height", 2: "width"}},
-        outputs=("features", "coarse"),
+        outputs=feature_outputs(len(backbone.spec.tapped)),
         least=least_sizes(align),
-        precision="fp16" if backbone.dtype == torch.float16 else "fp32",
+        precision="fp16" if half else "fp32",
     )
 
 
 def match_export(channels: int, alpha: float) -> GraphExport:
     """The matching graph for features of ``channels`` channels."""
-
-    def inputs(rows: int, height: int, width: int, window: tuple[int, int]) -> dict[str, Tensor]:
-        generator = torch.Generator().manual_seed(rows)
-        target = torch.ones(rows)
-        target[rows // 2 :] = 0
-        return {
-            "template": torch.randn(rows, channels, generator=generator),
-            "target": target,
-            "search": torch.randn(channels, height, width, generator=generator),
-            "window": torch.tensor(window),
-        }
-
+    sizes = ((20, 15, 17), (1, 6, 5), (64, 40, 9), (9, 3, 3))
+    example, *others = (_match_inputs(channels, *size) for size in sizes)
     return GraphExport(
         role="match",
         module=MatchGraph(alpha, alpha),
-        inputs=inputs(20, 15, 17, (4, 5)),
-        checks=[inputs(1, 6, 5, (1, 1)), inputs(64, 40, 9, (7, 9)), inputs(9, 3, 3, (3, 3))],
-        dynamic={
-            "template": {0: "rows"},
-            "target": {0: "rows"},
-            "search": {1: "map_height", 2: "map_width"},
-            "window": {},
-        },
-        outputs=("quality", "scores", "boxes"),
+        inputs=example,
+        checks=others,
+        dynamic=MATCH_DIMENSIONS,
+        outputs=MATCH_OUTPUTS,
         least={"rows": 1, "map_height": 1, "map_width": 1},
     )
 
 
-def joint_export(backbone: Backbone, alpha: float, align: int, stride: int) -> GraphExport:
+def place_export(channels: int, alpha: float) -> GraphExport:
+    """The graph that places a template, for features of ``channels`` channels."""
+
+    def inputs(rows: int, height: int, width: int, shifts: int) -> dict[str, Tensor]:
+        features = _match_inputs(channels, rows, height, width)
+        own, cells = int(features["target"].sum()), height * width
+        places = torch.arange(own)[:, None] * 7 + torch.arange(shifts)[None] * 3
+        return {**features, "cells": places % cells}
+
+    example, *others = (inputs(*size) for size in ((20, 15, 17, 25), (2, 6, 5, 1), (64, 9, 12, 8)))
+    return GraphExport(
+        role="place",
+        module=PlaceGraph(alpha),
+        inputs=example,
+        checks=others,
+        dynamic={**MATCH_DIMENSIONS, "cells": {0: "own_rows", 1: "shifts"}},
+        outputs=PLACE_OUTPUTS,
+        least={"rows": 1, "map_height": 1, "map_width": 1, "own_rows": 1, "shifts": 1},
+    )
+
+
+def _match_inputs(channels: int, rows: int, height: int, width: int) -> dict[str, Tensor]:
+    """Random features of a template, half of whose rows are competitors, and of a map."""
+    generator = torch.Generator().manual_seed(rows)
+    target = torch.ones(rows)
+    target[rows // 2 :] = 0 if rows > 1 else 1
+    return {
+        "template": torch.randn(rows, channels, generator=generator),
+        "target": target,
+        "search": torch.randn(channels, height, width, generator=generator),
+    }
+
+
+def joint_export(backbone: Backbone, alpha: float, align: int) -> GraphExport:
     """Features and matching in one graph: a crop and an image in, boxes in pixels out."""
-    module = JointGraph(FeatureGraph(backbone), MatchGraph(alpha, alpha), stride)
+    module = JointGraph(FeatureGraph(backbone), MatchGraph(alpha, alpha), 2 * backbone.spec.stride)
     shapes = ((2, 3, 6, 8), (4, 2, 8, 6), (3, 3, 5, 9))
     pictures: list[dict[str, Tensor]] = []
     for height, width, rows, columns in shapes:
@@ -148,7 +190,7 @@ def joint_export(backbone: Backbone, alpha: float, align: int, stride: int) -> G
             "template": {1: "template_height", 2: "template_width"},
             "image": {1: "height", 2: "width"},
         },
-        outputs=("quality", "scores", "boxes"),
+        outputs=JOINT_OUTPUTS,
         least=least_sizes(align) | {"template_height": align, "template_width": align},
     )
 

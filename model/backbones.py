@@ -1,4 +1,4 @@
-"""Building a backbone with its weights: the module that turns an image into one feature map."""
+"""Building a backbone with its weights: the module that turns an image into maps of features."""
 
 from __future__ import annotations
 
@@ -68,10 +68,62 @@ class Backbone(nn.Module):
         Raises:
             ValueError: the image is of another size.
         """
+        return self.joined(self.taps(image))
+
+    def taps(self, image: Tensor) -> list[Tensor]:
+        """The layers' outputs, each at its own stride, but none finer than ``spec.stride``.
+
+        Args:
+            image: as in :meth:`forward`.
+
+        Returns:
+            One ``(B, C, H / s, W / s)`` float for each of ``spec.tapped``.
+
+        Raises:
+            ValueError: the image is of another size.
+        """
         if not torch.compiler.is_exporting():
             self._check_size(image)
         outputs = self.network(self.preprocess(image).to(self.dtype))
-        return torch.cat(self._at_one_size([tap.to(image.dtype) for tap in outputs]), dim=1)
+        stride = self.spec.stride
+        return [
+            F.avg_pool2d(features.to(image.dtype), stride // tap.stride)
+            if tap.stride < stride
+            else features.to(image.dtype)
+            for tap, features in zip(self.spec.tapped, outputs, strict=True)
+        ]
+
+    def joined(self, taps: Sequence[Tensor]) -> Tensor:
+        """The taps at the finest one's stride, concatenated: ``(B, spec.channels, H/s, W/s)``."""
+        # The finest tap comes first, so a size to follow is always there.
+        size = taps[0].shape[-2:]
+        return torch.cat([self._resized(tap, size) for tap in taps], dim=1)
+
+    def coarse(self, taps: Sequence[Tensor]) -> Tensor:
+        """2x2 means of :meth:`joined`, without making it: ``(B, spec.channels, H/2s, W/2s)``.
+
+        Interpolation is linear, so that the means of what is interpolated from twice the stride are
+        a filter, and of what comes from further up an interpolation to the larger cells.
+        """
+        parts: list[Tensor] = []
+        for tap, features in zip(self.spec.tapped, taps, strict=True):
+            ratio = max(1, tap.stride // self.spec.stride)
+            if ratio == 1:
+                parts.append(F.avg_pool2d(features, 2))
+            elif self.spec.align_corners:
+                parts.append(F.avg_pool2d(self._resized(features, taps[0].shape[-2:]), 2))
+            elif ratio == 2:  # noqa: PLR2004
+                parts.append(_mean_of_doubled(features))
+            else:
+                parts.append(self._resized(features, parts[0].shape[-2:]))
+        return torch.cat(parts, dim=1)
+
+    def _resized(self, features: Tensor, size: Sequence[int]) -> Tensor:
+        """Features interpolated to a size; as they are where they have it."""
+        if features.shape[-2:] == size:
+            return features
+        corners = self.spec.align_corners
+        return F.interpolate(features, size, mode="bilinear", align_corners=corners)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -81,6 +133,15 @@ class Backbone(nn.Module):
     def half_network(self) -> Backbone:
         """Turn the network (not the preprocessing, not the output) to FP16, in place."""
         self.network.half()
+        return self
+
+    def compute_in_parts(self, parts: int) -> Backbone:
+        """Let the widest blocks hold only a part of their channels at once, in place.
+
+        The features are the same up to rounding. Networks without such blocks stay as they are.
+        """
+        if isinstance(self.network, EfficientNetLite0):
+            self.network.compute_in_parts(parts)
         return self
 
     def preprocess(self, image: Tensor) -> Tensor:
@@ -98,21 +159,6 @@ class Backbone(nn.Module):
                 f"image is {width}x{height} pixels; with these taps {self.spec.name} needs "
                 f"multiples of {align}: pad or resize it"
             )
-
-    def _at_one_size(self, outputs: list[Tensor]) -> list[Tensor]:
-        stride = self.spec.stride
-        same: list[Tensor] = []
-        for tap, features in zip(self.spec.tapped, outputs, strict=True):
-            if tap.stride < stride:
-                same.append(F.avg_pool2d(features, stride // tap.stride))
-            elif tap.stride == stride:
-                same.append(features)
-            else:
-                # The finest tap comes first, so a size to follow is always there.
-                size = same[0].shape[-2:]
-                corners = self.spec.align_corners
-                same.append(F.interpolate(features, size, mode="bilinear", align_corners=corners))
-        return same
 
 
 class Source(NamedTuple):
@@ -254,3 +300,18 @@ def _randomise(network: nn.Module) -> None:
 
 def _per_channel(values: tuple[float, float, float]) -> Tensor:
     return torch.tensor(values).view(1, 3, 1, 1)
+
+
+def _mean_of_doubled(x: Tensor) -> Tensor:
+    """2x2 means of ``(B, C, H, W)`` interpolated bilinearly to twice its size, the same size.
+
+    Along each side a mean is 3/4 of the cell itself and 1/8 of its neighbours; beyond the edge
+    the edge is repeated.
+    """
+    for dim in (2, 3):
+        length = x.shape[dim]
+        first, last = x.narrow(dim, 0, 1), x.narrow(dim, length - 1, 1)
+        before = torch.cat([first, x.narrow(dim, 0, length - 1)], dim)
+        after = torch.cat([x.narrow(dim, 1, length - 1), last], dim)
+        x = 0.75 * x + 0.125 * (before + after)
+    return x

@@ -14,6 +14,9 @@ from torch.nn import functional as F
 BATCH_NORM_EPSILON = 1e-3
 STEM_CHANNELS = 32
 
+PARTED_STRIDE = 4
+"""Blocks whose input has a larger stride hold too little to be worth computing in parts."""
+
 
 class MBConvStage(NamedTuple):
     """A run of inverted residual blocks; only the first of them changes stride and width."""
@@ -63,9 +66,26 @@ class SameConv(nn.Sequential):
         pad = nn.Identity() if symmetric else nn.ZeroPad2d((before, after, before, after))
         super().__init__(pad, conv, norm)
 
+    @property
+    def pad(self) -> nn.Module:
+        """What pads the input where the padding is asymmetric."""
+        return self[0]
+
+    @property
+    def convolution(self) -> nn.Conv2d:
+        """The convolution."""
+        convolution = self[1]
+        assert isinstance(convolution, nn.Conv2d)
+        return convolution
+
 
 class MBConv(nn.Module):
-    """Expand (1x1), filter each channel (k x k), project (1x1); identity shortcut where it fits."""
+    """Expand (1x1), filter each channel (k x k), project (1x1); identity shortcut where it fits.
+
+    Attributes:
+        parts: the expanded channels, which are most of what a network holds at once, are computed
+            in so many parts, whose projections are added. Needs folded batch normalisation.
+    """
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expand: int) -> None:
         super().__init__()
@@ -74,12 +94,33 @@ class MBConv(nn.Module):
         self.depthwise = SameConv(hidden, hidden, kernel, stride, groups=hidden)
         self.project = SameConv(hidden, outputs, 1)
         self.shortcut = stride == 1 and inputs == outputs
+        self.parts = 1
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, inputs, H, W)`` to ``(B, outputs, H / stride, W / stride)``."""
-        y = x if self.expand is None else F.relu6(self.expand(x))
-        y = self.project(F.relu6(self.depthwise(y)))
+        if self.expand is None or self.parts == 1:
+            y = x if self.expand is None else F.relu6(self.expand(x))
+            y = self.project(F.relu6(self.depthwise(y)))
+        else:
+            y = self._in_parts(x, self.expand)
         return x + y if self.shortcut else y
+
+    def _in_parts(self, x: Tensor, expand: SameConv) -> Tensor:
+        """The block without its shortcut, some of the expanded channels after the others."""
+        wide, filters, project = expand.convolution, self.depthwise, self.project.convolution
+        total = None
+        step = -(-wide.out_channels // self.parts)
+        for start in range(0, wide.out_channels, step):
+            part = slice(start, min(start + step, wide.out_channels))
+            y = F.relu6(_convolved(x, wide, wide.weight[part], wide.bias, part))
+            y = filters.pad(y)
+            depthwise = filters.convolution
+            y = F.relu6(_convolved(y, depthwise, depthwise.weight[part], depthwise.bias, part))
+            bias = project.bias if total is None else None
+            y = F.conv2d(y, project.weight[:, part], bias)
+            total = y if total is None else total + y
+        assert total is not None
+        return total
 
 
 class EfficientNetLite0(nn.Module):
@@ -108,6 +149,16 @@ class EfficientNetLite0(nn.Module):
                 )
                 channels = stage.channels
 
+    def compute_in_parts(self, parts: int) -> EfficientNetLite0:
+        """Let the blocks whose expanded maps are largest compute them in parts; see `MBConv`."""
+        stride = 2
+        for block in self.blocks:
+            assert isinstance(block, MBConv)
+            if stride <= PARTED_STRIDE:
+                block.parts = parts
+            stride *= block.depthwise.convolution.stride[0]
+        return self
+
     def forward(self, x: Tensor) -> list[Tensor]:
         """Normalised RGB ``(B, 3, H, W)`` to one map per tap."""
         x = F.relu6(self.stem(x))
@@ -117,6 +168,16 @@ class EfficientNetLite0(nn.Module):
             if index in self.taps:
                 outputs.append(x)
         return outputs
+
+
+def _convolved(
+    x: Tensor, like: nn.Conv2d, weight: Tensor, bias: Tensor | None, part: slice
+) -> Tensor:
+    """Some output channels of a convolution, of each channel by itself if ``like`` is."""
+    if bias is None:
+        raise ValueError("parts need folded batch normalisation; call fold_batch_norm() first")
+    groups = 1 if like.groups == 1 else part.stop - part.start
+    return F.conv2d(x, weight, bias[part], like.stride, like.padding, 1, groups)
 
 
 def convert_state_dict(weights: dict[str, Tensor], taps: tuple[int, ...]) -> dict[str, Tensor]:

@@ -6,30 +6,36 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .backbones import Backbone
 from .qatm import NEVER, NORM_EPSILON, STD_EPSILON
 
 TINY = torch.finfo(torch.float32).tiny
 """At large alpha the powers of a patch that nothing resembles are all zero; their sum is not."""
 
 CANDIDATES = 16
-"""How many windows the matching graph returns."""
+"""How many windows the joint graph returns."""
 
 
 class FeatureGraph(nn.Module):
-    """``image (B, H, W, 3)`` uint8 BGR to ``features (B, C, H/s, W/s)`` and their 2x2 means."""
+    """``image (B, H, W, 3)`` uint8 BGR to the taps, each at its own stride, and the coarse map.
 
-    def __init__(self, backbone: nn.Module) -> None:
+    The map of all taps at the finest stride is never made: it is five times as large as the taps
+    and takes as long as a quarter of the network. Windows of it are put together where they are
+    needed, and 2x2 means of it, ``(B, C, H/2s, W/2s)``, here from the taps.
+    """
+
+    def __init__(self, backbone: Backbone) -> None:
         super().__init__()
         self.backbone = backbone
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Encode images; see the class."""
-        features = self.backbone(image.float().permute(0, 3, 1, 2))
-        return features, F.avg_pool2d(features, 2)
+        taps = self.backbone.taps(image.float().permute(0, 3, 1, 2))
+        return (*taps, self.backbone.coarse(taps))
 
 
 class MatchGraph(nn.Module):
-    """Template rows and search features to the quality map and the best windows.
+    """Template rows and search features to two quality maps (paper, equations 3 to 5).
 
     Args:
         alpha_t: temperature of the softmax over the template.
@@ -41,34 +47,36 @@ class MatchGraph(nn.Module):
         self.alpha_t = float(alpha_t)
         self.alpha_s = float(alpha_s)
 
-    def forward(
-        self, template: Tensor, target: Tensor, search: Tensor, window: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, template: Tensor, target: Tensor, search: Tensor) -> tuple[Tensor, Tensor]:
         """Match one template with one image.
 
         Args:
             template: ``(M, C)`` raw features.
             target: ``(M,)`` float, 1 for the template's own rows, 0 for competitors.
             search: ``(C, H, W)`` raw features.
-            window: ``(2,)`` int64, rows and columns of the template's window in cells.
 
         Returns:
-            ``quality (H, W)`` in [0, 1]; ``scores (K,)``, the mean over a window of the root of
-            the quality, best first (-1 where there are fewer candidates); ``boxes (K, 4)``,
-            x, y, width, height in cells.
+            The quality of each cell, ``(H, W)`` in [0, 1], twice: ``contested``, with competitors
+            in the softmax over the template, and ``alone``, with its own rows only.
         """
         height, width = search.shape[1], search.shape[2]
-        log_quality = self.log_quality(template, target, search.flatten(1))
-        log_quality = log_quality.reshape(height, width)
-        response, valid = window_means(torch.exp(0.5 * log_quality), window)
-        scores, boxes = best_windows(response, valid, window)
-        return torch.exp(log_quality), scores, boxes
+        below = self.below(template, search.flatten(1))
+        powers = torch.exp(below)
+        everyone = torch.log(powers.sum(0).clamp_min(TINY))
+        own = torch.log((target[None] @ powers)[0].clamp_min(TINY))
+        if self.alpha_s != self.alpha_t:
+            powers = torch.exp(below * (self.alpha_s / self.alpha_t))
+        sums = torch.log(powers.sum(1, keepdim=True).clamp_min(TINY))
+        offset = sums + NEVER * (1.0 - target)[:, None]
+        best = (below * (1.0 + self.alpha_s / self.alpha_t) - offset).amax(0)
+        contested, alone = torch.exp(best - everyone), torch.exp(best - own)
+        return contested.reshape(height, width), alone.reshape(height, width)
 
-    def log_quality(self, template: Tensor, target: Tensor, search: Tensor) -> Tensor:
-        """Log quality ``(N,)`` of raw rows ``(M, C)`` and raw search features ``(C, N)``.
+    def below(self, template: Tensor, search: Tensor) -> Tensor:
+        """``alpha_t (cosine - 1)``, ``(M, N)``, of raw rows ``(M, C)`` and features ``(C, N)``.
 
         The scaling of the search features is moved to the small template side, and their lengths
-        to the result's columns, so that the large operand is only centred.
+        to the product's columns, so that the large operand is only centred.
         """
         count = template.shape[0] + search.shape[1]
         mean = (template.sum(0) + search.sum(1)) / count
@@ -80,15 +88,46 @@ class MatchGraph(nn.Module):
         rows = rows * torch.rsqrt((rows * rows).sum(1, keepdim=True) + NORM_EPSILON)
         lengths = (1.0 / variance)[None] @ squares
         scaled = self.alpha_t * rows * torch.rsqrt(variance)
-        below = (scaled @ cells) * torch.rsqrt(lengths + NORM_EPSILON) - self.alpha_t
-        powers = torch.exp(below)
-        columns = torch.log(powers.sum(0).clamp_min(TINY))
-        if self.alpha_s != self.alpha_t:
-            powers = torch.exp(below * (self.alpha_s / self.alpha_t))
-        sums = torch.log(powers.sum(1, keepdim=True).clamp_min(TINY))
-        offset = sums + NEVER * (1.0 - target)[:, None]
-        joint = below * (1.0 + self.alpha_s / self.alpha_t) - offset
-        return joint.amax(0) - columns
+        return (scaled @ cells) * torch.rsqrt(lengths + NORM_EPSILON) - self.alpha_t
+
+
+class PlaceGraph(nn.Module):
+    """How well a template fits at each shift of its window over a few cells.
+
+    Args:
+        alpha: factor on the cosine similarity.
+    """
+
+    def __init__(self, alpha: float) -> None:
+        super().__init__()
+        self.match = MatchGraph(alpha, alpha)
+
+    def forward(
+        self, template: Tensor, target: Tensor, search: Tensor, cells: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Compare a template with the windows of a part of an image.
+
+        Args:
+            template: ``(M, C)`` raw features, the template's own rows first.
+            target: ``(M,)`` float, 1 for the template's own rows, 0 for competitors.
+            search: ``(C, H, W)`` raw features.
+            cells: ``(K, S)`` int64: for each of the template's own rows and each shift, the index
+                of the cell at the row's place.
+
+        Returns:
+            For each shift ``(S,)``: ``likelihood``, the mean log-likelihood of the pairs of a row
+            and the cell at its place (paper, equation 3); ``similarity``, the mean of ``alpha
+            (cosine - 1)`` over them; ``likeness``, the mean over these cells of the cosine with the
+            own row that they resemble most.
+        """
+        flat = search.flatten(1)
+        below = self.match.below(template, flat)
+        crowd = torch.log(torch.exp(below).sum(0).clamp_min(TINY))
+        nearest = (below - NEVER * (1.0 - target)[:, None]).amax(0)
+        own = torch.arange(cells.shape[0])[:, None] * flat.shape[1]
+        similarity = below.flatten()[cells + own].mean(0)
+        likelihood = similarity - crowd[cells].mean(0)
+        return likelihood, similarity, nearest[cells].mean(0) / self.match.alpha_t + 1.0
 
 
 def window_means(values: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
@@ -164,14 +203,14 @@ def _parabola(before: Tensor, middle: Tensor, after: Tensor) -> Tensor:
 class JointGraph(nn.Module):
     """Template picture and search picture in, windows in pixels out, for ``trtexec`` and C++.
 
-    The template is a crop; every one of its cells is a target.
+    The template is a crop; every one of its cells is a target. Cells are those of the coarse map.
     """
 
-    def __init__(self, features: FeatureGraph, match: MatchGraph, stride: int) -> None:
+    def __init__(self, features: FeatureGraph, match: MatchGraph, coarse_stride: int) -> None:
         super().__init__()
         self.features = features
         self.match = match
-        self.stride = stride
+        self.coarse_stride = coarse_stride
 
     def forward(self, template: Tensor, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Match a crop with an image.
@@ -181,14 +220,17 @@ class JointGraph(nn.Module):
             image: ``(1, H, W, 3)`` uint8 BGR.
 
         Returns:
-            ``quality (H/s, W/s)``, ``scores (K,)`` and ``boxes (K, 4)`` in pixels of ``image``.
+            ``quality (H/2s, W/2s)``; ``scores (K,)``, the mean over a window of the root of the
+            quality, best first (-1 where there are fewer candidates); and ``boxes (K, 4)``, x, y,
+            width and height in pixels of ``image``.
         """
-        rows = self.features(template)[0][0]
-        search = self.features(image)[0][0]
+        rows = self.features(template)[-1][0]
+        search = self.features(image)[-1][0]
         # Shapes as tensors stay dynamic in the exported graph.
         window = torch.stack(
             [torch.ones_like(rows[0, :, 0]).sum(), torch.ones_like(rows[0, 0]).sum()]
         ).to(torch.int64)
         flat = rows.flatten(1).T
-        quality, scores, boxes = self.match(flat, torch.ones_like(flat[:, 0]), search, window)
-        return quality, scores, boxes * self.stride
+        quality, _ = self.match(flat, torch.ones_like(flat[:, 0]), search)
+        scores, boxes = best_windows(*window_means(torch.sqrt(quality), window), window)
+        return quality, scores, boxes * self.coarse_stride

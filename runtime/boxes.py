@@ -69,6 +69,36 @@ def as_box(box: Sequence[float], name: str = "box") -> Box:
     return checked
 
 
+class PixelRect(NamedTuple):
+    """Whole pixels of a picture: left, top, width and height."""
+
+    x: int
+    y: int
+    w: int
+    h: int
+
+
+def checked_region(region: Sequence[float], width: int, height: int) -> PixelRect:
+    """Check a part of a ``width`` x ``height`` picture, given as ``(x, y, w, h)``.
+
+    Fractions are rounded to whole pixels.
+
+    Raises:
+        BoxError: malformed, smaller than a pixel, or not inside the picture.
+    """
+    box = as_box(region, "region")
+    left, top = round(box.x), round(box.y)
+    right, bottom = round(box.x + box.w), round(box.y + box.h)
+    if left < 0 or top < 0 or right > width or bottom > height:
+        raise BoxError(
+            f"region {tuple(box)} does not lie inside the image ({width}x{height} px); give the "
+            "part of it that does"
+        )
+    if right <= left or bottom <= top:
+        raise BoxError(f"region {tuple(box)} holds no whole pixel; give a larger one")
+    return PixelRect(left, top, right - left, bottom - top)
+
+
 def box_in_frame(box: Sequence[float], width: int, height: int, name: str = "box") -> Box:
     """Check that a box has at least one pixel of area inside a ``width`` x ``height`` frame.
 

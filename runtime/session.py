@@ -6,16 +6,24 @@ with Session("bundle", device="tensorrt") as session:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from .backends.devices import open_backend
 from .backends.graph import Device, Graph, Precision
+from .backends.roles import (
+    FeatureRunner,
+    Features,
+    PlaceRunner,
+    Qualities,
+    QualityRunner,
+    WindowFit,
+)
 from .bundle.folder import Bundle
 from .bundle.manifest import NETWORK_ROLE
 from .bundle.recipes import TASKS
@@ -25,9 +33,6 @@ Array = NDArray[Any]
 
 Source = str | Path | Bundle
 TaskT = TypeVar("TaskT", bound="SessionTask")
-
-WINDOW = np.ones(2, np.int64)
-"""The matching graph's own candidates are not used, so any window will do."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,7 @@ class Session:
         device: the device in use.
         provider: the inference library's word for what runs the graphs.
         precision: of the features graph.
+        tap_steps: how many cells of the finest map one cell of each of the taps covers.
 
     Raises:
         BundleError: the bundle is missing, damaged, or lacks the precision.
@@ -137,8 +143,10 @@ class Session:
         self.device = self._backend.device
         self.provider = self._backend.provider
         self.precision = self._backend.precision
-        self._features = self._backend.graph("features")
-        self._match = self._backend.graph("match")
+        self._features = FeatureRunner(self._backend, self.bundle)
+        self._match = QualityRunner(self._backend, self.bundle)
+        self._places = PlaceRunner(self._backend, self.bundle)
+        self.tap_steps = self._features.tap_steps
         self._lock = Lock()
         self._users = 1
         self._maker = SessionUse(self)
@@ -163,22 +171,29 @@ class Session:
         """How many have the session open: its maker and every task that has not closed it."""
         return self._users
 
-    def features(self, image: Array) -> tuple[Array, Array]:
+    def features(self, image: Array) -> Features:
         """Encode one image.
 
         Args:
             image: ``(H, W, 3)`` uint8 BGR, sides multiples of the bundle's ``align``.
 
-        Returns:
-            ``(C, H/s, W/s)`` float32 and its 2x2 means ``(C, H/2s, W/2s)``.
-
         Raises:
             DeviceError: a side that the engine was not built for, or the device failed.
         """
-        fine, coarse = self._features.run({"image": image[None]}, ("features", "coarse"))
-        return fine[0], coarse[0]
+        return self._features.encode(image[None])[0]
 
-    def quality(self, rows: Array, target: Array, search: Array) -> Array:
+    def features_of(self, images: Sequence[Array], most: int) -> list[Features]:
+        """Encode several images of one size, in as few runs as may be.
+
+        Args:
+            images: as for :meth:`features`.
+            most: pixels of the images of one run; there is at least one image in each.
+
+        Raises: as :meth:`features`.
+        """
+        return self._features.encode_in_runs(images, most)
+
+    def quality(self, rows: Array, target: Array, search: Array) -> Qualities:
         """Quality of each search cell (paper, equation 5), from the matching graph.
 
         Args:
@@ -186,25 +201,32 @@ class Session:
             target: ``(M,)`` float32, 1 for the template's own rows, 0 for competitors.
             search: ``(C, H, W)`` float32 raw features.
 
-        Returns:
-            ``(H, W)`` float32 in [0, 1].
-
         Raises:
             DeviceError: a size that the engine was not built for, or the device failed.
         """
-        inputs = {"template": rows, "target": target, "search": search, "window": WINDOW}
-        return self._match.run(inputs, ("quality",))[0]
+        return self._match.run(rows, target, search)
+
+    def fit(self, rows: Array, target: Array, search: Array, cells: Array) -> WindowFit | None:
+        """How well a template fits at some shifts, from the graph that places templates.
+
+        Args:
+            rows: ``(M, C)`` float32 raw features, the template's own first.
+            target: ``(M,)`` float32, 1 for the template's own rows, 0 for competitors.
+            search: ``(C, H, W)`` float32 raw features.
+            cells: ``(K, S)`` int64, for each own row and each shift, the cell at the row's place.
+
+        Returns:
+            Values ``(S,)``, or ``None`` where the device or the bundle has no such graph.
+        """
+        return self._places.run(rows, target, search, cells)
 
     def takes_image(self, height: int, width: int) -> bool:
         """Whether :meth:`features` takes an image of this size in one piece."""
-        return self._features.admits(image=(1, height, width, 3))
+        return self._features.admits(1, height, width)
 
     def takes_match(self, rows: int, height: int, width: int) -> bool:
         """Whether :meth:`quality` takes so many rows and a map of this size in one piece."""
-        channels = self.bundle.spec.backbone.channels
-        return self._match.admits(
-            template=(rows, channels), target=(rows,), search=(channels, height, width)
-        )
+        return self._match.admits(rows, height, width)
 
     def graph(self, role: str) -> Graph:
         """The graph with a role (``features``, ``match``, ``network`` ...), opened once.

@@ -11,6 +11,7 @@ from ..backends.graph import Device, Precision
 from ..bundle.folder import default_align_path
 from ..errors import ImageError, InputError
 from ..images import Image, as_bgr, is_flat, resize_to
+from ..patches.encoder import Encoder
 from ..session import Session, SessionTask, Source
 from .affine import AffineFit, PairScores, cosine_scores, fit_affine, fit_rest, inside, pair_scores
 from .align_network import fit_by_network
@@ -78,6 +79,7 @@ class Aligner(SessionTask):
         self._matching = matching
         self._recipe = self.bundle.spec.recipes.align
         self._alpha = self.bundle.spec.recipes.match.alpha
+        self._encoder = Encoder(self.session)
         self._network = None
         if method == "network":
             try:
@@ -150,9 +152,9 @@ class Aligner(SessionTask):
 
     def _encode(self, working: Image, cell: int) -> Array:
         """Features ``(C, h, w)`` with a cell every so many pixels."""
-        fine, coarse = self.session.features(working)
-        stride = self.bundle.spec.backbone.stride
-        cells, step = (fine, stride) if stride >= cell else (coarse, 2 * stride)
+        taps, coarse = self._encoder.encode_crop(working)
+        stride = self._encoder.stride
+        cells, step = (taps.whole(), stride) if stride >= cell else (coarse, 2 * stride)
         return _pooled(cells, max(1, cell // step))
 
     def _working(self, image: Image) -> tuple[int, int]:

@@ -88,6 +88,13 @@ class Bundle:
         """SHA-256 of the file with a role and a precision, from the manifest."""
         return self.spec.files[self.file(role, precision).name].sha256
 
+    def output_names(self, role: str) -> tuple[str, ...]:
+        """Names of the outputs of the graphs with a role, as the manifest has them."""
+        for info in self.spec.files.values():
+            if info.role == role:
+                return tuple(tensor.name for tensor in info.outputs)
+        return ()
+
     def precisions(self, role: str = "features") -> list[str]:
         """The precisions that exist for a role."""
         return [info.precision for info in self.spec.files.values() if info.role == role]

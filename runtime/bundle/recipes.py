@@ -40,7 +40,13 @@ class MatchRecipe(Record):
         min_side: templates are enlarged until the root of their area is this many pixels.
         max_side: templates are shrunk until the root of their area is this many pixels.
         max_enlarge: never enlarge by more than this.
-        max_pixels: largest image, in pixels at the working resolution.
+        max_pixels: largest image, in pixels at the resolution at which it is searched as a whole.
+        whole_pixels: an image of more pixels at the template's own resolution is searched as a
+            whole at a lower one, and its best places are looked at by themselves.
+        least_side: no lower, though, than where the root of the template's area is this many
+            pixels, ...
+        tiny_side: ... or, for what is smaller in the image, no lower than the image's own
+            resolution and this.
         refine: move each match to where its patches agree best at the finer stride.
         exclusive: patches agree by how surely a cell is its own patch, among all patches and
             competitors; otherwise by similarity alone.
@@ -77,6 +83,9 @@ class MatchRecipe(Record):
     max_side: float = chosen(64.0, 4, 1024)
     max_enlarge: float = chosen(4.0, 1, 64)
     max_pixels: int = bound(64_000_000, 1024, 1 << 40)
+    whole_pixels: int = chosen(1_000_000, 1024, 1 << 40)
+    least_side: float = chosen(31.0, 4, 1024)
+    tiny_side: float = chosen(16.0, 4, 1024)
     refine: bool = chosen(True)
     exclusive: bool = chosen(True)
     candidates: int = chosen(3, 1, 1000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,16 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backends.graph import Device, Precision
-from ..boxes import Box, box_iou, move_inside
-from ..errors import ImageError, InputError, TemplateError
+from ..boxes import Box, box_iou, checked_region, move_inside
+from ..errors import InputError, TemplateError
 from ..images import Image, as_bgr, is_flat
-from ..patches.encoder import Encoder, FeatureMap
-from ..patches.quality import TINY, QualityMap, quality_map
-from ..patches.windows import Peak, find_peaks, window_mean, window_response
+from ..patches.encoder import Encoder
+from ..patches.quality import QualityMap, quality_map
 from ..session import Session, SessionTask, Source
 from .matches import Match, MatchEvidence
-from .placing import Place, Placer
-from .template import Template, TemplateEncoder, TemplateLevel
+from .placing import Placer
+from .searching import Candidate, ImageSearch, search_level
+from .sizing import SizedBox, SizeEstimator
+from .template import Template, TemplateEncoder
 
 Array = NDArray[Any]
 
@@ -60,6 +61,7 @@ class Matcher(SessionTask):
         self._recipe = recipe
         self._encoder = Encoder(self.session)
         self._placer = Placer(self._encoder, recipe)
+        self._sizes = SizeEstimator(self._placer, recipe)
         self._model = self.bundle.file_hash("features", "fp32")
         self._templates = TemplateEncoder(self._encoder, recipe, self._model)
         self._template: Template | None = None
@@ -100,6 +102,8 @@ class Matcher(SessionTask):
         top_k: int = 1,
         min_score: float | None = None,
         templates: Sequence[Template] | None = None,
+        *,
+        region: Sequence[float] | None = None,
     ) -> list[Match]:
         """Find the template, or several at the price of one encoding of the image.
 
@@ -108,6 +112,8 @@ class Matcher(SessionTask):
             top_k: at most this many matches of each template.
             min_score: score from which a match is found; ``None`` is the bundle's threshold.
             templates: look for these; ``None`` is the one that was set.
+            region: search only this part of the image, ``(x, y, w, h)`` in whole pixels; nothing
+                outside it is looked at, and boxes are in pixels of the image as ever.
 
         Returns:
             Matches, best first. The best candidate of each template is always listed, with
@@ -115,28 +121,25 @@ class Matcher(SessionTask):
 
         Raises:
             ImageError: not a usable image.
-            TemplateError: no template, one of another model, or one larger than the image.
+            BoxError: a region that is malformed or sticks out of the image.
+            TemplateError: no template, one of another model, or one larger than the image or the
+                region.
         """
         self._check_open()
         if top_k < 1:
             raise InputError(f"top_k is {top_k}; it must be at least 1")
         if min_score is not None and not 0 <= min_score <= 1:
             raise InputError(f"min_score is {min_score}; scores lie between 0 and 1")
-        picture, recipe = as_bgr(image), self._recipe
-        matches: list[Match] = []
-        searched = self._encoded(picture, self._checked(templates))
-        for index, (template, level, features) in enumerate(searched):
-            kept: list[Match] = []
-            for peak, place in self._places(level, features, top_k):
-                match = self._match(template, features, peak, place, min_score, index)
-                if match.found and recipe.refine and recipe.size_step:
-                    match = self._resized(template, level, picture, place, match)
-                # Refining may have moved two windows together.
-                apart = all(box_iou(match.box, other.box) <= recipe.overlap for other in kept)
-                if not kept or (match.found and apart):
-                    kept.append(match)
-            matches += kept
-        return sorted(matches, key=lambda match: -match.score)
+        wanted = self._checked(templates)
+        picture = as_bgr(image)
+        if region is not None:
+            part = checked_region(region, picture.shape[1], picture.shape[0])
+            y, x = part.y, part.x
+            picture = picture[y : y + part.h, x : x + part.w]
+            inside = self._found(picture, wanted, top_k, min_score)
+            moved = (replace(m, box=Box(m.box.x + x, m.box.y + y, *m.box[2:])) for m in inside)
+            return list(moved)
+        return self._found(picture, wanted, top_k, min_score)
 
     def evidence(
         self, image: Any, templates: Sequence[Template] | None = None
@@ -153,9 +156,11 @@ class Matcher(SessionTask):
         Raises: as :meth:`match`.
         """
         self._check_open()
+        wanted = self._checked(templates)
+        search = self._search(as_bgr(image))
         return [
-            self._evidence(template, features, *self._places(level, features, 1)[0])
-            for template, level, features in self._encoded(as_bgr(image), self._checked(templates))
+            self._evidence(template, search.image, search.candidates(template, 1)[0])
+            for template in wanted
         ]
 
     def quality_map(self, image: Any, template: Template | None = None) -> QualityMap:
@@ -166,16 +171,20 @@ class Matcher(SessionTask):
         self._check_open()
         picture = as_bgr(image)
         wanted = self._checked(None if template is None else [template])[0]
-        level = self._choose_level(wanted, picture)
+        height, width = picture.shape[:2]
+        level = search_level(wanted, width, height, self._recipe)
         features = self._encoder.encode(picture, level.scale)
-        rows, cells, stride = level.fine.own_rows, features.fine, self._encoder.stride
+        rows, stride = level.fine.own_rows, self._encoder.stride
         target = np.ones(len(rows), np.float32)
-        if cells is None:
+        if features.taps is None:
             rows, target = level.coarse.rows, level.coarse.target
             cells, stride = features.coarse, self._encoder.coarse_stride
-        values = self._quality(rows, target, cells)
+        else:
+            cells = features.taps.whole()
+        alpha = self._recipe.alpha
+        values = quality_map(self.session, rows, target, cells, alpha).contested
         cell = (stride / features.scale_x, stride / features.scale_y)
-        return QualityMap(values, cell, (picture.shape[1], picture.shape[0]))
+        return QualityMap(values, cell, (width, height))
 
     def _threshold(self) -> float:
         return self._recipe.threshold
@@ -203,111 +212,77 @@ class Matcher(SessionTask):
                 )
         return templates
 
-    def _choose_level(self, template: Template, image: Image) -> TemplateLevel:
-        """The finest level at which the image is not too large to search."""
-        height, width = image.shape[:2]
-        if template.size[0] > width or template.size[1] > height:
-            size = f"{template.size[0]:g}x{template.size[1]:g}"
-            raise TemplateError(
-                f"the template ({size} px) is larger than the image ({width}x{height} px); "
-                "search a larger image or use a smaller template"
-            )
-        limit = self._recipe.max_pixels
-        fitting = [lv for lv in template.levels if height * width * lv.scale**2 <= limit]
-        if not fitting:
-            raise ImageError(
-                f"image {width}x{height} px is too large to search for a template of "
-                f"{template.size[0]:g}x{template.size[1]:g} px (limit {limit:,} working pixels); "
-                "search parts of it"
-            )
-        return fitting[0]
+    def _search(self, picture: Image) -> ImageSearch:
+        """A search of one image."""
+        return ImageSearch(self._encoder, self._placer, self._recipe, picture)
 
-    def _encoded(
-        self, picture: Image, templates: Sequence[Template]
-    ) -> Iterator[tuple[Template, TemplateLevel, FeatureMap]]:
-        """Each template with the level at which it is looked for, and the image encoded for it."""
-        encoded: dict[float, FeatureMap] = {}
-        for template in templates:
-            level = self._choose_level(template, picture)
-            if level.scale not in encoded:
-                encoded[level.scale] = self._encoder.encode(picture, level.scale)
-            yield template, level, encoded[level.scale]
+    def _found(
+        self, picture: Image, templates: Sequence[Template], top_k: int, min_score: float | None
+    ) -> list[Match]:
+        """See :meth:`match`."""
+        search = self._search(picture)
+        drafts = [
+            self._draft(template, index, candidate, picture, min_score)
+            for index, template in enumerate(templates)
+            for candidate in search.candidates(template, top_k)
+        ]
+        kept: list[list[Match]] = [[] for _ in templates]
+        for match in self._resized(picture, templates, drafts):
+            same = kept[match.template]
+            # Refining may have moved two windows together.
+            apart = all(box_iou(match.box, other.box) <= self._recipe.overlap for other in same)
+            if not same or (match.found and apart):
+                same.append(match)
+        return sorted((match for same in kept for match in same), key=lambda match: -match.score)
 
-    def _quality(self, rows: Array, target: Array, cells: Array) -> Array:
-        return quality_map(self.session, rows, target, cells, self._recipe.alpha)
-
-    def _search(self, level: TemplateLevel, features: FeatureMap, count: int) -> list[Peak]:
-        """The best windows of the coarse map, in coarse cells, with their evidence.
-
-        Competitors sharpen the place, but they also take quality away from true matches by how
-        busy the surroundings are; presence is judged without them.
-        """
-        grid = level.coarse
-        quality = self._quality(grid.rows, grid.target, features.coarse)
-        response = window_response(quality, grid.footprint)
-        shape = grid.footprint.shape
-        peaks = find_peaks(response, (shape[0], shape[1]), count, self._recipe.overlap)
-        if not grid.target.all():
-            own = grid.own_rows
-            quality = self._quality(own, np.ones(len(own), np.float32), features.coarse)
-        evidence = window_mean(quality, grid.footprint)
-        return [replace(p, evidence=float(evidence[round(p.y), round(p.x)])) for p in peaks]
-
-    def _places(
-        self, level: TemplateLevel, features: FeatureMap, count: int
-    ) -> list[tuple[Peak, Place]]:
-        """The best windows and where exactly they lie, best first."""
-        recipe, stride = self._recipe, self._encoder.coarse_stride
-        peaks = self._search(level, features, max(count, recipe.candidates))
-        least = recipe.rival_share * peaks[0].response
-        placed: list[tuple[Peak, Place]] = []
-        for rank, peak in enumerate(peaks):
-            if rank < count or (rank < recipe.candidates and peak.response >= least):
-                x, y = level.coarse.box_at(peak.x, peak.y, stride)
-                place = self._placer.place(level.fine, features, x, y)
-                placed.append((peak, place if recipe.refine else replace(place, x=x, y=y)))
-        rivals = [pair for pair in placed[: recipe.candidates] if pair[0].response >= least]
-        rivals.sort(key=lambda pair: -self._promise(*pair))
-        return [*rivals, *placed[len(rivals) :]][:count]
-
-    def _match(
+    def _draft(
         self,
         template: Template,
-        features: FeatureMap,
-        peak: Peak,
-        place: Place,
-        min_score: float | None,
         index: int,
-    ) -> Match:
-        """Turn a place into a match in pixels of the image, of the template's size."""
-        box = Box(place.x / features.scale_x, place.y / features.scale_y, *template.size)
+        candidate: Candidate,
+        picture: Image,
+        min_score: float | None,
+    ) -> tuple[Match, Candidate]:
+        """A candidate as a match of the template's size."""
+        box = Box(candidate.place.x, candidate.place.y, *template.size)
         if template.inside:
-            box = move_inside(box, *features.size)
-        evidence = self._evidence(template, features, peak, place)
+            box = move_inside(box, picture.shape[1], picture.shape[0])
+        evidence = self._evidence(template, picture, candidate)
         score = self._recipe.score(evidence.quality, evidence.likeness)
         found = score >= (self._recipe.threshold if min_score is None else min_score)
-        return Match(box, score, found, index)
+        return Match(box, score, found, index), candidate
 
-    def _evidence(
-        self, template: Template, features: FeatureMap, peak: Peak, place: Place
-    ) -> MatchEvidence:
-        """What speaks for a place."""
-        width, height = template.size
-        working = Box(place.x, place.y, width * features.scale_x, height * features.scale_y)
+    def _evidence(self, template: Template, picture: Image, candidate: Candidate) -> MatchEvidence:
+        """What speaks for a candidate."""
+        place = candidate.place
         # What is left of a single colour are effects of the border, and those match one to one.
-        flat = template.flat or is_flat(features.working, working, None)
-        return MatchEvidence(0.0 if flat else peak.evidence, place.likeness)
+        flat = template.flat or is_flat(picture, Box(place.x, place.y, *template.size))
+        return MatchEvidence(0.0 if flat else candidate.peak.evidence, place.likeness)
 
     def _resized(
-        self, template: Template, level: TemplateLevel, image: Image, place: Place, match: Match
-    ) -> Match:
-        """A match with the size that the object has in this image."""
-        box = self._placer.resize(level, image, match.box, place.likelihood)
-        if template.inside:
-            box = move_inside(box, image.shape[1], image.shape[0])
-        return replace(match, box=box)
-
-    def _promise(self, peak: Peak, place: Place) -> float:
-        """What makes one candidate better than another."""
-        weight = self._recipe.likelihood_weight
-        return float(np.log(max(peak.response, TINY))) + weight * place.likelihood
+        self,
+        picture: Image,
+        templates: Sequence[Template],
+        drafts: Sequence[tuple[Match, Candidate]],
+    ) -> list[Match]:
+        """The matches with the sizes that the objects have in this image, where they are found."""
+        matches = [match for match, _ in drafts]
+        if not (self._recipe.refine and self._recipe.size_step):
+            return matches
+        found = [index for index, match in enumerate(matches) if match.found]
+        boxes = self._sizes.estimate(
+            picture,
+            [
+                SizedBox(
+                    templates[matches[index].template].levels[0],
+                    matches[index].box,
+                    drafts[index][1].place.likelihood,
+                )
+                for index in found
+            ],
+        )
+        for index, box in zip(found, boxes, strict=True):
+            inside = templates[matches[index].template].inside
+            placed = move_inside(box, picture.shape[1], picture.shape[0]) if inside else box
+            matches[index] = replace(matches[index], box=placed)
+        return matches

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from ..patches.agreement import fit_windows
 from ..patches.encoder import Encoder, FeatureMap
 from ..patches.grid import PatchGrid
 from ..patches.region import Region, cut_region
+from ..patches.taps import Taps
 from ..patches.windows import CellRange, cells_around, summit, vertex_offset
 from .template import TemplateLevel
 
@@ -27,7 +29,7 @@ class Place:
     """Where a template's box lies.
 
     Attributes:
-        x: its left edge, in working pixels.
+        x: its left edge, in pixels of the image.
         y: its top edge.
         likelihood: mean log-likelihood that cells are the patches at their places, at most 0.
         likeness: mean similarity of cells to the patch they resemble most, in [-1, 1].
@@ -39,13 +41,21 @@ class Place:
     likeness: float
 
 
-class _Look(NamedTuple):
-    """An object seen in one size: steps from the template's, its centre in pixels, likelihood."""
+@dataclass(frozen=True)
+class Look:
+    """A part of an image to be encoded by itself, and a template that should be in its middle.
 
-    steps: int
-    x: float
-    y: float
-    likelihood: float
+    Attributes:
+        level: the template.
+        size: width and height of its box, in pixels at the level's resolution.
+        region: the part, at the resolution at which the object has the template's size.
+        margin: fine cells that the place may be off.
+    """
+
+    level: TemplateLevel
+    size: tuple[float, float]
+    region: Region
+    margin: int
 
 
 class Placer:
@@ -69,68 +79,58 @@ class Placer:
             x: left edge of the box, in working pixels, known to about a coarse cell.
             y: top edge.
         """
-        rows, columns = self.encoder.fine_shape(features)
-        around = self._around(grid, (rows, columns), x, y, self.recipe.place_margin)
-        return self._best(grid, self.encoder.fine_region(features, *around), around)
+        shape = self.encoder.fine_shape(features)
+        around = self._around(grid, shape, x, y, self.recipe.place_margin)
+        place = self._best(grid, self.encoder.fine_window(features, around), around)
+        return Place(
+            place.x / features.scale_x,
+            place.y / features.scale_y,
+            place.likelihood,
+            place.likeness,
+        )
 
-    def resize(self, level: TemplateLevel, image: Image, box: Box, likelihood: float) -> Box:
-        """Estimate the size of what was found, and its place once more.
-
-        The object is looked at one step smaller and one step larger, and further on while that
-        fits clearly better. The boxes are averaged (sizes geometrically), each weighted with its
-        likelihood: the mean of the posterior if all patches together count as one observation,
-        for neighbours are far from independent. No box grows larger than the image. It is left as
-        it is for a masked template, most of whose patches see what the mask hides, and where an
-        engine takes no image so small.
+    def region_around(self, level: TemplateLevel, box: Box, reach: float = 0.0) -> Region:
+        """The part of an image that shows a box and some of what surrounds it.
 
         Args:
-            level: the template at the resolution it was found at.
-            image: ``(H, W, 3)`` uint8 BGR.
-            box: found, of the template's size.
-            likelihood: of that box.
+            level: its scale is the part's resolution.
+            box: in pixels of the image.
+            reach: working pixels that the box may be off, on each side.
         """
-        scale = level.scale
-        working = (self._working_side(box.w * scale), self._working_side(box.h * scale))
-        masked = not level.fine.footprint.all()
-        if masked or not self.encoder.in_one_piece(working[1], working[0]):
-            return box
-        looks = [_Look(0, *box.centre, likelihood)]
-        for direction in (-1, 1):
-            last = looks[0]
-            for step in range(1, self.recipe.size_steps + 1):
-                look = self._look(level, image, box, last, direction * step, working)
-                looks.append(look)
-                if look.likelihood < last.likelihood + self.recipe.clear_gain:
-                    break
-                last = look
-        weights = np.exp(np.array([look.likelihood for look in looks]))
-        shares = weights / weights.sum()
-        steps, x, y = (float(v) for v in shares @ np.array([look[:3] for look in looks]))
-        fitting = min(image.shape[1] / box.w, image.shape[0] / box.h)
-        factor = min(self.recipe.size_step**steps, fitting)
-        return Box.around((x, y), box.w * factor, box.h * factor)
+        working = (self._working_side(side * level.scale + 2 * reach) for side in (box.w, box.h))
+        return Region.around(box.centre, level.scale, *working)
 
-    def _look(
-        self,
-        level: TemplateLevel,
-        image: Image,
-        box: Box,
-        last: _Look,
-        steps: int,
-        working: tuple[int, int],
-    ) -> _Look:
-        """Look at the object, in a region of a working size, as if it had another size."""
-        scale = level.scale / self.recipe.size_step**steps
-        region = Region.around((last.x, last.y), scale, *working)
-        cells = self.encoder.encode_crop(cut_region(image, region))[0]
-        size = box.w * level.scale, box.h * level.scale
-        middle = Box.around((region.width / 2, region.height / 2), *size)
-        around = self._around(
-            level.fine, cells.shape[1:], middle.x, middle.y, self.recipe.size_margin
-        )
-        place = self._best(level.fine, around.cut(cells), around)
-        centre = region.to_frame(*Box(place.x, place.y, *size).centre)
-        return _Look(steps, *centre, place.likelihood)
+    def admits(self, region: Region) -> bool:
+        """Whether a part of an image of this size can be encoded in one piece."""
+        return self.encoder.in_one_piece(region.height, region.width)
+
+    def look(self, image: Image, looks: Sequence[Look]) -> list[Place]:
+        """Where templates fit best in parts of an image, encoded as many at once as may be.
+
+        Args:
+            image: ``(H, W, 3)`` uint8 BGR.
+            looks: what to look at.
+
+        Returns:
+            The places in their order. A part's resolution says in which size the object is seen.
+        """
+        places: dict[int, Place] = {}
+        by_size: dict[tuple[int, int], list[int]] = {}
+        for index, look in enumerate(looks):
+            by_size.setdefault((look.region.width, look.region.height), []).append(index)
+        for members in by_size.values():
+            crops = [cut_region(image, looks[index].region) for index in members]
+            for index, (taps, _) in zip(members, self.encoder.encode_crops(crops), strict=True):
+                places[index] = self._seen(looks[index], taps)
+        return [places[index] for index in range(len(looks))]
+
+    def _seen(self, look: Look, taps: Taps) -> Place:
+        """Where a template fits best in an encoded part."""
+        region, grid = look.region, look.level.fine
+        middle = Box.around((region.width / 2, region.height / 2), *look.size)
+        around = self._around(grid, taps.shape, middle.x, middle.y, look.margin)
+        place = self._best(grid, taps.window(around), around)
+        return Place(*region.to_frame(place.x, place.y), place.likelihood, place.likeness)
 
     def _working_side(self, side: float) -> int:
         """Working pixels of a region around a box, which need no padding."""
@@ -139,15 +139,15 @@ class Placer:
         return align * math.ceil(shown / align)
 
     def _around(
-        self, grid: PatchGrid, shape: tuple[int, ...], x: float, y: float, margin: int
+        self, grid: PatchGrid, shape: tuple[int, int], x: float, y: float, margin: int
     ) -> CellRange:
         """Cells around the window of a box that begins at ``(x, y)`` working pixels."""
         at = grid.window_at(x, y, self.encoder.stride)
         return cells_around(*at, grid.footprint.shape, shape, margin)
 
     def _best(self, grid: PatchGrid, cells: Array, around: CellRange) -> Place:
-        """The best shift over some cells."""
-        fit = fit_windows(grid, cells, self.recipe.alpha)
+        """The best shift over some cells, in working pixels."""
+        fit = fit_windows(self.encoder.session, grid, cells, self.recipe.alpha)
         likelihood = fit.likelihood if self.recipe.exclusive else fit.similarity
         y, x = summit(likelihood)
         right, down = vertex_offset(likelihood, y, x)
@@ -157,3 +157,9 @@ class Placer:
             float(likelihood[y, x]),
             float(fit.likeness[y, x]),
         )
+
+
+def shares(likelihoods: Sequence[float]) -> Array:
+    """Posterior of some alternatives, all patches together counting as one observation each."""
+    weights = np.exp(np.asarray(likelihoods))
+    return weights / weights.sum()

@@ -18,11 +18,16 @@ from ..images import Image, is_flat
 from ..kinds import Numeric
 from ..patches.encoder import Encoder
 from ..patches.grid import PatchGrid, ScaledMask, cut_grid
+from ..patches.taps import Cells, DenseCells
+from ..patches.windows import CellRange
 
 Array = NDArray[Any]
 
 FORMAT: Numeric[int] = 1
 """Of saved templates."""
+
+ROUNDING: Numeric[float] = 1e-6
+"""By how much a scale may miss a limit that it is meant to reach."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,23 @@ def working_scale(width: float, height: float, recipe: MatchRecipe) -> float:
     return float(min(rounded, recipe.max_enlarge))
 
 
+def level_scales(width: float, height: float, recipe: MatchRecipe) -> list[float]:
+    """The resolutions in which a template is kept: its own, and lower ones for large images.
+
+    A template is looked for at its own size or, if that has many patches, at lower resolutions
+    down to :attr:`MatchRecipe.least_side`; a tiny one is enlarged even in large images.
+    """
+    side = float(np.sqrt(width * height))
+    own = working_scale(width, height, recipe)
+    lowest = recipe.least_side / side
+    if lowest > 1:
+        lowest = max(1.0, recipe.tiny_side / side)
+    scales, step = [own], 2 ** (-1 / recipe.scale_steps)
+    while scales[-1] * step >= lowest * (1 - ROUNDING):
+        scales.append(scales[-1] * step)
+    return scales
+
+
 class TemplateEncoder:
     """Encodes templates for one bundle."""
 
@@ -145,22 +167,37 @@ class TemplateEncoder:
         inside = region.x >= 0 and region.y >= 0
         inside = inside and region.x + region.w <= width and region.y + region.h <= height
         coverage = _mask_image(mask, region, image.shape[:2])
-        scale = working_scale(region.w, region.h, self.recipe)
-        # A small template is kept at its own size too, for images too large to enlarge.
-        scales = (scale, 1.0) if scale > 1 else (scale,)
         levels = tuple(
-            self._level(image, region, coverage, value, framed=box is not None) for value in scales
+            self._level(image, region, coverage, scale, framed=box is not None, own=index == 0)
+            for index, scale in enumerate(level_scales(region.w, region.h, self.recipe))
         )
         flat = is_flat(image, region, coverage)
         return Template(levels, (region.w, region.h), inside, self.model, name, flat)
 
     def _level(
-        self, image: Image, box: Box, mask: Array | None, scale: float, *, framed: bool
+        self,
+        image: Image,
+        box: Box,
+        mask: Array | None,
+        scale: float,
+        *,
+        framed: bool,
+        own: bool,
     ) -> TemplateLevel:
-        """Encode the box inside its frame, at one working resolution."""
+        """Encode the box inside its frame, at one working resolution.
+
+        Args:
+            image: the frame, or the crop.
+            box: in its pixels.
+            mask: of the image's size.
+            scale: working pixels per pixel.
+            framed: whether the image shows what surrounds the object.
+            own: whether it is the template's own resolution; of lower ones, which large images are
+                searched in, only the surroundings are encoded.
+        """
         if framed:
             height, width = (round(side * scale) for side in image.shape[:2])
-            if not self.encoder.in_one_piece(height, width):
+            if not own or not self.encoder.in_one_piece(height, width):
                 image, box, mask = _near(image, box, mask, self.recipe.frame_border / scale)
         else:
             border = int(np.ceil(self.recipe.crop_border / scale))
@@ -171,17 +208,19 @@ class TemplateEncoder:
             mask = None if mask is None else np.pad(mask, border, mode="edge")
             box = Box(box.x + border, box.y + border, box.w, box.h)
         features = self.encoder.encode(image, scale)
-        fine = features.fine
+        fine: Cells | None = features.taps
         if fine is None:
             rows, columns = self.encoder.fine_shape(features)
-            fine = self.encoder.fine_region(features, 0, 0, rows, columns)
+            whole = CellRange(0, 0, rows, columns)
+            fine = DenseCells(self.encoder.fine_window(features, whole))
         scales = features.scale_x, features.scale_y
         placed, shown = box.scaled(*scales), None if mask is None else ScaledMask(mask, scales)
         # The border of a crop repeats the crop itself: no surroundings that could compete.
         extra = self.recipe.competitors if framed else 0
         coarse_stride, stride = self.encoder.coarse_stride, self.encoder.stride
         recipe = self.recipe
-        coarse = cut_grid(features.coarse, placed, shown, coarse_stride, extra, recipe.coarse_pool)
+        cells = DenseCells(features.coarse)
+        coarse = cut_grid(cells, placed, shown, coarse_stride, extra, recipe.coarse_pool)
         exact = cut_grid(fine, placed, shown, stride, extra, recipe.fine_pool)
         return TemplateLevel(scale, coarse, exact)
 

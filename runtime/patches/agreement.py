@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..session import Session, WindowFit
 from .grid import PatchGrid
-from .quality import exponent
+from .quality import TINY, exponent
 from .similarity import Comparison
-from .windows import window_mean
 
 Array = NDArray[Any]
 
@@ -44,45 +44,11 @@ def rigid_agreement(compared: Comparison, rows: Array, footprint: Array) -> Arra
     return total / np.float32(len(rows))
 
 
-def shifted_mean(planes: Array, footprint: Array) -> Array:
-    """Mean over pairs of a patch and the cell at its own place, for each shift of the window.
-
-    Args:
-        planes: ``(M, H, W)``, a value for each patch and cell.
-        footprint: ``(h, w)`` float32 with M ones, whose places are the patches' in this order.
-
-    Returns:
-        ``(H - h + 1, W - w + 1)`` float32.
-    """
-    height = planes.shape[1] - footprint.shape[0] + 1
-    width = planes.shape[2] - footprint.shape[1] + 1
-    total = np.zeros((height, width), np.float32)
-    for plane, (y, x) in zip(planes, np.argwhere(footprint > 0), strict=True):
-        total += plane[y : y + height, x : x + width]
-    return total / np.float32(len(planes))
-
-
-class WindowFit(NamedTuple):
-    """How well a template fits at each shift of its window, three ways, ``(H', W')`` float32.
-
-    Attributes:
-        likelihood: mean of ``log L(t|s)`` (paper, equation 3) over the pairs of a patch t and the
-            cell s at its place, at most 0. A cell that resembles many patches, or a competitor,
-            says little about the place; plain similarity would count it in full.
-        similarity: mean of ``alpha * (cosine - 1)`` over the same pairs, at most 0.
-        likeness: mean over the window's cells of the cosine with the most similar patch, wherever
-            in the template it belongs, in [-1, 1].
-    """
-
-    likelihood: Array
-    similarity: Array
-    likeness: Array
-
-
-def fit_windows(grid: PatchGrid, cells: Array, alpha: float) -> WindowFit:
+def fit_windows(session: Session, grid: PatchGrid, cells: Array, alpha: float) -> WindowFit:
     """Compare a template with the windows of a part of an image.
 
     Args:
+        session: may have a graph for it; the same is computed here otherwise.
         grid: a template's patches and its competitors.
         cells: ``(C, H, W)`` raw features around the window.
         alpha: factor on the cosine similarity.
@@ -90,14 +56,27 @@ def fit_windows(grid: PatchGrid, cells: Array, alpha: float) -> WindowFit:
     Returns:
         Maps of ``(H - h + 1, W - w + 1)``.
     """
-    cosine = Comparison(grid.rows, cells).cosine(grid.rows)
-    below = exponent(cosine, alpha)
-    crowd = np.log(np.exp(below).sum(0))
-    own = below[grid.target > 0]
-    similarity = shifted_mean(own, grid.footprint)
-    nearest = own.max(0) / np.float32(alpha) + 1
-    return WindowFit(
-        similarity - window_mean(crowd, grid.footprint),
-        similarity,
-        window_mean(nearest, grid.footprint),
+    shifts = tuple(
+        side - length + 1
+        for side, length in zip(cells.shape[1:], grid.footprint.shape, strict=True)
     )
+    y, x = np.nonzero(grid.footprint)
+    down, across = np.indices(shifts).reshape(2, -1)
+    width = cells.shape[2]
+    places = (y * width + x)[:, None] + (down * width + across)[None]
+    fit = session.fit(grid.rows, grid.target, np.ascontiguousarray(cells), places)
+    if fit is None:
+        fit = _fitted(grid, cells, places, alpha)
+    return WindowFit(*(values.reshape(shifts) for values in fit))
+
+
+def _fitted(grid: PatchGrid, cells: Array, places: Array, alpha: float) -> WindowFit:
+    """The placing graph's arithmetic; ``places`` are its ``cells``."""
+    cosine = Comparison(grid.rows, cells).cosine(grid.rows).reshape(len(grid.rows), -1)
+    below = exponent(cosine, alpha)
+    crowd = np.log(np.maximum(np.exp(below).sum(0), TINY))
+    own = below[: len(places)]
+    similarity = np.take_along_axis(own, places, 1).mean(0)
+    likelihood = similarity - crowd[places].mean(0)
+    nearest = own.max(0) / np.float32(alpha) + 1
+    return WindowFit(likelihood, similarity, nearest[places].mean(0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from ..errors import ImageError
 from ..images import Image, pad_to_multiple, resize_to
 from ..kinds import Bound, Numeric
 from ..session import Session
+from .taps import Taps
+from .windows import CellRange
 
 Array = NDArray[Any]
 
@@ -21,6 +24,9 @@ TILE: Bound[int] = 1024
 
 HALO: Numeric[int] = 96
 """Pixels around a tile that are encoded with it and thrown away."""
+
+BATCH: Bound[int] = 512 * 512
+"""Pixels of the parts of images that are encoded in one run, unless a single one has more."""
 
 WHOLE: Bound[int] = TILE * TILE * 2
 """Images up to this many pixels are encoded in one piece, unless they lie outside what the engine
@@ -34,15 +40,15 @@ class FeatureMap:
     Attributes:
         size: width and height of the image, in pixels.
         working: the resized image.
-        fine: ``(C, H/s, W/s)`` float32, or ``None`` where the image was encoded in tiles.
-        coarse: ``(C, H/2s, W/2s)``, 2x2 means of the fine ones.
+        taps: its layers, or ``None`` where the image was encoded in tiles.
+        coarse: ``(C, H/2s, W/2s)``, 2x2 means of the finest map's cells.
         scale_x: working pixels per image pixel, horizontally.
         scale_y: the same vertically.
     """
 
     size: tuple[int, int]
     working: Image
-    fine: Array | None
+    taps: Taps | None
     coarse: Array
     scale_x: float
     scale_y: float
@@ -72,41 +78,52 @@ class Encoder:
             raise ImageError(f"image of {width}x{height} px is too small for this template's scale")
         working = resize_to(image, columns, rows)
         if self.in_one_piece(rows, columns):
-            fine, coarse = self.encode_crop(working)
+            taps, coarse = self.encode_crop(working)
         else:
-            fine, coarse = None, self._encode_tiles(working)
+            taps, coarse = None, self._encode_tiles(working)
         scales = (columns / width, rows / height)
-        return FeatureMap((width, height), working, fine, coarse, *scales)
+        return FeatureMap((width, height), working, taps, coarse, *scales)
 
     def in_one_piece(self, rows: int, columns: int) -> bool:
         """Whether a working image of this size is encoded whole, not in tiles."""
         sides = (math.ceil(side / self.align) * self.align for side in (rows, columns))
         return rows * columns <= WHOLE and self.session.takes_image(*sides)
 
-    def encode_crop(self, working: Image) -> tuple[Array, Array]:
-        """Fine and coarse features of an image that is already at its working resolution."""
-        rows, columns = working.shape[:2]
-        fine, coarse = self.session.features(pad_to_multiple(working, self.align))
-        return (
-            _cut(fine, rows, columns, self.stride),
-            _cut(coarse, rows, columns, self.coarse_stride),
-        )
+    def encode_crop(self, working: Image) -> tuple[Taps, Array]:
+        """Layers and coarse features of an image that is already at its working resolution."""
+        return self.encode_crops([working])[0]
 
-    def fine_region(
-        self, features: FeatureMap, top: int, left: int, bottom: int, right: int
-    ) -> Array:
-        """Fine features of the cells ``[top, bottom)`` x ``[left, right)``."""
-        if features.fine is not None:
-            return features.fine[:, top:bottom, left:right]
+    def encode_crops(self, crops: Sequence[Image]) -> list[tuple[Taps, Array]]:
+        """The same of several of one size, as many at once as memory and the device allow."""
+        if not crops:
+            return []
+        rows, columns = crops[0].shape[:2]
+        shape = (math.ceil(rows / self.stride), math.ceil(columns / self.stride))
+        coarse_shape = tuple(math.ceil(side / self.coarse_stride) for side in (rows, columns))
+        padded = [pad_to_multiple(crop, self.align) for crop in crops]
+        return [
+            (
+                Taps(features.taps, self.session.tap_steps, shape),
+                features.coarse[:, : coarse_shape[0], : coarse_shape[1]],
+            )
+            for features in self.session.features_of(padded, BATCH)
+        ]
+
+    def fine_window(self, features: FeatureMap, cells: CellRange) -> Array:
+        """Features ``(C, h, w)`` of some cells of the finest map."""
+        if features.taps is not None:
+            return features.taps.window(cells)
         step = self.align // self.stride
-        y, x = (max(0, edge // step * step - HALO // self.stride) for edge in (top, left))
-        ends = (bottom * self.stride + HALO, right * self.stride + HALO)
+        halo = HALO // self.stride
+        y, x = (max(0, edge // step * step - halo) for edge in (cells.top, cells.left))
+        ends = (cells.bottom + halo) * self.stride, (cells.right + halo) * self.stride
         crop = features.working[y * self.stride : ends[0], x * self.stride : ends[1]]
-        fine = self.encode_crop(np.ascontiguousarray(crop))[0]
-        return fine[:, top - y : bottom - y, left - x : right - x]
+        taps = self.encode_crop(np.ascontiguousarray(crop))[0]
+        inner = CellRange(cells.top - y, cells.left - x, cells.bottom - y, cells.right - x)
+        return taps.window(inner)
 
     def fine_shape(self, features: FeatureMap) -> tuple[int, int]:
-        """Rows and columns of the whole fine map, encoded or not."""
+        """Rows and columns of the whole finest map."""
         rows, columns = features.working.shape[:2]
         return math.ceil(rows / self.stride), math.ceil(columns / self.stride)
 
@@ -129,8 +146,3 @@ class Encoder:
                 result[:, j : j + inner.shape[1], i : i + inner.shape[2]] = inner
         assert result is not None
         return result
-
-
-def _cut(features: Array, rows: int, columns: int, stride: int) -> Array:
-    """Drop the cells that lie in the padding."""
-    return features[:, : math.ceil(rows / stride), : math.ceil(columns / stride)]

@@ -13,6 +13,7 @@ from ..boxes import Box
 from ..errors import TemplateError
 from ..kinds import Numeric
 from .similarity import small_product, standardised
+from .taps import Cells
 from .windows import clamped, whole_cells
 
 Array = NDArray[Any]
@@ -71,7 +72,7 @@ class PatchGrid:
 
 
 def cut_grid(
-    features: Array,
+    features: Cells,
     box: Box,
     mask: ScaledMask | None,
     stride: int,
@@ -81,7 +82,7 @@ def cut_grid(
     """Cut a box out of a feature map, on whole cells, remembering the rest of a cell.
 
     Args:
-        features: ``(C, H, W)``.
+        features: the map.
         box: in working pixels; may stick out of the map.
         mask: of the picture that the features show. A cell counts if the mask covers half of what
             it shows of the box, so that a mask which covers the box is the same as ``None``.
@@ -96,7 +97,8 @@ def cut_grid(
     left, width = whole_cells(box.x / stride, box.w / stride)
     top, height = whole_cells(box.y / stride, box.h / stride)
     y, x = np.mgrid[top : top + height, left : left + width]
-    present = (y >= 0) & (x >= 0) & (y < features.shape[1]) & (x < features.shape[2])
+    rows, columns = features.shape
+    present = (y >= 0) & (x >= 0) & (y < rows) & (x < columns)
     own = present
     if mask is not None:
         own = present & _covered(mask, box, (left, top), (width, height), stride)
@@ -110,17 +112,16 @@ def cut_grid(
     kept = (slice(kept_y[0], kept_y[-1] + 1), slice(kept_x[0], kept_x[-1] + 1))
     y, x, present, own = y[kept], x[kept], present[kept], own[kept]
     top, left = int(y[0, 0]), int(x[0, 0])
-    flat = features.reshape(features.shape[0], -1)
-    index = y * features.shape[2] + x
-    around = np.ones(flat.shape[1], bool)
+    index = y * columns + x
+    around = np.ones(rows * columns, bool)
     around[index[present]] = False
-    others = _confusable(flat, index[own], np.flatnonzero(around), competitors, pool)
+    others = _confusable(features, index[own], np.flatnonzero(around), competitors, pool)
     # A masked-out patch of the box competes like any other surrounding.
     chosen = np.concatenate([index[own], index[present & ~own], others])
     target = np.zeros(len(chosen), np.float32)
     target[: int(own.sum())] = 1
     return PatchGrid(
-        rows=np.ascontiguousarray(flat[:, chosen].T, dtype=np.float32),
+        rows=np.ascontiguousarray(features.at(chosen).T, dtype=np.float32),
         target=target,
         footprint=own.astype(np.float32),
         offset=(box.x - left * stride, box.y - top * stride),
@@ -150,7 +151,7 @@ def _overlaps(edges: Array, pixels: Array) -> Array:
     return np.maximum(lengths, 0).astype(np.float32)
 
 
-def _confusable(flat: Array, own: Array, others: Array, count: int, pool: int) -> Array:
+def _confusable(features: Cells, own: Array, others: Array, count: int, pool: int) -> Array:
     """The cells of the surroundings that are most similar to any patch of the template.
 
     A competitor changes the result only where it resembles a cell of the search image about as
@@ -162,6 +163,6 @@ def _confusable(flat: Array, own: Array, others: Array, count: int, pool: int) -
         others = others[np.linspace(0, len(others) - 1, pool).round().astype(int)]
     if len(others) <= count:
         return others
-    rows = standardised(flat[:, np.concatenate([own, others])].T)
+    rows = standardised(features.at(np.concatenate([own, others])).T)
     likeness = small_product(rows[len(own) :], np.ascontiguousarray(rows[: len(own)].T)).max(1)
     return others[np.argsort(-likeness, kind="stable")[:count]]

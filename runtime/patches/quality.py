@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..kinds import Bound
-from ..session import Session
+from ..session import Qualities, Session
 from .similarity import joint_standardisation
 
 Array = NDArray[Any]
@@ -67,18 +67,6 @@ class QualityMap:
         return cv2.remap(self.values, grid[0], grid[1], cv2.INTER_LINEAR)
 
 
-class Qualities(NamedTuple):
-    """Quality of each cell, ``(H, W)`` float32 in [0, 1] (paper, equation 5).
-
-    Attributes:
-        contested: with competitors in the softmax over the template.
-        alone: without them.
-    """
-
-    contested: Array
-    alone: Array
-
-
 class BestPairs(NamedTuple):
     """The best pairs of a matrix of log qualities (paper, equation 4).
 
@@ -100,8 +88,10 @@ def exponent(cosine: Array, alpha: float, out: Array | None = None) -> Array:
     return below
 
 
-def quality_map(session: Session, rows: Array, target: Array, search: Array, alpha: float) -> Array:
-    """Quality of each search cell, ``(H, W)`` float32 in [0, 1].
+def quality_map(
+    session: Session, rows: Array, target: Array, search: Array, alpha: float
+) -> Qualities:
+    """Quality of each search cell, with competitors and without.
 
     Args:
         session: runs the matching graph.
@@ -115,10 +105,11 @@ def quality_map(session: Session, rows: Array, target: Array, search: Array, alp
     if small and session.takes_match(len(rows), height, width):
         return session.quality(rows, target, np.ascontiguousarray(search))
     flat = search.reshape(search.shape[0], -1)
-    return stream_quality(rows, target, flat, alpha).reshape(height, width)
+    both = stream_quality(rows, target, flat, alpha)
+    return Qualities(*(values.reshape(height, width) for values in both))
 
 
-def stream_quality(rows: Array, target: Array, search: Array, alpha: float) -> Array:
+def stream_quality(rows: Array, target: Array, search: Array, alpha: float) -> Qualities:
     """The matching graph's arithmetic in blocks of search positions: memory ``M x block``.
 
     Two passes: the normalisers over the search positions need all of them before the first
@@ -131,7 +122,7 @@ def stream_quality(rows: Array, target: Array, search: Array, alpha: float) -> A
         alpha: factor on the cosine similarity.
 
     Returns:
-        ``(N,)`` float32.
+        Maps ``(N,)`` float32.
     """
     step = max(1, BLOCK // len(rows))
     starts = range(0, search.shape[1], step)
@@ -148,12 +139,15 @@ def stream_quality(rows: Array, target: Array, search: Array, alpha: float) -> A
     for block in blocks:
         sums += np.exp(exponents(block)).sum(1, keepdims=True, dtype=np.float64)
     penalty = np.log(np.maximum(sums, TINY)).astype(np.float32) + offset
-    values = np.empty(search.shape[1], np.float32)
+    contested, alone = (np.empty(search.shape[1], np.float32) for _ in range(2))
     for start, block in zip(starts, blocks, strict=True):
         below = exponents(block)
-        columns = np.log(np.maximum(np.exp(below).sum(0), TINY))
-        values[start : start + step] = (2 * below - penalty).max(0) - columns
-    return np.exp(values)
+        powers = np.exp(below)
+        best = (2 * below - penalty).max(0)
+        for values, crowd in ((contested, powers.sum(0)), (alone, target @ powers)):
+            logs = best - np.log(np.maximum(crowd, TINY))
+            values[start : start + step] = np.exp(logs)
+    return Qualities(contested, alone)
 
 
 def qualities(cosine: Array, own: int, alpha: float) -> Qualities:

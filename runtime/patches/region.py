@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..boxes import Box
 from ..images import Image
 from ..kinds import Numeric
+from .taps import Taps
 from .windows import clamped
 
 Array = NDArray[Any]
@@ -66,13 +67,13 @@ class RegionFeatures:
     Attributes:
         region: where.
         image: its pixels at the working resolution.
-        fine: ``(C, H/s, W/s)`` float32.
-        coarse: ``(C, H/2s, W/2s)``, 2x2 means of the fine ones.
+        taps: its layers.
+        coarse: ``(C, H/2s, W/2s)`` float32, 2x2 means of the finest map's cells.
     """
 
     region: Region
     image: Image
-    fine: Array
+    taps: Taps
     coarse: Array
 
 

@@ -11,6 +11,7 @@ from ..images import Image
 from ..patches.grid import PatchGrid
 from ..patches.quality import quality_map
 from ..patches.region import Region
+from ..patches.taps import DenseCells
 from ..patches.windows import clamped, find_peaks, window_response
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ class WholeFrameSearch:
         if height > rows or width > columns:
             return []
         session = model.encoder.session
-        quality = quality_map(session, grid.rows, grid.target, features.coarse, model.alpha)
+        rows, target, coarse = grid.rows, grid.target, features.coarse
+        quality = quality_map(session, rows, target, coarse, model.alpha).contested
         response = window_response(quality, grid.footprint)
         return [
             (
@@ -138,7 +140,7 @@ class WholeFrameSearch:
         region = Region.around(model.centre, scale, width, height)
         features = model.encode(model.frame, region)
         placed, stride = region.box_to_working(model.box), model.encoder.coarse_stride
-        return model.cut(features.coarse, placed, stride, compete=True)
+        return model.cut(DenseCells(features.coarse), placed, stride, compete=True)
 
 
 def _spans(width: int, height: int, scale: float, most: int, align: int) -> tuple[int, int]:

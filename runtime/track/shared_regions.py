@@ -53,13 +53,13 @@ def part_of(features: RegionFeatures, wanted: Region, coarse_stride: int) -> Reg
     part = cells_around(
         round(x / coarse_stride), round(y / coarse_stride), (rows, columns), shape, 0
     )
-    fine = part.times(features.fine.shape[1] // shape[0])
+    fine = part.times(features.taps.shape[0] // shape[0])
     pixels = part.times(coarse_stride)
     left, top = whole.to_frame(pixels.left, pixels.top)
     return RegionFeatures(
         Region(left, top, whole.scale, wanted.width, wanted.height),
         features.image[pixels.top : pixels.bottom, pixels.left : pixels.right],
-        fine.cut(features.fine),
+        features.taps.part(fine),
         part.cut(features.coarse),
     )
 

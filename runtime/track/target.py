@@ -17,6 +17,7 @@ from ..patches.grid import PatchGrid, cut_grid
 from ..patches.quality import Qualities, qualities
 from ..patches.region import Region, RegionFeatures, cut_region
 from ..patches.similarity import Comparison
+from ..patches.taps import Cells, DenseCells
 from ..patches.windows import (
     CellRange,
     cells_around,
@@ -96,8 +97,10 @@ class TargetModel:
         self.centre = box.centre
         first = self.encode(frame, Region.around(self.centre, self.scale, *self.region_size))
         placed = first.region.box_to_working(box)
-        self.coarse = self.cut(first.coarse, placed, encoder.coarse_stride, compete=True)
-        self.fine = self.cut(first.fine, placed, encoder.stride, compete=False)
+        self.coarse = self.cut(
+            DenseCells(first.coarse), placed, encoder.coarse_stride, compete=True
+        )
+        self.fine = self.cut(first.taps, placed, encoder.stride, compete=False)
         self.recent = self._newer = self.coarse
         self._looks = 0
         self._sizes = self._other_sizes() if options.scale_step > 1 else []
@@ -153,7 +156,7 @@ class TargetModel:
             at, scale = seen.region.to_working(*centre), self.scale
             box = Box.around(at, self.box.w * scale, self.box.h * scale)
             stride = self.encoder.coarse_stride
-            self._newer = self.cut(seen.coarse, box, stride, compete=True)
+            self._newer = self.cut(DenseCells(seen.coarse), box, stride, compete=True)
 
     def measure_size(self, seen: RegionFeatures, centre: tuple[float, float]) -> float:
         """The target's size, relative to its first, as its patches fit a region best.
@@ -186,7 +189,7 @@ class TargetModel:
             region = Region.around(self.centre, self.scale * factor, *self.region_size)
             seen = self.encode(self.frame, region)
             placed = region.box_to_working(self.box)
-            grids.append((factor, self.cut(seen.fine, placed, self.encoder.stride, compete=False)))
+            grids.append((factor, self.cut(seen.taps, placed, self.encoder.stride, compete=False)))
         return grids
 
     def _agreement(
@@ -195,8 +198,8 @@ class TargetModel:
         """How well patches agree around a box's corner: which cells, and each shift over them."""
         column, row = (round(at) for at in grid.window_at(x, y, self.encoder.stride))
         shape = grid.footprint.shape
-        around = cells_around(column, row, shape, seen.fine.shape[1:], margin)
-        compared = Comparison(grid.rows, around.cut(seen.fine))
+        around = cells_around(column, row, shape, seen.taps.shape, margin)
+        compared = Comparison(grid.rows, seen.taps.window(around))
         return around, rigid_agreement(compared, grid.rows, grid.footprint)
 
     def _working_size(self, margin: float, side: float) -> tuple[int, int]:
@@ -209,11 +212,11 @@ class TargetModel:
         )
         return width, height
 
-    def cut(self, features: Array, placed: Box, stride: int, *, compete: bool) -> PatchGrid:
+    def cut(self, features: Cells, placed: Box, stride: int, *, compete: bool) -> PatchGrid:
         """The target's patches, with what competes with them or without.
 
         Args:
-            features: ``(C, H, W)`` of a region that shows the target.
+            features: of a region that shows the target.
             placed: the target in it, in working pixels.
             stride: working pixels per cell.
             compete: whether patches around the target join.

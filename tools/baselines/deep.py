@@ -12,6 +12,7 @@ from ...runtime.boxes import box_in_frame
 from ...runtime.errors import TemplateError
 from ...runtime.images import Image
 from ...runtime.patches.encoder import Encoder
+from ...runtime.patches.windows import CellRange
 from ...runtime.session import Session
 from .base import Array, MethodOptions, Size, WindowMethod, Windows, inside_span
 
@@ -48,7 +49,7 @@ class DeepFeatures:
         """The features of a picture, ``(C, H/s, W/s)`` float32."""
         features = self._encoder.encode(image, 1.0)
         rows, columns = self._encoder.fine_shape(features)
-        return self._encoder.fine_region(features, 0, 0, rows, columns)
+        return self._encoder.fine_window(features, CellRange(0, 0, rows, columns))
 
     def template(self, frame: Image, box: Sequence[float]) -> DeepTemplate:
         """Encode the whole frame and cut the box out, on whole cells.

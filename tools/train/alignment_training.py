@@ -13,6 +13,7 @@ from ...model.alignment_net import CELLS, CONTROL, AlignmentNet
 from ...model.matching import MatchingKind
 from ...runtime.align.spline import fit_thin_plate, grid_points
 from ...runtime.bundle.folder import Bundle, default_align_path
+from ...runtime.patches.encoder import Encoder
 from ...runtime.session import Session
 from .loop import seeded, shared_config
 from .pictures import TrainingImages
@@ -77,7 +78,7 @@ class AlignTask:
         self._device = device
         bundle = Bundle.load(default_align_path())
         # The features are the runtime's own: those the network will be given.
-        self._backend = Session(bundle, "cpu", precision="fp32", threads=threads)
+        self._encoder = Encoder(Session(bundle, "cpu", precision="fp32", threads=threads))
         self.network = seeded(lambda: AlignmentNet(matching), seed).to(device)
         self.config = shared_config(matching, bundle, images)
         self._spline = spline_matrix(device)
@@ -113,7 +114,7 @@ class AlignTask:
 
     def _encode(self, image: Any, rng: np.random.Generator) -> Any:
         """Features with noise, ``(C, 16, 16)``."""
-        features = self._backend.features(image)[0]
+        features = self._encoder.encode_crop(image)[0].whole()
         spread = features.std((1, 2), keepdims=True)
         noise = rng.standard_normal(features.shape, np.float32)
         return features + np.float32(rng.uniform(0, NOISE)) * spread * noise

@@ -23,6 +23,7 @@ from ...runtime.align.align_network import SIDE
 from ...runtime.bundle.folder import Bundle, default_align_path, sha256_of
 from ...runtime.errors import InputError
 from ...runtime.images import resize_to
+from ...runtime.patches.encoder import Encoder
 from ...runtime.session import Session
 from .alignment_training import spline_matrix
 from .loop import shared_config
@@ -90,7 +91,7 @@ class RefineTask:
         _check_features(trained, bundle.file_hash("features", "fp32"))
         assert isinstance(trained.module, AlignmentNet)
         self.network = trained.module.to(device)
-        self._backend = Session(bundle, "cpu", precision="fp32", threads=threads)
+        self._encoder = Encoder(Session(bundle, "cpu", precision="fp32", threads=threads))
         self.config = {
             **shared_config(trained.checkpoint.config["matching"], bundle, kinds.images),
             "groups": {name: len(members) for name, members in kinds.groups.items()},
@@ -138,7 +139,7 @@ class RefineTask:
         picture = resize_to(self._images[index], SIDE, SIDE)
         if mirrored:
             picture = np.ascontiguousarray(picture[:, ::-1])
-        features = self._backend.features(picture)[0]
+        features = self._encoder.encode_crop(picture)[0].whole()
         if features.nbytes <= self._room:
             self._room -= features.nbytes
             self._held[key] = features

@@ -1,0 +1,178 @@
+"""What the graphs of a bundle compute, whichever version of qatm wrote them.
+
+Bundles of earlier versions have other outputs: all layers at the finest stride in one map, and a
+matching graph that gives one quality a run. Here is the only place that knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bundle.folder import Bundle
+from .graph import Backend
+
+Array = NDArray[Any]
+
+WINDOW = np.ones(2, np.int64)
+"""An older matching graph's own candidates are not used, so any window will do."""
+
+WHOLE_MAP = "features"
+"""Output of older features graphs: all layers at the finest stride, in the place of the taps."""
+
+ONE_QUALITY = "quality"
+"""Output of older matching graphs, in the place of two."""
+
+PLACE = "place"
+"""Role of the graph that places templates; older bundles lack it."""
+
+
+class Features(NamedTuple):
+    """What the features graph makes of an image, float32.
+
+    Attributes:
+        taps: ``(C, H/s, W/s)`` of each layer at its own stride, none finer than the bundle's.
+        coarse: ``(C, H/2s, W/2s)``, 2x2 means of all layers at the bundle's stride ``s``.
+    """
+
+    taps: tuple[Array, ...]
+    coarse: Array
+
+
+class Qualities(NamedTuple):
+    """Quality of each cell, ``(H, W)`` float32 in [0, 1] (paper, equation 5).
+
+    Attributes:
+        contested: with competitors in the softmax over the template.
+        alone: without them.
+    """
+
+    contested: Array
+    alone: Array
+
+
+class WindowFit(NamedTuple):
+    """How well a template fits at each shift of its window, three ways, ``(H', W')`` float32.
+
+    Attributes:
+        likelihood: mean of ``log L(t|s)`` (paper, equation 3) over the pairs of a patch t and the
+            cell s at its place, at most 0. A cell that resembles many patches, or a competitor,
+            says little about the place; plain similarity would count it in full.
+        similarity: mean of ``alpha * (cosine - 1)`` over the same pairs, at most 0.
+        likeness: mean over the window's cells of the cosine with the most similar patch, wherever
+            in the template it belongs, in [-1, 1].
+    """
+
+    likelihood: Array
+    similarity: Array
+    likeness: Array
+
+
+class FeatureRunner:
+    """The features graph.
+
+    Args:
+        backend: runs it.
+        bundle: says what its outputs are.
+
+    Attributes:
+        tap_steps: how many cells of the finest map one cell of each of the taps covers.
+    """
+
+    def __init__(self, backend: Backend, bundle: Bundle) -> None:
+        self._graph = backend.graph("features")
+        backbone = bundle.spec.backbone
+        if WHOLE_MAP in bundle.output_names("features"):
+            self.tap_steps: tuple[int, ...] = (1,)
+            taps = (WHOLE_MAP,)
+        else:
+            self.tap_steps = tuple(max(1, t.stride // backbone.stride) for t in backbone.layers)
+            taps = tuple(f"tap{i}" for i in range(len(self.tap_steps)))
+        self._outputs = (*taps, "coarse")
+
+    def encode(self, images: Array) -> list[Features]:
+        """Encode a batch ``(B, H, W, 3)`` uint8 BGR.
+
+        Raises:
+            DeviceError: a size that the engine was not built for, or the device failed.
+        """
+        *taps, coarse = self._graph.run({"image": images}, self._outputs)
+        return [Features(tuple(tap[i] for tap in taps), coarse[i]) for i in range(len(images))]
+
+    def encode_in_runs(self, images: Sequence[Array], most: int) -> list[Features]:
+        """Encode images of one size, so many at once as have ``most`` pixels together.
+
+        Raises: as :meth:`encode`.
+        """
+        if not images:
+            return []
+        height, width = images[0].shape[:2]
+        count = max(1, min(most // (height * width), len(images)))
+        while count > 1 and not self.admits(count, height, width):
+            count //= 2
+        starts = range(0, len(images), count)
+        parts = (np.stack(images[start : start + count]) for start in starts)
+        return [features for part in parts for features in self.encode(part)]
+
+    def admits(self, count: int, height: int, width: int) -> bool:
+        """Whether the graph takes so many images of this size at once."""
+        return self._graph.admits(image=(count, height, width, 3))
+
+
+class QualityRunner:
+    """The matching graph.
+
+    Args:
+        backend: runs it.
+        bundle: says what its outputs are.
+    """
+
+    def __init__(self, backend: Backend, bundle: Bundle) -> None:
+        self._graph = backend.graph("match")
+        self._old = ONE_QUALITY in bundle.output_names("match")
+        self._channels = bundle.spec.backbone.channels
+
+    def run(self, rows: Array, target: Array, search: Array) -> Qualities:
+        """See ``Session.quality``."""
+        inputs = {"template": rows, "target": target, "search": search}
+        if not self._old:
+            return Qualities(*self._graph.run(inputs, Qualities._fields))
+        contested = self._graph.run(inputs | {"window": WINDOW}, (ONE_QUALITY,))[0]
+        if target.all():
+            return Qualities(contested, contested)
+        own = target > 0
+        inputs |= {"template": rows[own], "target": target[own], "window": WINDOW}
+        return Qualities(contested, self._graph.run(inputs, (ONE_QUALITY,))[0])
+
+    def admits(self, rows: int, height: int, width: int) -> bool:
+        """Whether the graph takes so many rows and a map of this size."""
+        return self._graph.admits(
+            template=(rows, self._channels),
+            target=(rows,),
+            search=(self._channels, height, width),
+        )
+
+
+class PlaceRunner:
+    """The graph that places templates, opened when it is used first.
+
+    Engines are built for the graphs that see whole images only, and older bundles have none.
+
+    Args:
+        backend: runs it.
+        bundle: may have it.
+    """
+
+    def __init__(self, backend: Backend, bundle: Bundle) -> None:
+        self._backend = backend
+        self._present = backend.device in ("cpu", "cuda") and bool(bundle.precisions(PLACE))
+
+    def run(self, rows: Array, target: Array, search: Array, cells: Array) -> WindowFit | None:
+        """See ``Session.fit``."""
+        if not self._present:
+            return None
+        inputs = {"template": rows, "target": target, "search": search, "cells": cells}
+        return WindowFit(*self._backend.graph(PLACE).run(inputs, WindowFit._fields))

@@ -1,0 +1,158 @@
+"""Where in an image a template may be: at which resolution to look, and the best places there.
+
+An image is searched as a whole at the template's own resolution while that has few enough pixels.
+A larger one is searched at a lower resolution, at which the object still has enough patches, and
+no image is enlarged as a whole when it is large: what looks best is then looked at by itself, at
+the template's own resolution.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..boxes import Box
+from ..bundle.recipes import MatchRecipe
+from ..errors import ImageError, TemplateError
+from ..images import Image
+from ..patches.encoder import Encoder, FeatureMap
+from ..patches.quality import TINY, quality_map
+from ..patches.windows import Peak, find_peaks, window_mean, window_response
+from .placing import Look, Place, Placer
+from .template import Template, TemplateLevel
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A place where a template may be.
+
+    Attributes:
+        peak: the best window of the coarse map, in coarse cells.
+        place: where exactly.
+    """
+
+    peak: Peak
+    place: Place
+
+
+def search_level(template: Template, width: int, height: int, recipe: MatchRecipe) -> TemplateLevel:
+    """The resolution at which an image is searched as a whole.
+
+    The finest one that keeps to the recipe's pixels, or else the coarsest that the template has.
+
+    Raises:
+        TemplateError: the template is larger than the image.
+        ImageError: the image is too large even at the coarsest.
+    """
+    if template.size[0] > width or template.size[1] > height:
+        size = f"{template.size[0]:g}x{template.size[1]:g}"
+        raise TemplateError(
+            f"the template ({size} px) is larger than the image ({width}x{height} px); "
+            "search a larger image or use a smaller template"
+        )
+    pixels = [height * width * level.scale**2 for level in template.levels]
+    if pixels[-1] > recipe.max_pixels:
+        raise ImageError(
+            f"image {width}x{height} px is too large to search for a template of "
+            f"{template.size[0]:g}x{template.size[1]:g} px (limit {recipe.max_pixels:,} working "
+            "pixels); search parts of it: region=(x, y, w, h)"
+        )
+    fitting = [
+        level for level, n in zip(template.levels, pixels, strict=True) if n <= recipe.whole_pixels
+    ]
+    return fitting[0] if fitting else template.levels[-1]
+
+
+class ImageSearch:
+    """Looks for templates in one image, which is encoded once for each resolution.
+
+    Args:
+        encoder: encodes it.
+        placer: places what was found.
+        recipe: of the bundle.
+        image: ``(H, W, 3)`` uint8 BGR.
+    """
+
+    def __init__(self, encoder: Encoder, placer: Placer, recipe: MatchRecipe, image: Image) -> None:
+        self.encoder = encoder
+        self.placer = placer
+        self.recipe = recipe
+        self.image = image
+        self._encoded: dict[float, FeatureMap] = {}
+
+    def candidates(self, template: Template, count: int) -> list[Candidate]:
+        """The best places of a template, best first: at least one, at most ``count``.
+
+        Raises: as :func:`search_level`.
+        """
+        recipe, stride = self.recipe, self.encoder.coarse_stride
+        height, width = self.image.shape[:2]
+        level = search_level(template, width, height, recipe)
+        features = self._features(level)
+        peaks = self._peaks(level, features, max(count, recipe.candidates))
+        least = recipe.rival_share * peaks[0].response
+        kept = [
+            peak
+            for rank, peak in enumerate(peaks)
+            if rank < count or (rank < recipe.candidates and peak.response >= least)
+        ]
+        corners = [level.coarse.box_at(peak.x, peak.y, stride) for peak in kept]
+        places = self._placed(template, level, features, corners)
+        found = [Candidate(peak, place) for peak, place in zip(kept, places, strict=True)]
+        if not recipe.refine:
+            for index, (x, y) in enumerate(corners):
+                moved = replace(places[index], x=x / features.scale_x, y=y / features.scale_y)
+                found[index] = replace(found[index], place=moved)
+        rivals = [each for each in found[: recipe.candidates] if each.peak.response >= least]
+        rivals.sort(key=lambda each: -self._promise(each))
+        return [*rivals, *found[len(rivals) :]][:count]
+
+    def _features(self, level: TemplateLevel) -> FeatureMap:
+        """The image at a level's resolution."""
+        if level.scale not in self._encoded:
+            self._encoded[level.scale] = self.encoder.encode(self.image, level.scale)
+        return self._encoded[level.scale]
+
+    def _peaks(self, level: TemplateLevel, features: FeatureMap, count: int) -> list[Peak]:
+        """The best windows of the coarse map, in coarse cells, with their evidence.
+
+        Competitors sharpen the place, but they also take quality away from true matches by how
+        busy the surroundings are; presence is judged without them.
+        """
+        grid, recipe = level.coarse, self.recipe
+        session = self.encoder.session
+        quality = quality_map(session, grid.rows, grid.target, features.coarse, recipe.alpha)
+        response = window_response(quality.contested, grid.footprint)
+        rows, columns = grid.footprint.shape
+        peaks = find_peaks(response, (rows, columns), count, recipe.overlap)
+        evidence = window_mean(quality.alone, grid.footprint)
+        return [replace(p, evidence=float(evidence[round(p.y), round(p.x)])) for p in peaks]
+
+    def _placed(
+        self,
+        template: Template,
+        level: TemplateLevel,
+        features: FeatureMap,
+        corners: list[tuple[float, float]],
+    ) -> list[Place]:
+        """Exact places near corners that are given in working pixels of the whole image."""
+        exact = template.levels[0]
+        if exact is level:
+            return [self.placer.place(level.fine, features, *corner) for corner in corners]
+        # Known to about a coarse cell of the lower resolution.
+        reach = self.encoder.coarse_stride * exact.scale / level.scale
+        margin = self.recipe.place_margin + round(reach / self.encoder.stride) - 1
+        size = template.size[0] * exact.scale, template.size[1] * exact.scale
+        boxes = [
+            Box(x / features.scale_x, y / features.scale_y, *template.size) for x, y in corners
+        ]
+        regions = [self.placer.region_around(exact, box, reach) for box in boxes]
+        looks = [Look(exact, size, region, margin) for region in regions]
+        return self.placer.look(self.image, looks)
+
+    def _promise(self, candidate: Candidate) -> float:
+        """What makes one candidate better than another."""
+        response = max(candidate.peak.response, TINY)
+        weight = self.recipe.likelihood_weight
+        return float(np.log(response)) + weight * candidate.place.likelihood

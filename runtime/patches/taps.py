@@ -1,0 +1,141 @@
+"""Features of a picture, each layer at its own stride; cells of the finest are made on demand.
+
+A layer of a coarser stride is interpolated bilinearly, the centre of a cell being what it shows.
+Interpolating a whole picture costs more memory than all its layers, and few cells are ever needed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .windows import CellRange
+
+Array = NDArray[Any]
+
+
+class Cells(Protocol):
+    """A map of features from which single cells can be taken.
+
+    Attributes:
+        shape: rows and columns.
+    """
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        ...
+
+    def at(self, index: Array) -> Array:
+        """Features ``(C, K)`` float32 of cells, given by ``(K,)`` indices counted row by row."""
+        ...
+
+
+@dataclass(frozen=True)
+class DenseCells:
+    """A map that is there as a whole.
+
+    Attributes:
+        features: ``(C, H, W)`` float32.
+    """
+
+    features: Array
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        _, rows, columns = self.features.shape
+        return rows, columns
+
+    def at(self, index: Array) -> Array:
+        """Features ``(C, K)`` float32 of cells, given by ``(K,)`` indices counted row by row."""
+        return self.features.reshape(len(self.features), -1)[:, index]
+
+
+@dataclass(frozen=True)
+class Taps:
+    """The layers' outputs for a picture or a part of one, and the finest map that they stand for.
+
+    Attributes:
+        maps: ``(C, H/s, W/s)`` float32 of each layer; padding of the picture included.
+        steps: cells of the finest map that one cell of a layer covers along each side.
+        shape: rows and columns of the finest map.
+        origin: its first row and column in the picture of which the layers are.
+    """
+
+    maps: tuple[Array, ...]
+    steps: tuple[int, ...]
+    shape: tuple[int, int]
+    origin: tuple[int, int] = (0, 0)
+
+    @property
+    def channels(self) -> int:
+        """Of all layers together."""
+        return sum(len(layer) for layer in self.maps)
+
+    def part(self, cells: CellRange) -> Taps:
+        """A part of the map; no features are copied."""
+        shape = (cells.bottom - cells.top, cells.right - cells.left)
+        origin = (self.origin[0] + cells.top, self.origin[1] + cells.left)
+        return Taps(self.maps, self.steps, shape, origin)
+
+    def window(self, cells: CellRange) -> Array:
+        """The features ``(C, h, w)`` float32 of a part of the map."""
+        rows = np.arange(cells.top, cells.bottom) + self.origin[0]
+        columns = np.arange(cells.left, cells.right) + self.origin[1]
+        out = np.empty((self.channels, len(rows), len(columns)), np.float32)
+        start = 0
+        for layer, step in zip(self.maps, self.steps, strict=True):
+            depth = len(layer)
+            out[start : start + depth] = _interpolated(layer, step, rows, columns)
+            start += depth
+        return out
+
+    def whole(self) -> Array:
+        """The features ``(C, H, W)`` float32 of the whole map, for small pictures."""
+        return self.window(CellRange(0, 0, *self.shape))
+
+    def at(self, index: Array) -> Array:
+        """Features ``(C, K)`` float32 of cells, given by ``(K,)`` indices counted row by row."""
+        rows, columns = np.divmod(index, self.shape[1])
+        rows, columns = rows + self.origin[0], columns + self.origin[1]
+        parts = []
+        for layer, step in zip(self.maps, self.steps, strict=True):
+            if step == 1:
+                parts.append(layer[:, rows, columns])
+                continue
+            above, below, down = _neighbours(rows, step, layer.shape[1])
+            left, right, across = _neighbours(columns, step, layer.shape[2])
+            upper = layer[:, above, left] * (1 - across) + layer[:, above, right] * across
+            lower = layer[:, below, left] * (1 - across) + layer[:, below, right] * across
+            parts.append(upper * (1 - down) + lower * down)
+        return np.concatenate(parts).astype(np.float32, copy=False)
+
+
+def _neighbours(cells: Array, step: int, count: int) -> tuple[Array, Array, Array]:
+    """For cells of the finest map: the two of a layer around each, and the second one's weight."""
+    place = (cells.astype(np.float32) + np.float32(0.5)) / np.float32(step) - np.float32(0.5)
+    place = np.clip(place, 0, count - 1)
+    first = place.astype(np.int64)
+    return first, np.minimum(first + 1, count - 1), place - first
+
+
+def _interpolated(layer: Array, step: int, rows: Array, columns: Array) -> Array:
+    """A layer ``(C, H, W)`` at rows and columns of the finest map, ``(C, h, w)``."""
+    if step == 1:
+        return layer[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    above, below, down = _neighbours(rows, step, layer.shape[1])
+    left, right, across = _neighbours(columns, step, layer.shape[2])
+    part = layer[:, :, left[0] : right[-1] + 1]
+    weight = down[:, None]
+    lines = part[:, above] * (1 - weight) + part[:, below] * weight
+    # The columns by one product: they are the longer side of what is in memory.
+    mixing = np.zeros((part.shape[2], len(columns)), np.float32)
+    each = np.arange(len(columns))
+    np.add.at(mixing, (left - left[0], each), 1 - across)
+    np.add.at(mixing, (right - left[0], each), across)
+    flat = lines.reshape(-1, part.shape[2])
+    return np.matmul(flat, mixing).reshape(len(layer), len(rows), len(columns))
