@@ -26,9 +26,6 @@ Array = NDArray[Any]
 FORMAT: Numeric[int] = 1
 """Of saved templates."""
 
-ROUNDING: Numeric[float] = 1e-6
-"""By how much a scale may miss a limit that it is meant to reach."""
-
 
 @dataclass(frozen=True)
 class TemplateLevel:
@@ -146,9 +143,9 @@ def level_scales(width: float, height: float, recipe: MatchRecipe) -> list[float
     lowest = recipe.least_side / side
     if lowest > 1:
         lowest = max(1.0, recipe.tiny_side / side)
-    scales, step = [own], 2 ** (-1 / recipe.scale_steps)
-    while scales[-1] * step >= lowest * (1 - ROUNDING):
-        scales.append(scales[-1] * step)
+    scales, steps = [own], round(recipe.scale_steps * np.log2(own))
+    while (scale := 2.0 ** ((steps - len(scales)) / recipe.scale_steps)) >= lowest:
+        scales.append(scale)
     return scales
 
 

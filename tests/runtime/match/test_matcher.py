@@ -285,6 +285,16 @@ def test_scores_come_from_the_evidence(matcher: Matcher, photographs: Images) ->
         other.evidence(image)
 
 
+def joined(taps: list[np.ndarray]) -> np.ndarray:
+    """All layers at the finest stride, as PyTorch interpolates them, ``(C, H, W)`` float64."""
+    from torch import as_tensor, cat
+    from torch.nn.functional import interpolate
+
+    size = taps[0].shape[-2:]
+    same = [interpolate(as_tensor(tap), size, mode="bilinear") for tap in taps]
+    return cat(same, 1)[0].double().numpy()
+
+
 @pytest.mark.parametrize(
     ("name", "box"),
     [("astronaut", (176, 64, 64, 48)), ("chelsea", (64, 96, 48, 64)), ("coffee", (32, 16, 40, 40))],
@@ -302,7 +312,7 @@ def test_the_quality_map_is_the_papers(
         str(bundle.file("features", "fp32")), providers=["CPUExecutionProvider"]
     )
     features, cells = (
-        np.asarray(session.run(["features"], {"image": picture[None]})[0], np.float64)[0]
+        joined(session.run(["tap0", "tap1", "tap2"], {"image": picture[None]}))
         for picture in (image, search)
     )
     x, y, w, h = (side // bundle.spec.backbone.stride for side in box)

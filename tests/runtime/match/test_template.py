@@ -25,6 +25,7 @@ from qatm.runtime.boxes import Box
 from qatm.runtime.bundle.recipes import MatchRecipe
 from qatm.runtime.match.template import working_scale
 from qatm.runtime.patches.grid import ScaledMask, cut_grid
+from qatm.runtime.patches.taps import DenseCells
 
 Images = dict[str, np.ndarray]
 POOL = MatchRecipe().coarse_pool
@@ -267,7 +268,7 @@ def test_a_cell_is_masked_if_most_of_what_it_shows_of_the_box_is(
     box = Box(31.3, 22.6, 71.4, 60.7).scaled(*scale)
     rows, columns = int(np.ceil(110 * scale[1] / 8)), int(np.ceil(150 * scale[0] / 8))
     features = generator.normal(size=(2, rows, columns)).astype(np.float32)
-    grid = cut_grid(features, box, ScaledMask(pixels, scale), 8, 0, POOL)
+    grid = cut_grid(DenseCells(features), box, ScaledMask(pixels, scale), 8, 0, POOL)
     left, top = box.x - grid.offset[0], box.y - grid.offset[1]
     fine = (np.arange(200) + 0.5) / 200 * 8
     for row, column in np.ndindex(*grid.footprint.shape):
@@ -345,22 +346,23 @@ def test_a_very_large_frame_gives_nearly_the_same_template(
 
 def test_a_grid_is_cut_on_whole_cells() -> None:
     features = np.arange(2 * 6 * 8, dtype=np.float32).reshape(2, 6, 8)
-    grid = cut_grid(features, Box(9, 6, 12, 8), None, 4, 0, POOL)
+    source = DenseCells(features)
+    grid = cut_grid(source, Box(9, 6, 12, 8), None, 4, 0, POOL)
     assert np.array_equal(grid.footprint, np.ones((2, 3)))
     assert grid.offset in ((9 - 8, 6 - 8), (9 - 8, 6 - 4))
     top, left = (6 - grid.offset[1]) / 4, (9 - grid.offset[0]) / 4
     cells = features[:, int(top) : int(top) + 2, int(left) : int(left) + 3]
     assert np.array_equal(grid.rows, cells.reshape(2, -1).T)
-    surrounded = cut_grid(features, Box(9, 6, 12, 8), None, 4, 10_000, POOL)
+    surrounded = cut_grid(source, Box(9, 6, 12, 8), None, 4, 10_000, POOL)
     assert len(surrounded.rows) == 48
     assert surrounded.target.sum() == 6
     assert np.array_equal(surrounded.own_rows, grid.rows)
-    assert len(cut_grid(features, Box(9, 6, 12, 8), None, 4, 7, POOL).rows) == 13
+    assert len(cut_grid(source, Box(9, 6, 12, 8), None, 4, 7, POOL).rows) == 13
 
 
 @pytest.mark.parametrize("stride", [4, 8])
 def test_the_window_is_centred_on_the_box(stride: int) -> None:
-    features = np.zeros((2, 40, 40), np.float32)
+    features = DenseCells(np.zeros((2, 40, 40), np.float32))
     for x, y, w, h in np.random.default_rng(0).uniform(30, 60, (50, 4)):
         grid = cut_grid(features, Box(x, y, w, h), None, stride, 0, POOL)
         rows, columns = grid.footprint.shape

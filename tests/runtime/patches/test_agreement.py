@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from oracle import cosine
@@ -9,9 +11,18 @@ from oracle import cosine
 from qatm.runtime.patches.agreement import fit_windows, rigid_agreement
 from qatm.runtime.patches.grid import PatchGrid
 from qatm.runtime.patches.similarity import Comparison
+from qatm.runtime.session import Session
 
 CHANNELS = 176
 ALPHA = 25.0
+
+
+@pytest.fixture(scope="module", params=["graph", "numpy"])
+def session(request: pytest.FixtureRequest) -> Iterator[Session]:
+    """A session with the graph that places templates, and one without it."""
+    with Session(device="cpu", threads=1) as opened:
+        opened._places._present = request.param == "graph"
+        yield opened
 
 
 def problem(masked: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[tuple[int, int]]]:
@@ -48,14 +59,14 @@ def test_rigid_agreement_equals_a_loop(masked: bool) -> None:
 
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("competitors", [0, 5])
-def test_windows_fit_as_a_loop_says(masked: bool, competitors: int) -> None:
+def test_windows_fit_as_a_loop_says(session: Session, masked: bool, competitors: int) -> None:
     rows, footprint, cells, places = problem(masked)
     others = np.random.default_rng(3).normal(1, 2, (competitors, CHANNELS)).astype(np.float32)
     target = np.r_[np.ones(len(rows)), np.zeros(competitors)].astype(np.float32)
     grid = PatchGrid(np.r_[rows, others], target, footprint, (0.0, 0.0))
     rho = similarities(grid.rows, cells)
     log_likelihood = ALPHA * rho - np.log(np.exp(ALPHA * rho).sum(0))
-    fit = fit_windows(grid, cells, ALPHA)
+    fit = fit_windows(session, grid, cells, ALPHA)
     assert fit.likelihood.shape == fit.similarity.shape == fit.likeness.shape == (5, 6)
     for y, x in np.ndindex(5, 6):
         window = [(m, y + i, x + j) for m, (i, j) in enumerate(places)]
@@ -69,12 +80,12 @@ def test_windows_fit_as_a_loop_says(masked: bool, competitors: int) -> None:
     assert fit.likelihood.max() < 1e-5
 
 
-def test_a_cell_like_a_competitor_speaks_for_no_place() -> None:
+def test_a_cell_like_a_competitor_speaks_for_no_place(session: Session) -> None:
     """What the surroundings show too counts less, however well it fits."""
     rows, footprint, cells, _ = problem(False)
     cells[:, 2:5, 5:9] = cells[:, 2:5, 3:7].copy()
     flags = np.ones(len(rows), np.float32)
-    alone = fit_windows(PatchGrid(rows, flags, footprint, (0.0, 0.0)), cells, ALPHA)
+    alone = fit_windows(session, PatchGrid(rows, flags, footprint, (0.0, 0.0)), cells, ALPHA)
     shared = cells[:, 2:5, 7:9].reshape(CHANNELS, -1).T
     grid = PatchGrid(
         np.r_[rows, shared],
@@ -82,6 +93,6 @@ def test_a_cell_like_a_competitor_speaks_for_no_place() -> None:
         footprint,
         (0.0, 0.0),
     )
-    with_others = fit_windows(grid, cells, ALPHA)
+    with_others = fit_windows(session, grid, cells, ALPHA)
     assert with_others.likelihood[2, 5] < alone.likelihood[2, 5] - 0.1
     assert with_others.likelihood[2, 5] < 0

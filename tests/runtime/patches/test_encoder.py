@@ -11,7 +11,8 @@ from qatm.runtime import ImageError, Matcher, box_iou
 from qatm.runtime.images import resize_to
 from qatm.runtime.patches import encoder as features
 from qatm.runtime.patches.encoder import Encoder
-from qatm.runtime.session import Session
+from qatm.runtime.patches.windows import CellRange
+from qatm.runtime.session import Features, Qualities, Session
 
 Images = dict[str, np.ndarray]
 
@@ -36,11 +37,11 @@ def test_every_cell_holds_a_pixel(encoder: Encoder, shape: tuple[int, int], scal
             encoder.encode(image, scale)
         return
     encoded = encoder.encode(image, scale)
-    assert encoded.fine is not None
-    assert encoded.fine.shape == (176, -(-rows // 4), -(-columns // 4))
+    assert encoded.taps is not None
+    assert encoded.taps.whole().shape == (176, -(-rows // 4), -(-columns // 4))
     assert encoded.coarse.shape == (176, -(-rows // 8), -(-columns // 8))
     assert encoded.working.shape == (rows, columns, 3)
-    assert encoder.fine_shape(encoded) == encoded.fine.shape[1:]
+    assert encoder.fine_shape(encoded) == encoded.taps.shape
     assert encoded.size == (shape[1], shape[0])
     assert encoded.scale_x == columns / shape[1]
     assert encoded.scale_y == rows / shape[0]
@@ -54,7 +55,7 @@ def test_tiles_equal_the_whole(
     monkeypatch.setattr(features, "WHOLE", 0)
     monkeypatch.setattr(features, "TILE", 256)
     tiled = encoder.encode(image, 1.0)
-    assert tiled.fine is None
+    assert tiled.taps is None
     assert tiled.coarse.shape == whole.coarse.shape
     distance = apart(tiled.coarse, whole.coarse)
     assert distance.max() < 0.15
@@ -68,21 +69,22 @@ def test_a_fine_region_is_a_slice(
 ) -> None:
     image = photographs["coffee"]
     whole = encoder.encode(image, 1.0)
-    assert whole.fine is not None
+    assert whole.taps is not None
+    fine = whole.taps.whole()
     rows, columns = encoder.fine_shape(whole)
     regions = [(0, 0, 10, 12), (41, 33, 60, 57), (rows - 9, columns - 14, rows, columns)]
     for region in regions:
         top, left, bottom, right = region
-        part = encoder.fine_region(whole, *region)
-        assert np.array_equal(part, whole.fine[:, top:bottom, left:right])
+        part = encoder.fine_window(whole, CellRange(*region))
+        assert np.allclose(part, fine[:, top:bottom, left:right], atol=1e-5)
     monkeypatch.setattr(features, "WHOLE", 0)
     tiled = encoder.encode(image, 1.0)
     for region in regions:
         top, left, bottom, right = region
-        again = encoder.fine_region(tiled, *region)
+        again = encoder.fine_window(tiled, CellRange(*region))
         assert again.shape == (176, bottom - top, right - left)
-        assert apart(again, whole.fine[:, top:bottom, left:right]).max() < 0.15
-    assert np.array_equal(encoder.fine_region(tiled, 0, 0, rows, columns), whole.fine)
+        assert apart(again, fine[:, top:bottom, left:right]).max() < 0.15
+    assert np.allclose(encoder.fine_window(tiled, CellRange(0, 0, rows, columns)), fine, atol=1e-5)
 
 
 class Bounded:
@@ -101,12 +103,12 @@ class Bounded:
     def takes_match(self, rows: int, height: int, width: int) -> bool:
         return rows > 0 and max(height, width) <= 40
 
-    def features(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        assert self.takes_image(*image.shape[:2])
-        self.images.append(image.shape)
-        return self.session.features(image)
+    def features_of(self, images: list[np.ndarray], most: int) -> list[Features]:
+        assert all(self.takes_image(*image.shape[:2]) for image in images)
+        self.images += [image.shape for image in images]
+        return self.session.features_of(images, most)
 
-    def quality(self, rows: np.ndarray, target: np.ndarray, search: np.ndarray) -> np.ndarray:
+    def quality(self, rows: np.ndarray, target: np.ndarray, search: np.ndarray) -> Qualities:
         assert self.takes_match(len(rows), *search.shape[1:])
         return self.session.quality(rows, target, search)
 
@@ -132,4 +134,4 @@ def test_what_an_engine_does_not_take_goes_in_pieces(
         # What fits stays in one piece.
         bounded.images.clear()
         other.encode_template(image[:400, :480], box)
-        assert bounded.images == [(400, 480, 3)]
+        assert bounded.images[0] == (400, 480, 3)

@@ -53,10 +53,11 @@ def test_streamed_equals_the_graph(backend, monkeypatch, size, block, competing)
     monkeypatch.setattr(formulas, "WHOLE", 0)
     monkeypatch.setattr(formulas, "BLOCK", block)
     streamed = quality_map(backend, rows, target, search, ALPHA)
-    assert streamed.shape == whole.shape == size[1:]
-    assert streamed.dtype == whole.dtype == np.float32
-    np.testing.assert_allclose(streamed, whole, rtol=0, atol=1e-4)
-    assert np.abs(whole).max() <= 1 + 1e-5
+    for ours, theirs in zip(streamed, whole, strict=True):
+        assert ours.shape == theirs.shape == size[1:]
+        assert ours.dtype == theirs.dtype == np.float32
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4)
+        assert np.abs(theirs).max() <= 1 + 1e-5
 
 
 def test_a_map_beyond_the_engine_is_streamed(backend, monkeypatch) -> None:
@@ -77,25 +78,39 @@ def test_both_equal_the_paper(backend, monkeypatch, size) -> None:
     expected = quality(rows.astype(np.float64), flat.T.astype(np.float64), ALPHA)
     assert expected.max() > 0.5
     target = np.ones(len(rows), np.float32)
-    graph = quality_map(backend, rows, target, search, ALPHA)
-    np.testing.assert_allclose(graph.ravel(), expected, rtol=0, atol=1e-3)
     monkeypatch.setattr(formulas, "BLOCK", 100)
-    np.testing.assert_allclose(stream_quality(rows, target, flat, ALPHA), expected, atol=1e-3)
+    streamed = stream_quality(rows, target, flat, ALPHA)
+    for values in (*quality_map(backend, rows, target, search, ALPHA), *streamed):
+        np.testing.assert_allclose(values.ravel(), expected, rtol=0, atol=1e-3)
+
+
+def test_competitors_take_part_in_one_softmax_and_not_in_the_other(backend) -> None:
+    rows, search = problem(20, 6, 7)
+    target = np.repeat([1, 0], 10).astype(np.float32)
+    flat = search.reshape(CHANNELS, -1).T.astype(np.float64)
+    rho = cosine(rows.astype(np.float64), flat)
+    over_s = softmax(ALPHA * rho[:10], 1)
+    found = quality_map(backend, rows, target, search, ALPHA)
+    for values, over_t in zip(
+        found, (softmax(ALPHA * rho, 0)[:10], softmax(ALPHA * rho[:10], 0)), strict=True
+    ):
+        np.testing.assert_allclose(values.ravel(), (over_t * over_s).max(0), atol=1e-3)
 
 
 def test_a_competitor_takes_quality_away_but_never_gives_any(backend) -> None:
     rows, search = problem(8, 6, 6)
     ones = np.ones(8, np.float32)
-    alone = quality_map(backend, rows, ones, search, ALPHA)
+    alone = quality_map(backend, rows, ones, search, ALPHA).contested
     doubled = np.concatenate([rows, rows])
     flags = np.concatenate([ones, 0 * ones])
-    shared = quality_map(backend, doubled, flags, search, ALPHA)
+    shared = quality_map(backend, doubled, flags, search, ALPHA).contested
     copies = alone.ravel()[:4]
     assert (copies > 0.5).all()
     assert (shared.ravel()[:4] < 0.7 * copies).all()
     only_first = np.concatenate([rows[4:], rows[:4]])
     flags[:8] = np.repeat([1, 0], 4)
-    assert quality_map(backend, only_first, flags[:8], search, ALPHA).ravel()[:4].max() < 1e-3
+    found = quality_map(backend, only_first, flags[:8], search, ALPHA).contested
+    assert found.ravel()[:4].max() < 1e-3
 
 
 @pytest.mark.parametrize("alpha", [1.0, 25.0, 60.0, 200.0])
@@ -103,10 +118,11 @@ def test_opposite_features_give_no_nan(alpha: float) -> None:
     generator = np.random.default_rng(0)
     rows = 1 + generator.normal(0, 0.01, (20, CHANNELS)).astype(np.float32)
     search = -1 + generator.normal(0, 0.01, (CHANNELS, 20)).astype(np.float32)
-    result = stream_quality(rows.astype(np.float32), np.ones(20, np.float32), search, alpha)
-    assert np.isfinite(result).all()
-    assert result.min() >= 0
-    assert result.max() <= 1
+    both = stream_quality(rows.astype(np.float32), np.ones(20, np.float32), search, alpha)
+    for values in both:
+        assert np.isfinite(values).all()
+        assert values.min() >= 0
+        assert values.max() <= 1
 
 
 def test_constant_features_give_no_nan(backend, monkeypatch) -> None:

@@ -359,7 +359,7 @@ def test_a_part_of_a_joined_region_lies_where_it_says(tracker, photographs):
     wanted = Region(98.0, 70.0, 1.0, 160, 160)
     part = part_of(encode_region(tracker._encoder, frame, whole), wanted, 8)
     assert part.coarse.shape[1:] == (20, 20)
-    assert part.fine.shape[1:] == (40, 40)
+    assert part.taps.shape == (40, 40)
     assert abs(part.region.left - wanted.left) <= 4
     assert abs(part.region.top - wanted.top) <= 4
     np.testing.assert_array_equal(part.image, cut_region(frame, part.region))
