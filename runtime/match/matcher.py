@@ -135,6 +135,12 @@ class Matcher(SessionTask):
         if region is not None:
             part = checked_region(region, picture.shape[1], picture.shape[0])
             y, x = part.y, part.x
+            for template in wanted:
+                if template.size[0] > part.w or template.size[1] > part.h:
+                    raise TemplateError(
+                        f"the template ({template.size[0]:g}x{template.size[1]:g} px) is larger "
+                        f"than the region ({part.w}x{part.h} px); search a larger region"
+                    )
             picture = picture[y : y + part.h, x : x + part.w]
             inside = self._found(picture, wanted, top_k, min_score)
             moved = (replace(m, box=Box(m.box.x + x, m.box.y + y, *m.box[2:])) for m in inside)

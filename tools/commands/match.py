@@ -55,6 +55,15 @@ class Wanted:
 
 
 @dataclass(frozen=True)
+class MatchQuestion:
+    """What is asked of each image: how many matches, from which score on, in which part."""
+
+    top: int
+    min_score: float | None
+    region: Box | None
+
+
+@dataclass(frozen=True)
 class MatchLine:
     """The matches in one image, best first, and the time that finding them took."""
 
@@ -149,6 +158,13 @@ def match(
             help="Score from which a match counts as found, 0 to 1. Default: the model's own.",
         ),
     ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X,Y,W,H",
+            help="Search only this part of each image: left, top, width and height in pixels.",
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per image and line.")
     ] = False,
@@ -171,6 +187,8 @@ def match(
     from ...runtime import Matcher
 
     wanted = read_wanted(template, frame, box, mask)
+    part = None if region is None else parse_box(region, "--region")
+    asked = MatchQuestion(top, min_score, part)
     files, unreadable = list_images(images)
     pictures = plan_pictures(save, files, wanted.files)
     found: list[bool] = []
@@ -181,7 +199,7 @@ def match(
             for file, picture in bar.each(list(zip(files, pictures, strict=True)), "matching"):
                 try:
                     image = read_image(file)
-                    answer = search(matcher, str(file), image, top, min_score, calibrated)
+                    answer = search(matcher, str(file), image, asked, calibrated)
                 except InputError as error:
                     unreadable += 1
                     bar.emit(naming(file, error), complain)
@@ -227,12 +245,11 @@ def search(
     matcher: Matcher,
     name: str,
     image: Image,
-    top: int,
-    min_score: float | None,
+    asked: MatchQuestion,
     calibrated: bool,
 ) -> MatchLine:
     """Match one image and take the time, reading the file not included."""
     start = time.perf_counter()
-    matches = matcher.match(image, top_k=top, min_score=min_score)
+    matches = matcher.match(image, asked.top, asked.min_score, region=asked.region)
     spent = (time.perf_counter() - start) * 1000.0
     return MatchLine(name, matches, spent, calibrated)
