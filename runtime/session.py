@@ -138,7 +138,7 @@ class Session:
         precision: Precision = "auto",
         threads: int | None = None,
     ) -> None:
-        self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
+        self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle, check=False)
         self._backend = open_backend(self.bundle, device, precision, threads)
         self.device = self._backend.device
         self.provider = self._backend.provider

@@ -22,6 +22,9 @@ OPTIONS: dict[str, dict[str, str]] = {"cpu": {}, "cuda": {"use_tf32": "0"}}
 """Options of each device's provider: CUDA's would convolve FP32 with the 10 bits of TF32."""
 
 INSTALL = {"cpu": 'pip install "qatm[cpu]"', "cuda": 'pip install "qatm[gpu]"'}
+SINGLE = "fp32"
+"""Of all graphs but the features': small, and their exponentials need it."""
+
 FATAL: Numeric[int] = 4
 """ONNX Runtime's quietest log level: what matters comes back as an exception or a check here."""
 
@@ -41,6 +44,21 @@ def _import_onnxruntime(device: str) -> Any:
             f"broken installation): {INSTALL[device]}"
         )
     return onnxruntime
+
+
+def _provider_of(ort: Any, device: str) -> str:
+    """The provider behind a device.
+
+    Raises:
+        DeviceError: the ONNX Runtime that is installed does not have it.
+    """
+    wanted = PROVIDERS[device]
+    if wanted not in ort.get_available_providers():
+        raise DeviceError(
+            f"device {device!r} needs {wanted}, which the installed ONNX Runtime "
+            f"{ort.__version__} lacks: {INSTALL[device]}"
+        )
+    return wanted
 
 
 class OnnxGraph:
@@ -67,12 +85,7 @@ class OnnxGraph:
     ) -> None:
         self.path = path
         ort = _import_onnxruntime(device)
-        wanted = PROVIDERS[device]
-        if wanted not in ort.get_available_providers():
-            raise DeviceError(
-                f"device {device!r} needs {wanted}, which the installed ONNX Runtime "
-                f"{ort.__version__} lacks: {INSTALL[device]}"
-            )
+        wanted = _provider_of(ort, device)
         options = ort.SessionOptions()
         options.log_severity_level = FATAL
         # A memory pattern is planned for one shape and kept beside the arena; sizes differ here.
@@ -142,36 +155,48 @@ class OnnxBackend:
     def __init__(
         self, bundle: Bundle, device: str, precision: str, threads: int | None = None
     ) -> None:
+        _provider_of(_import_onnxruntime(device), device)
         self.device = device
         self.precision = precision
         self._bundle = bundle
         self._threads = threads
         self._opening = Lock()
-        features = OnnxGraph(
-            bundle.file("features", precision),
-            device,
-            threads,
-            fold_weights=not precision.startswith("int8"),
-        )
-        self.provider = features.provider
-        self._graphs = {"features": features, "match": self._open("match")}
+        self._closed = False
+        self._graphs: dict[str, OnnxGraph] = {}
+        self.provider = self.graph("features").provider
+        # Not every task runs it, so it is opened when asked for; a damaged one is refused now.
+        bundle.file("match", SINGLE)
 
     def graph(self, role: str) -> OnnxGraph:
-        """The graph with a role; others than ``features`` and ``match`` are opened when asked for.
+        """The graph with a role; others than ``features`` are opened when they are asked for.
 
         Raises:
             BundleError: the bundle has no such graph, or its file is damaged.
+            DeviceError: the backend is closed.
         """
         with self._opening:
+            if self._closed:
+                raise DeviceError(f"bundle {self._bundle.path} is closed; open it again")
             if role not in self._graphs:
                 self._graphs[role] = self._open(role)
             return self._graphs[role]
 
     def close(self) -> None:
         """Release all graphs. May be called twice."""
-        for graph in self._graphs.values():
-            graph.close()
+        with self._opening:
+            self._closed = True
+            for graph in self._graphs.values():
+                graph.close()
 
     def _open(self, role: str) -> OnnxGraph:
-        """A graph that is only there in single precision: small, and its exponentials need it."""
-        return OnnxGraph(self._bundle.file(role, "fp32"), self.device, self._threads)
+        """Open a graph from a file whose hash is right.
+
+        Raises: as :meth:`graph`.
+        """
+        precision = self.precision if role == "features" else SINGLE
+        fold = role == "features" and not precision.startswith("int8")
+        path = self._bundle.file(role, precision)
+        graph = OnnxGraph(path, self.device, self._threads, fold_weights=fold)
+        # Hashed again if it was written to meanwhile: what runs is what was checked.
+        self._bundle.file(role, precision)
+        return graph

@@ -123,7 +123,7 @@ class FeatureRunner:
 
 
 class QualityRunner:
-    """The matching graph.
+    """The matching graph, opened when it is used first: not every task does.
 
     Args:
         backend: runs it.
@@ -131,25 +131,26 @@ class QualityRunner:
     """
 
     def __init__(self, backend: Backend, bundle: Bundle) -> None:
-        self._graph = backend.graph("match")
+        self._backend = backend
         self._old = ONE_QUALITY in bundle.output_names("match")
         self._channels = bundle.spec.backbone.channels
 
     def run(self, rows: Array, target: Array, search: Array) -> Qualities:
         """See ``Session.quality``."""
+        graph = self._backend.graph("match")
         inputs = {"template": rows, "target": target, "search": search}
         if not self._old:
-            return Qualities(*self._graph.run(inputs, Qualities._fields))
-        contested = self._graph.run(inputs | {"window": WINDOW}, (ONE_QUALITY,))[0]
+            return Qualities(*graph.run(inputs, Qualities._fields))
+        contested = graph.run(inputs | {"window": WINDOW}, (ONE_QUALITY,))[0]
         if target.all():
             return Qualities(contested, contested)
         own = target > 0
         inputs |= {"template": rows[own], "target": target[own], "window": WINDOW}
-        return Qualities(contested, self._graph.run(inputs, (ONE_QUALITY,))[0])
+        return Qualities(contested, graph.run(inputs, (ONE_QUALITY,))[0])
 
     def admits(self, rows: int, height: int, width: int) -> bool:
         """Whether the graph takes so many rows and a map of this size."""
-        return self._graph.admits(
+        return self._backend.graph("match").admits(
             template=(rows, self._channels),
             target=(rows,),
             search=(self._channels, height, width),

@@ -45,8 +45,13 @@ class Bundle:
     _seen: dict[str, tuple[str | int, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
-    def load(cls, path: str | Path | None = None) -> Bundle:
+    def load(cls, path: str | Path | None = None, *, check: bool = True) -> Bundle:
         """Read and check a bundle; ``None`` is the one that ships with the package.
+
+        Args:
+            path: its folder.
+            check: read the FP32 graphs too and compare their hashes. Without it a file is checked
+                when it is asked for, so that whoever runs another precision hashes that one only.
 
         Raises:
             BundleError: missing, incomplete, damaged, or of another schema version.
@@ -65,8 +70,9 @@ class Bundle:
         except (OSError, ValueError) as error:
             raise BundleError(f"{manifest} cannot be read ({error}); export it again") from error
         bundle = cls(folder, BundleSpec.from_json(data))
-        for role in ("features", "match"):
-            bundle.file(role, "fp32")
+        if check:
+            for role in ("features", "match"):
+                bundle.file(role, "fp32")
         return bundle
 
     def file(self, role: str, precision: str) -> Path:
@@ -75,18 +81,19 @@ class Bundle:
         Raises:
             BundleError: the bundle has no such file, or it is missing or damaged.
         """
-        for name, info in self.spec.files.items():
-            if info.role == role and info.precision == precision:
-                return self._checked(name, info)
-        have = ", ".join(self.precisions(role)) or "none"
-        raise BundleError(
-            f"bundle {self.path} has no {precision} {role} graph (it has: {have}); "
-            f"export it with that precision"
-        )
+        return self._checked(*self._entry(role, precision))
 
     def file_hash(self, role: str, precision: str) -> str:
-        """SHA-256 of the file with a role and a precision, from the manifest."""
-        return self.spec.files[self.file(role, precision).name].sha256
+        """SHA-256 of the file with a role and a precision, from the manifest; the file is not read.
+
+        Raises:
+            BundleError: the bundle has no such file.
+        """
+        return self._entry(role, precision)[1].sha256
+
+    def precisions(self, role: str = "features") -> list[str]:
+        """The precisions that exist for a role."""
+        return [info.precision for info in self.spec.files.values() if info.role == role]
 
     def output_names(self, role: str) -> tuple[str, ...]:
         """Names of the outputs of the graphs with a role, as the manifest has them."""
@@ -95,9 +102,16 @@ class Bundle:
                 return tuple(tensor.name for tensor in info.outputs)
         return ()
 
-    def precisions(self, role: str = "features") -> list[str]:
-        """The precisions that exist for a role."""
-        return [info.precision for info in self.spec.files.values() if info.role == role]
+    def _entry(self, role: str, precision: str) -> tuple[str, FileInfo]:
+        """Name and description of the file with a role and a precision."""
+        for name, info in self.spec.files.items():
+            if info.role == role and info.precision == precision:
+                return name, info
+        have = ", ".join(self.precisions(role)) or "none"
+        raise BundleError(
+            f"bundle {self.path} has no {precision} {role} graph (it has: {have}); "
+            f"export it with that precision"
+        )
 
     def _checked(self, name: str, info: FileInfo) -> Path:
         """The path of a file whose size and hash agree with the manifest."""

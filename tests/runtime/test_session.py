@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,47 @@ def test_tasks_of_one_session_open_nothing_again(hashed: list[str], photographs:
         for task in tasks:
             task.close()
         assert session.users == 1
+
+
+def test_only_the_precision_that_runs_is_hashed(hashed: list[str], tmp_path: Path) -> None:
+    import shutil
+
+    copy = Path(shutil.copytree(Bundle.load().path, tmp_path / "copy"))
+    shutil.copyfile(copy / "features.onnx", copy / "features.fp16.onnx")
+    spec = Bundle.load(copy).spec
+    half = replace(spec.files["features.onnx"], precision="fp16")
+    spec = replace(spec, files={**spec.files, "features.fp16.onnx": half})
+    (copy / "bundle.json").write_text(json.dumps(spec.to_json()), encoding="utf-8")
+    hashed.clear()
+    Matcher(copy, precision="fp16", threads=1).close()
+    assert sorted(hashed) == ["features.fp16.onnx", "match.onnx"]
+
+
+def test_each_graph_is_read_once_and_only_if_it_runs(
+    monkeypatch: pytest.MonkeyPatch, photographs: Images
+) -> None:
+    import onnxruntime
+
+    opened: list[str] = []
+    real = onnxruntime.InferenceSession
+
+    def counted(path: str, *arguments: Any, **named: Any) -> object:
+        opened.append(Path(path).name)
+        return real(path, *arguments, **named)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", counted)
+    image = photographs["astronaut"]
+    with Session(threads=1) as session:
+        Aligner(session).align(image, image)
+        with Verifier(image, session) as verifier:
+            verifier.verify(image)
+        assert opened == ["features.onnx"]
+        with Matcher(session) as matcher:
+            matcher.set_template(image, BOX)
+            assert matcher.match(image)[0].found
+            assert matcher.match(image)[0].found
+        assert {"features.onnx", "match.onnx"} <= set(opened)
+        assert len(set(opened)) == len(opened)
 
 
 def test_a_file_that_changed_is_hashed_again(hashed: list[str], tmp_path: Path) -> None:

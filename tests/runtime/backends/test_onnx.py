@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -136,3 +137,61 @@ def test_auto_with_int8_passes_over_cuda_which_has_no_int8_graph(
         assert (matcher.info.device, matcher.info.precision) == ("cpu", "int8-cpu")
     with pytest.raises(DeviceError, match="'cuda' has no INT8 graph; use 'cpu', or TensorRT"):
         Matcher(folder, "cuda", precision="int8")
+
+
+def test_graphs_are_opened_when_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnxruntime
+
+    opened: list[str] = []
+    real = onnxruntime.InferenceSession
+
+    def counted(path: str, *arguments: Any, **named: Any) -> object:
+        opened.append(Path(path).name)
+        return real(path, *arguments, **named)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", counted)
+    backend = open_backend(Bundle.load(), "cpu", "auto", 1)
+    assert opened == ["features.onnx"]
+    assert backend.graph("match") is backend.graph("match")
+    assert opened == ["features.onnx", "match.onnx"]
+    backend.close()
+    backend.close()
+    for role in ("features", "network"):
+        with pytest.raises(DeviceError, match="is closed; open it again"):
+            backend.graph(role)
+    assert opened == ["features.onnx", "match.onnx"]
+
+
+def test_a_file_replaced_while_it_is_opened_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import onnxruntime
+
+    folder = Path(shutil.copytree(default_bundle_path(), tmp_path / "bundle"))
+    bundle = Bundle.load(folder)
+    real = onnxruntime.InferenceSession
+
+    def late(path: str, *arguments: Any, **named: Any) -> object:
+        data = Path(path).read_bytes()
+        # Another name of an output: a graph that can be loaded, but not the one that was hashed.
+        Path(path).write_bytes(data.replace(b"coarse", b"coarsf"))
+        return real(path, *arguments, **named)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", late)
+    with pytest.raises(BundleError, match=r"features\.onnx does not have the SHA-256"):
+        open_backend(bundle, "cpu", "auto", 1)
+
+
+def test_a_device_that_is_absent_reads_no_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import onnxruntime
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    folder = Path(shutil.copytree(default_bundle_path(), tmp_path / "bundle"))
+    bundle = Bundle.load(folder)
+    (folder / "features.onnx").unlink()
+    with pytest.raises(DeviceError, match="lacks"):
+        open_backend(bundle, "cuda")
+    with pytest.raises(BundleError, match=r"features\.onnx is missing"):
+        open_backend(bundle)

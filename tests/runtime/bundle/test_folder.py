@@ -113,3 +113,19 @@ def test_files_may_have_other_names(copy: Path) -> None:
     edit(copy, lambda m: m["files"].update({"f.onnx": m["files"].pop("features.onnx")}))
     with Matcher(copy) as matcher:
         assert "f.onnx" in matcher.info.hashes
+
+
+def test_a_bundle_can_be_read_without_its_graphs(copy: Path) -> None:
+    (copy / "features.onnx").write_bytes(b"")
+    (copy / "match.onnx").unlink()
+    bundle = Bundle.load(copy, check=False)
+    assert bundle.spec == Bundle.load().spec
+    assert bundle.file_hash("match", "fp32") == Bundle.load().file_hash("match", "fp32")
+    with pytest.raises(BundleError, match=r"match\.onnx is missing"):
+        bundle.file("match", "fp32")
+    with pytest.raises(BundleError, match="has 0 bytes"):
+        bundle.file("features", "fp32")
+    with pytest.raises(BundleError, match="no int8 match graph"):
+        bundle.file_hash("match", "int8")
+    with pytest.raises(BundleError, match="has 0 bytes"):
+        Bundle.load(copy)
