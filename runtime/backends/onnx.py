@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from ..bundle.folder import Bundle
 from ..errors import BundleError, DeviceError, first_line
 from ..kinds import Numeric
+from .arena import ArenaLull
 
 Array = NDArray[Any]
 
@@ -22,6 +24,9 @@ OPTIONS: dict[str, dict[str, str]] = {"cpu": {}, "cuda": {"use_tf32": "0"}}
 """Options of each device's provider: CUDA's would convolve FP32 with the 10 bits of TF32."""
 
 INSTALL = {"cpu": 'pip install "qatm[cpu]"', "cuda": 'pip install "qatm[gpu]"'}
+HAS_ARENA = sys.maxsize > 1 << 32
+"""ONNX Runtime has none in a process of 32 bits, and refuses to run where one is to be shrunk."""
+
 SINGLE = "fp32"
 """Of all graphs but the features': small, and their exponentials need it."""
 
@@ -114,6 +119,9 @@ class OnnxGraph:
                 "no usable GPU, or its CUDA and cuDNN libraries are missing"
             )
         self._session: Any = session
+        self._lull = ArenaLull() if wanted == PROVIDERS["cpu"] and HAS_ARENA else None
+        self._giving_back = ort.RunOptions()
+        self._giving_back.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
     def run(self, inputs: Mapping[str, Array], outputs: Sequence[str] | None = None) -> list[Array]:
         """Run the graph: named arrays in, the named outputs out, in their order; all by default.
@@ -124,7 +132,10 @@ class OnnxGraph:
         session = self._session
         if session is None:
             raise DeviceError(f"{self.path.name} is closed; open the bundle again")
-        return session.run(None if outputs is None else list(outputs), dict(inputs))
+        size = sum(array.nbytes for array in inputs.values())
+        lull = self._lull is not None and self._lull.ends_with(size)
+        options = self._giving_back if lull else None
+        return session.run(None if outputs is None else list(outputs), dict(inputs), options)
 
     def admits(self, **shapes: tuple[int, ...]) -> bool:  # noqa: ARG002
         """Always: ONNX files have no bounds."""
