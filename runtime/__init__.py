@@ -7,10 +7,9 @@ best = matcher.match(image)[0]                  # Match(box=…, score=…, foun
 
 from __future__ import annotations
 
-from .align.aligner import Aligner
-from .align.alignment import Alignment
-from .boxes import Box, box_iou
-from .bundle.folder import Bundle
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from .errors import (
     BoxError,
     BundleError,
@@ -23,23 +22,29 @@ from .errors import (
     TemplateError,
     VideoError,
 )
-from .images import expand_sources, read_image
-from .match.matcher import Matcher
-from .match.matches import Match
-from .match.template import Template
-from .patches.quality import QualityMap
-from .session import MatcherInfo, Session, SessionInfo
-from .track.multi_tracker import MultiTracker
-from .track.options import TrackerOptions
-from .track.presence import Track
-from .track.records import TrackRecord, TrackWriter, read_tracks
-from .track.tracker import Tracker
-from .verify.verification import Verification
-from .verify.verifier import Verifier
 from .version import __version__
-from .video.track_video import track_video
-from .video.video import Frame, Video, frames
-from .video.writer import VideoWriter
+
+if TYPE_CHECKING:
+    from .align.aligner import Aligner
+    from .align.alignment import Alignment
+    from .boxes import Box, box_iou
+    from .bundle.folder import Bundle
+    from .images import expand_sources, read_image
+    from .match.matcher import Matcher
+    from .match.matches import Match
+    from .match.template import Template
+    from .patches.quality import QualityMap
+    from .session import MatcherInfo, Session, SessionInfo
+    from .track.multi_tracker import MultiTracker
+    from .track.options import TrackerOptions
+    from .track.presence import Track
+    from .track.records import TrackRecord, TrackWriter, read_tracks
+    from .track.tracker import Tracker
+    from .verify.verification import Verification
+    from .verify.verifier import Verifier
+    from .video.track_video import track_video
+    from .video.video import Frame, Video, frames
+    from .video.writer import VideoWriter
 
 __all__ = [
     "Aligner",
@@ -82,3 +87,48 @@ __all__ = [
     "read_tracks",
     "track_video",
 ]
+
+MODULES = {
+    "Aligner": "align.aligner",
+    "Alignment": "align.alignment",
+    "Box": "boxes",
+    "box_iou": "boxes",
+    "Bundle": "bundle.folder",
+    "expand_sources": "images",
+    "read_image": "images",
+    "Matcher": "match.matcher",
+    "Match": "match.matches",
+    "Template": "match.template",
+    "QualityMap": "patches.quality",
+    "MatcherInfo": "session",
+    "Session": "session",
+    "SessionInfo": "session",
+    "MultiTracker": "track.multi_tracker",
+    "TrackerOptions": "track.options",
+    "Track": "track.presence",
+    "TrackRecord": "track.records",
+    "TrackWriter": "track.records",
+    "read_tracks": "track.records",
+    "Tracker": "track.tracker",
+    "Verification": "verify.verification",
+    "Verifier": "verify.verifier",
+    "track_video": "video.track_video",
+    "Frame": "video.video",
+    "Video": "video.video",
+    "frames": "video.video",
+    "VideoWriter": "video.writer",
+}
+"""Where each name comes from. A module is imported when one of its names is first asked for: who
+only matches does not wait for tracking, alignment and video, and help texts for none of them."""
+
+if not TYPE_CHECKING:  # Editors and type checkers take the names from the imports above.
+
+    def __getattr__(name: str) -> object:
+        """A public name, from its module."""
+        if name in MODULES:
+            return getattr(import_module(f".{MODULES[name]}", __name__), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        """What there is, imported yet or not."""
+        return sorted({*globals(), *__all__})

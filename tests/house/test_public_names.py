@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 from collections import Counter
 from types import ModuleType
 
+import pytest
 from source_tree import imports_of, source_of
 
 from qatm import runtime
@@ -75,3 +78,43 @@ def test_every_listed_name_is_something():
 def test_everything_that_the_package_imports_is_listed():
     bound = {one.name for one in imports_of(source_of("runtime/__init__.py")) if one.level}
     assert bound == set(runtime.__all__)
+
+
+def test_names_come_from_where_the_type_checker_looks_for_them():
+    typed = {
+        one.name: one.module
+        for one in imports_of(source_of("runtime/__init__.py"))
+        if one.level and not one.at_import
+    }
+    assert typed == runtime.MODULES
+    for name, module in runtime.MODULES.items():
+        assert getattr(sys.modules[f"qatm.runtime.{module}"], name) is getattr(runtime, name)
+
+
+def test_names_can_be_listed_and_others_are_refused():
+    assert set(dir(runtime)) >= {*runtime.__all__, "__doc__"}
+    with pytest.raises(AttributeError, match=r"'qatm\.runtime' has no attribute 'Mather'"):
+        _ = runtime.Mather  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize(
+    ("statement", "loaded", "left_out"),
+    [
+        ("import qatm.runtime", "errors", "numpy cv2 boxes bundle match track align verify video"),
+        ("from qatm.runtime import BundleError", "errors", "numpy cv2 bundle match"),
+        ("from qatm.runtime import Bundle", "bundle", "cv2 match track align verify video"),
+        ("from qatm.runtime import Matcher", "numpy match", "track align verify video"),
+        ("from qatm.runtime import Aligner", "numpy align", "match track verify video"),
+    ],
+)
+def test_importing_loads_what_was_asked_for(statement, loaded, left_out):
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", f"import sys\n{statement}\nprint(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    modules = {name.removeprefix("qatm.runtime.") for name in done.stdout.split()}
+    assert modules >= set(loaded.split())
+    assert not modules & set(left_out.split())
