@@ -1,8 +1,8 @@
 """When memory that one large input took is given back.
 
 ONNX Runtime keeps what a run took in its arena, for the next one: a graph that ran once on a 4K
-frame would hold hundreds of megabytes as long as it is open. Giving them back makes the run that
-needs them again about half as long once more, so it waits until large inputs have stopped.
+frame would hold hundreds of megabytes as long as it is open. A run that has to take them anew lasts
+half as long again, so they are given back only when large inputs have stopped.
 """
 
 from __future__ import annotations
