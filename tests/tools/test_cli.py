@@ -15,7 +15,7 @@ from qatm.runtime import Matcher, __version__, read_image
 from qatm.tools.cli import app
 from qatm.tools.evaluation.device import diagnosis, probes
 
-HEAVY = ("torch", "onnx", "onnxruntime", "matplotlib", "skimage", "tensorrt")
+HEAVY = ("torch", "onnx", "onnxruntime", "matplotlib", "scipy", "skimage", "tensorrt")
 BOX = (322, 228, 88, 102)
 MARK = ",".join(str(value) for value in BOX)
 SURE, IMPOSSIBLE = ["--min-score", "0.3"], ["--min-score", "1"]
