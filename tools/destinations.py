@@ -25,14 +25,23 @@ def check_new_folder(option: str, folder: Path) -> None:
     check_folder(home, f"{option} {folder}")
 
 
+def check_drawing(option: str) -> None:
+    """See that plots can be drawn.
+
+    Raises:
+        InputError: matplotlib is missing.
+    """
+    if find_spec("matplotlib") is None:
+        raise InputError(f'{option} draws with matplotlib: pip install "qatm[eval]"')
+
+
 def check_figure_folder(option: str, folder: Path) -> None:
     """See that plots can be drawn, and written into a folder; see :func:`check_new_folder`.
 
     Raises:
         InputError: nothing can be written there, or matplotlib is missing.
     """
-    if find_spec("matplotlib") is None:
-        raise InputError(f'{option} draws with matplotlib: pip install "qatm[eval]"')
+    check_drawing(option)
     check_new_folder(option, folder)
 
 

@@ -23,8 +23,6 @@ from qatm.calib.photographs import (
     read_photographs,
 )
 from qatm.runtime import CalibrationError, ImageError, InputError, read_image
-from qatm.tools.evaluation.speed.jobs import BenchJob
-from qatm.tools.evaluation.speed.jobs import photographs as speed_photographs
 from qatm.tools.train.pictures import open_images
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,8 +78,6 @@ def test_without_scikit_image_every_user_says_what_to_install(
     words = r'scikit-image.*not installed: {}pip install "qatm\[demo\]"$'
     with pytest.raises(InputError, match=words.format("")):
         photograph_folder()
-    with pytest.raises(InputError, match=words.format("")):
-        speed_photographs(BenchJob("zncc"))
     with pytest.raises(InputError, match=words.format("give a folder of pictures.*, or ")):
         open_images(None)
     with pytest.raises(CalibrationError, match=words.format("give --calib.*, or ")):

@@ -1,24 +1,47 @@
-"""``qatm bench``: what matching costs in time and memory, next to other ways of doing it."""
+"""``qatm bench``: what our parts cost in time and memory, next to other ways of doing it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..console import json_line, print_table, progress
-from ..destinations import check_figure_folder
-from ..evaluation.speed.bench_files import PLOT, RESULTS
+from ...runtime.errors import InputError
+from ..console import json_line, print_table, progress, tell
+from ..destinations import check_drawing, check_new_file
 from .model_options import Device, DeviceOption, ModelOption
 
-Record = dict[str, Any]
+if TYPE_CHECKING:
+    from ..evaluation.speed.bench_files import BenchRun
+
+
+class BenchGroup(str, Enum):
+    """What can be measured by itself."""
+
+    match = "match"
+    memory = "memory"
+    growth = "growth"
+    large = "large"
+    track = "track"
+    startup = "startup"
+    align = "align"
+    verify = "verify"
 
 
 def bench(
     model: ModelOption = None,
     device: DeviceOption = Device.auto,
+    only: Annotated[
+        list[BenchGroup] | None,
+        typer.Option(
+            "--only",
+            metavar="GROUP",
+            help=f"Measure this alone: {', '.join(group.value for group in BenchGroup)}; may be "
+            "repeated.",
+        ),
+    ] = None,
     quick: Annotated[
         bool, typer.Option("--quick", help="Few repeats and points: does it run at all?")
     ] = False,
@@ -27,91 +50,94 @@ def bench(
     ] = False,
     save: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help=f"Write {RESULTS} and a plot, {PLOT}, into this folder."),
+        typer.Option(metavar="FILE", help="Write everything into one JSON document, FILE.json."),
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Print ratios to what was saved in this file; see --save."
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw how the cost grows into FILE.png."),
     ] = None,
 ) -> None:
-    """Measure speed and memory, side by side with other ways of doing it.
+    """Measure speed and memory of every part, side by side with other ways of doing it.
 
-    Times are medians over interleaved calls on the same photographs, in milliseconds. Memory is
-    the largest resident memory of a fresh process that does nothing else, in MiB; "growth" is the
-    part of it that came on top of libraries, model and pictures.
+    Times are medians in milliseconds; what is compared is called in turn on the same pictures.
+    Memory is the largest resident memory of a fresh process that does nothing else, in MiB;
+    "growth" is the part of it that came on top of libraries, model and pictures.
 
-    Exit status: 0 measured, 2 wrong usage or something is missing.
+    What needs a package that is missing (PyTorch, OpenCV's contrib trackers) is left out, and
+    stderr says so. Without scikit-image the pictures are drawn.
+
+    Exit status: 0 measured, 2 wrong usage or something cannot be used.
     """
-    from ..evaluation.speed.bench_files import save_records
-    from ..evaluation.speed.benchmark import FULL, QUICK, Benchmark, require_packages
+    from ..evaluation.speed.bench_files import begin_run, read_run
 
-    require_packages()
     if save is not None:
-        check_figure_folder("--save", save)
+        check_new_file("--save", save, (".json",))
+    if plot is not None:
+        check_drawing("--plot")
+        check_new_file("--plot", plot, (".png",))
+    then = None if against is None else read_run(against, "--against")
+    groups = list(dict.fromkeys(group.value for group in only or BenchGroup))
     bundle = None if model is None else str(model)
-    records: list[Record] = []
-    steps = Benchmark(bundle, device.value, QUICK if quick else FULL).steps()
-    with progress() as bar:
-        for step in bar.each(steps, "measuring"):
-            records.append(step())
-            if as_json:
-                bar.emit(json_line(records[-1]))
-    if not as_json:
-        print_tables(records)
-    if save is not None:
-        save_records(records, save)
-
-
-def print_tables(records: Sequence[Record]) -> None:
-    """Print the comparisons and the curve as tables on stdout."""
-    print_table(
-        comparison_table([r for r in records if r["name"] != "scaling"]),
-        scaling_table([r for r in records if r["name"] == "scaling"]),
-    )
-
-
-def comparison_table(records: Sequence[Record]) -> Any:
-    """A rich table of the comparisons, two lines each: ours and the other."""
-    from rich.table import Table
-
-    from ..evaluation.speed.benchmark import MEANINGS
-
-    table = Table(title="Comparisons at 640 x 480, one 64 x 64 template", title_justify="left")
-    table.add_column("what")
-    for title in ("ms", "times faster", "peak MiB", "growth MiB"):
-        table.add_column(title, justify="right")
-    for record in records:
-        ours, other = MEANINGS[record["name"]].split(" | ")
-        faster = f"{record['speedup']:.2f}"
-        table.add_row(ours, *_cells(record, "ours", faster))
-        table.add_row(f"  vs {other}", *_cells(record, "other", ""), end_section=True)
-        if "outside_percent" in record:
-            share = record["outside_percent"]
-            table.caption = f"{share:.1f} % of match() is spent outside ONNX Runtime"
-    return table
-
-
-def _cells(record: Record, side: str, faster: str) -> list[str]:
-    """The numbers of one side of a comparison, as text."""
-    memory = [_megabytes(record[f"{side}_{kind}_mb"]) for kind in ("peak", "growth")]
-    return [f"{record[f'{side}_ms']:.1f}", faster, *memory]
-
-
-def scaling_table(records: Sequence[Record]) -> Any:
-    """A rich table of the curve."""
-    from rich.table import Table
-
-    table = Table(title="How match() grows", title_justify="left")
-    for title in ("picture", "templates", "each", "ms", "peak MiB", "growth MiB"):
-        table.add_column(title, justify="right")
-    for r in records:
-        table.add_row(
-            f"{r['width']} x {r['height']}",
-            str(r["templates"]),
-            f"{r['template']} x {r['template']}",
-            f"{r['ms']:.1f}",
-            _megabytes(r["peak_mb"]),
-            _megabytes(r["growth_mb"]),
+    run = begin_run(bundle, device.value, groups, quick=quick)
+    if then is not None and then.quick != quick:
+        raise InputError(
+            f"--against {against} was measured {'with' if then.quick else 'without'} --quick; "
+            f"measure {'with' if then.quick else 'without'} it"
         )
-    return table
+    _measure(run, bundle, device.value, as_json=as_json)
+    _report(run, then, against, as_json=as_json)
+    if save is not None:
+        run.save(save)
+    if plot is not None:
+        from ..evaluation.speed.growth_plot import plot as draw
+
+        draw(run, plot)
 
 
-def _megabytes(value: float | None) -> str:
-    """A number of MiB as text; nothing where it could not be measured."""
-    return "" if value is None else f"{value:.0f}"
+def _measure(run: BenchRun, model: str | None, device: str, *, as_json: bool) -> None:
+    """Fill a run with rows, and with what had to be left out."""
+    from ..evaluation.speed.bench_pictures import DRAWN
+    from ..evaluation.speed.benchmark import Benchmark
+    from ..evaluation.speed.efforts import FULL, QUICK
+    from ..evaluation.speed.jobs import LeftOut
+
+    if run.pictures == DRAWN:
+        tell('note: pictures are drawn: scikit-image is not installed; pip install "qatm[demo]"')
+    benchmark = Benchmark(model, device, QUICK if run.quick else FULL)
+    with progress() as bar:
+        for step in bar.each(benchmark.steps(run.groups), "measuring"):
+            try:
+                rows = step.run()
+            except LeftOut as reason:
+                run.left_out.append({"what": step.what, "reason": str(reason)})
+                bar.emit(f"left out: {step.what}: {reason}", tell)
+                continue
+            run.rows += rows
+            if as_json:
+                for row in rows:
+                    bar.emit(json_line(row))
+            benchmark.take_pace()
+    run.pace_ms = benchmark.pace_ms
+
+
+def _report(run: BenchRun, then: BenchRun | None, file: Path | None, *, as_json: bool) -> None:
+    """Print tables, and ratios to an earlier run if there is one."""
+    from ..evaluation.speed.bench_ratios import differences, ratios
+    from ..evaluation.speed.bench_tables import ratio_table, tables
+
+    records = [] if then is None else ratios(run, then)
+    if as_json:
+        with progress() as bar:
+            for record in records:
+                bar.emit(json_line(record))
+    else:
+        drawn = tables(run)
+        print_table(*drawn, *([] if then is None else ratio_table(records, str(file))))
+    for sentence in [] if then is None else differences(run, then):
+        tell(f"note: {sentence}")

@@ -17,7 +17,7 @@ from ....runtime.backends.engine import TensorRTEngine
 from ....runtime.bundle.folder import Bundle
 from ....runtime.session import Session
 from ...console import one_line
-from ..speed.measuring import memory_mb
+from ..speed.process_memory import memory_mb
 from .gpu_engines import admitted, bounds, engine_state, refusals
 from .gpu_scenes import (
     LIMITS,

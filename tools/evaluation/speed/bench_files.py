@@ -1,83 +1,142 @@
-"""The files of ``qatm bench``: its records, and how time and memory grow as a plot."""
+"""The file of ``qatm bench --save``: one JSON document with every row and what made them.
+
+Its fields: ``qatm_bench`` (the version of this format), ``made`` (UTC), ``machine``, ``versions``,
+``model``, ``quick``, ``groups`` (those that were measured), ``pictures``, ``pace_ms``, ``left_out``
+(``what`` and ``reason``) and ``rows``. One document, because a file that was cut off is then no
+file at all.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ....runtime.files import whole, write_text
+from ....runtime import Session
+from ....runtime.errors import InputError
+from ....runtime.files import write_text
+from .bench_pictures import pictures_used
+from .machine import machine, versions
 
 Record = dict[str, Any]
 
-RESULTS = "bench.jsonl"
-PLOT = "bench.png"
-BENCH_SIZE = (640, 480)
+FORMAT = 1
+MARK = "qatm_bench"
 
 
-def save_records(records: Sequence[Record], folder: Path) -> None:
-    """Write the records and the plot, each whole or not at all.
+@dataclass
+class BenchRun:
+    """What one run measured, and with what.
+
+    Attributes:
+        machine: ``cpu``, ``cores`` and ``system``.
+        versions: of the libraries.
+        model: ``backbone``, ``precision``, ``device``, ``provider`` and ``sha256`` of its features
+            graph.
+        groups: that were measured.
+        quick: whether little was measured.
+        pictures: ``photographs`` or ``drawn``.
+        made: when, in UTC.
+        pace_ms: how long a fixed piece of work took between the measurements, median: how fast and
+            how busy the machine was.
+        rows: what was measured.
+        left_out: ``what`` could not be measured, and the ``reason``.
+    """
+
+    machine: Record
+    versions: dict[str, str]
+    model: Record
+    groups: list[str]
+    quick: bool = False
+    pictures: str = ""
+    made: str = ""
+    pace_ms: float | None = None
+    rows: list[Record] = field(default_factory=list)
+    left_out: list[Record] = field(default_factory=list)
+
+    def save(self, path: Path) -> None:
+        """Write the document, whole or not at all; folders above it are made.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        document = {MARK: FORMAT, **asdict(self)}
+        write_text(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
+
+
+def begin_run(model: str | None, device: str, groups: Sequence[str], *, quick: bool) -> BenchRun:
+    """A run without rows yet.
 
     Args:
-        records: what was measured.
-        folder: made if missing.
+        model: folder of the bundle; ``None`` is the one that ships with the package.
+        device: as for ``Matcher``.
+        groups: that will be measured.
+        quick: whether little will be.
 
     Raises:
-        OSError: a file cannot be written.
+        QatmError: the bundle or the device cannot be used.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = (json.dumps(record, allow_nan=False) + "\n" for record in records)
-    write_text(folder / RESULTS, "".join(lines))
-    plot(records, folder / PLOT)
+    with Session(model, device) as session:
+        info = session.info
+    features = {name: digest for name, digest in info.hashes.items() if "features" in name}
+    return BenchRun(
+        machine=machine(),
+        versions=versions(),
+        model={
+            "backbone": info.backbone,
+            "precision": info.precision,
+            "device": info.device,
+            "provider": info.provider,
+            "sha256": features,
+        },
+        groups=list(groups),
+        quick=quick,
+        pictures=pictures_used(),
+        made=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )
 
 
-def plot(records: Sequence[Record], path: Path) -> None:
-    """Draw the points of the curve.
-
-    Left, time and memory over the size of the picture with one template; right, over the number
-    of templates at 640 x 480.
+def read_run(path: Path, option: str) -> BenchRun:
+    """Read what :meth:`BenchRun.save` wrote.
 
     Args:
-        records: what the benchmark measured; only those named ``scaling`` are drawn.
-        path: PNG file to write, whole or not at all.
+        path: the file.
+        option: what named it, for messages.
 
     Raises:
-        OSError: the file cannot be written.
+        InputError: it cannot be read, or is something else.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    points = [record for record in records if record["name"] == "scaling"]
-    sizes = [p for p in points if p["templates"] == 1]
-    counts = [p for p in points if (p["width"], p["height"]) == BENCH_SIZE]
-    figure = Figure(figsize=(10, 7), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(2, 2, sharex="col")
-    for row, value in enumerate(("ms", "peak_mb")):
-        draw(axes[row, 0], [(p["width"] * p["height"] / 1e6, p[value], label(p)) for p in sizes])
-        draw(axes[row, 1], [(p["templates"], p[value], "") for p in counts])
-    axes[0, 0].set(title="one template", ylabel="match(), ms", xscale="log")
-    axes[1, 0].set(xlabel="picture, megapixels", ylabel="peak memory of the process, MiB")
-    axes[0, 1].set(title="640 x 480")
-    axes[1, 1].set(xlabel="templates", xticks=[p["templates"] for p in counts])
-    with whole(path) as part:
-        figure.savefig(part, dpi=110, format="png")
-
-
-def label(point: Record) -> str:
-    """Which sizes a point stands for: the picture's, and below it the template's."""
-    side = point["template"]
-    return f"{point['width']} x {point['height']}\n({side} x {side})"
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{option} {path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise InputError(f"{option} {path} is {_not_ours('no JSON document')}") from error
+    if not isinstance(document, dict) or MARK not in document:
+        raise InputError(f"{option} {path} is {_not_ours('another kind of JSON')}")
+    if document.pop(MARK) != FORMAT:
+        raise InputError(f"{option} {path} is {_not_ours(f'not in format {FORMAT}')}")
+    try:
+        run = BenchRun(**document)
+    except TypeError as error:
+        raise InputError(f"{option} {path} is {_not_ours('damaged')}") from error
+    if not (isinstance(run.rows, list) and all(map(_is_row, run.rows))):
+        raise InputError(f"{option} {path} is {_not_ours('damaged')}")
+    return run
 
 
-def draw(axes: Any, points: Sequence[tuple[float, float | None, str]]) -> None:
-    """Draw ``(x, y, label)`` from zero upwards, leaving out what could not be measured."""
-    known = [(x, y, text) for x, y, text in points if y is not None]
-    axes.plot([x for x, _, _ in known], [y for _, y, _ in known], marker="o")
-    for x, y, text in known:
-        place = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
-        axes.annotate(text, (x, y), fontsize=7, **place)
-    axes.set_ylim(0, 1.2 * max((y for _, y, _ in known), default=1.0))
-    axes.margins(x=0.12)
-    axes.grid(visible=True, alpha=0.3)
+def _is_row(row: Any) -> bool:
+    """Whether something is a row: its key is text, and what was measured are numbers."""
+    if not isinstance(row, dict) or not isinstance(row.get("key"), str):
+        return False
+    measured = [value for name, value in row.items() if name.endswith(("_mb", "ms"))]
+    return all(value is None or isinstance(value, int | float) for value in measured)
+
+
+def _not_ours(reason: str) -> str:
+    """The end of a message about a file that cannot be compared with."""
+    return f"{reason}, not a file of measurements: make one with qatm bench --save FILE"

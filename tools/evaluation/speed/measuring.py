@@ -11,14 +11,15 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ....runtime.errors import QatmError
-from .jobs import BenchJob, Repeat, load
+from .bench_methods import load
+from .jobs import BenchJob, Repeat
+from .process_memory import LARGEST, NOW, grown_mb, memory_mb
 
 PAUSE_SECONDS = 0.02
 
@@ -33,29 +34,38 @@ class Measurement:
             model and pictures included.
         growth_mb: how much of it came on top once the libraries, the model and the pictures were
             loaded: what encoding the template and matching take.
+        facts: what the calls found: ``right``, whether the answers were, and the like.
     """
 
     ms: float
     peak_mb: float | None
     growth_mb: float | None
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
-def interleave(first: Repeat, second: Repeat, repeats: int) -> tuple[list[float], list[float]]:
-    """Time two calls in turn, after one unmeasured call of each.
+def interleave(calls: Sequence[Repeat], repeats: int | Sequence[int]) -> list[list[float]]:
+    """Time several calls in turn, after one unmeasured call of each.
 
-    A noisy machine then disturbs both alike. Between calls there is a short pause, in which
-    worker threads that one library keeps spinning come to rest and do not slow down the other.
+    A noisy machine then disturbs all alike. Between calls there is a short pause, in which
+    worker threads that one library keeps spinning come to rest and do not slow down the others.
+
+    Args:
+        calls: what is timed.
+        repeats: how often, or how often each; fewer ones are spread over the rounds.
 
     Returns:
-        Milliseconds of each call of the first, and of the second.
+        Milliseconds of each call, for each of them.
     """
-    first(0)
-    second(0)
-    times: tuple[list[float], list[float]] = [], []
-    for i in range(repeats):
-        for call, spent in zip((first, second), times, strict=True):
-            time.sleep(PAUSE_SECONDS)
-            spent.append(milliseconds(call, i))
+    counts = [repeats] * len(calls) if isinstance(repeats, int) else list(repeats)
+    for call in calls:
+        call(0)
+    times: list[list[float]] = [[] for _ in calls]
+    rounds = max(counts)
+    for i in range(rounds):
+        for call, count, spent in zip(calls, counts, times, strict=True):
+            if (i + 1) * count // rounds > i * count // rounds:
+                time.sleep(PAUSE_SECONDS)
+                spent.append(milliseconds(call, i + 1))
     return times
 
 
@@ -72,37 +82,38 @@ def measure_alone(job: BenchJob, repeats: int) -> Measurement:
     Raises:
         QatmError: the process failed.
     """
-    command = [sys.executable, "-m", __name__, json.dumps(asdict(job)), str(repeats)]
+    arguments = [json.dumps(asdict(job)), str(repeats)]
+    return Measurement(**json.loads(fresh_process(__name__, arguments, str(job))))
+
+
+def fresh_process(module: str, arguments: Sequence[str], what: str) -> str:
+    """What a module writes to stdout when it is run in a process of its own.
+
+    Args:
+        module: its full name.
+        arguments: of its command line.
+        what: is measured, for messages.
+
+    Raises:
+        QatmError: the process failed.
+    """
+    command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         reason = (done.stderr.strip() or "no message").splitlines()[-1]
-        raise QatmError(f"measuring {job} failed with exit status {done.returncode}: {reason}")
-    return Measurement(**json.loads(done.stdout))
+        raise QatmError(f"measuring {what} failed with exit status {done.returncode}: {reason}")
+    return done.stdout
 
 
 def measure_here(job: BenchJob, repeats: int) -> Measurement:
     """Measure a job in this process, which should have done nothing else."""
     method = load(job)
-    before = memory_mb("VmRSS")
+    before = memory_mb(NOW)
     method.encode()
     method.call(0)
-    spent = statistics.median(milliseconds(method.call, i) for i in range(repeats))
-    peak = memory_mb("VmHWM")
-    growth = None if peak is None or before is None else round(peak - before, 1)
-    return Measurement(spent, peak, growth)
-
-
-def memory_mb(field: str) -> float | None:
-    """Resident memory of this process in MiB: ``VmRSS`` now, ``VmHWM`` at its largest.
-
-    The kernel's own figures, because the ``ru_maxrss`` of a child process starts from what its
-    parent held. ``None`` where there is no ``/proc``.
-    """
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return None
-    lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-    return round(int(lines[field].split()[0]) / 1024, 1)
+    spent = statistics.median(milliseconds(method.call, i + 1) for i in range(repeats))
+    peak = memory_mb(LARGEST)
+    return Measurement(spent, peak, grown_mb(before, peak), dict(method.facts()))
 
 
 @contextmanager
@@ -128,5 +139,5 @@ def session_timer() -> Iterator[list[float]]:
 
 
 if __name__ == "__main__":
-    result = measure_here(BenchJob(**json.loads(sys.argv[1])), int(sys.argv[2]))
-    sys.stdout.write(json.dumps(asdict(result)))
+    alone = measure_here(BenchJob(**json.loads(sys.argv[1])), int(sys.argv[2]))
+    sys.stdout.write(json.dumps(asdict(alone)))
