@@ -13,10 +13,10 @@ Record = dict[str, Any]
 
 SIZES = ("picture", "template")
 FRAMES = {
-    "tracked": "in sight",
+    "tracked": "in view",
     "lost": "lost",
-    "lost_budget": "lost, budget",
-    "objects": "in sight",
+    "lost_budget": "lost,",
+    "objects": "in view",
 }
 """What the frames of trackers show."""
 
@@ -50,9 +50,7 @@ def cost_table(rows: Sequence[Record]) -> Any:
     table = _table("Costs (ms, MiB)", ("ms", "peak", "growth", "right"))
     for row in rows:
         answer = _answer(row)
-        table.add_row(
-            COSTS[row["name"]], *_sizes(row), _text(row["ms"], ".1f"), *_memory(row), answer
-        )
+        table.add_row(COSTS[row["name"]], *_sizes(row), _ms(row["ms"]), *_memory(row), answer)
     return table
 
 
@@ -60,17 +58,19 @@ def frame_table(rows: Sequence[Record]) -> Any:
     """What the frames of trackers cost, a line each."""
     columns = ("ms", "slow", "x tracked", "peak", "growth", "right")
     table = _table("Frames of Tracker and MultiTracker (ms, MiB)", columns)
-    table.caption = "slow: 9 in 10 frames take no longer; x tracked: over a frame in sight"
+    table.caption = (
+        "slow: 9 in 10 frames take no longer; x tracked: over a frame with the object in view"
+    )
     for row in rows:
-        what = FRAMES[row["name"]] + (f" {row['budget_ms']:.0f}" if "budget_ms" in row else "")
+        what = FRAMES[row["name"]] + (f" {row['budget_ms']:.0f} ms" if "budget_ms" in row else "")
         times = ""
         if "times_tracked" in row:
-            times = f"{row['times_tracked']:.1f}/{row['slow_times_tracked']:.1f}"
+            times = "/".join(_ms(row[name]) for name in ("times_tracked", "slow_times_tracked"))
         table.add_row(
             what,
             *_sizes(row),
-            _text(row["ms"], ".1f"),
-            _text(row["slow_ms"], ".1f"),
+            _ms(row["ms"]),
+            _ms(row["slow_ms"]),
             times,
             *_memory(row),
             _answer(row),
@@ -131,9 +131,14 @@ def _answer(row: Record) -> str:
 def _side(row: Record, side: str, faster: str) -> list[str]:
     """The numbers of one side of a comparison, as text."""
     memory = [_text(row[f"{side}_{kind}_mb"]) for kind in ("peak", "growth")]
-    return [_text(row[f"{side}_ms"], ".1f"), faster, *memory]
+    return [_ms(row[f"{side}_ms"]), faster, *memory]
 
 
-def _text(value: float | None, form: str = ".0f") -> str:
-    """A number as text; nothing where it could not be measured."""
-    return "" if value is None else format(value, form)
+def _ms(value: float) -> str:
+    """Milliseconds or a ratio as text, with decimals where they count."""
+    return f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def _text(value: float | None) -> str:
+    """MiB as text; nothing where they could not be measured."""
+    return "" if value is None else f"{value:.0f}"

@@ -112,7 +112,7 @@ def graph(job: BenchJob) -> Loaded:
     spec = session.bundle.spec
     search, rows = _features(spec.backbone.channels)
     target, alpha = np.ones(len(rows), np.float32), spec.recipes.match.alpha
-    return Loaded(nothing, lambda _: quality_map(session, rows, target, search, alpha))
+    return Loaded(nothing, lambda _: quality_map(session, rows, target, search, alpha).contested)
 
 
 def eager(job: BenchJob) -> Loaded:
