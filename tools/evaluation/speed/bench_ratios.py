@@ -55,6 +55,12 @@ def differences(now: BenchRun, then: BenchRun) -> list[str]:
         ("kind of pictures", now.pictures, then.pictures),
     ]
     said = [f"another {what}: now {a}, then {b}" for what, a, b in pairs if a != b]
+    both = now.versions.keys() & then.versions.keys()
+    said += [
+        f"another version of {name}: now {now.versions[name]}, then {then.versions[name]}"
+        for name in sorted(both)
+        if now.versions[name] != then.versions[name]
+    ]
     if now.pace_ms and then.pace_ms:
         pace = now.pace_ms / then.pace_ms
         said.append(f"between the measurements {PACE} took {pace:.2f} times as long as then")

@@ -12,6 +12,9 @@ from .bench_files import BenchRun
 Record = dict[str, Any]
 
 TIME_COLOUR, MEMORY_COLOUR = "tab:blue", "tab:orange"
+ROOM = 1.07
+"""What an axis reaches beyond its first and last tick."""
+
 NAMED = ("qatm", "onnxruntime", "onnxruntime-gpu", "opencv", "numpy", "python")
 """The versions that stand below the plot."""
 
@@ -103,7 +106,7 @@ def footer(run: BenchRun) -> list[str]:
     named = [f"{name} {run.versions[name]}" for name in NAMED if name in run.versions]
     return [
         f"{made}; {' '.join(model)}",
-        f"{', '.join(named)}; {run.pictures} pictures; {run.made}",
+        f"{', '.join(named)}; pictures: {run.pictures}; {run.made}",
     ]
 
 
@@ -142,7 +145,7 @@ def _scale(axes: Any, values: Sequence[float]) -> None:
     high = min(step for step in steps if step >= max(values) and step > low)
     ticks = [step for step in steps if low <= step <= high]
     axes.set_yscale("log")
-    axes.set_ylim(low, high)
+    axes.set_ylim(low / ROOM, high * ROOM)
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_yticks([], minor=True)
 

@@ -90,10 +90,12 @@ def test_a_run_against_itself_is_one() -> None:
 def test_what_else_differs_is_said() -> None:
     other = some_run(pictures="drawn", pace_ms=20.0)
     other.machine["cores"] = 8
+    other.versions = {"numpy": "1.9", "torch": "3"}
     said = differences(some_run(pace_ms=30.0), other)
     assert said[0] == "another number of cores: now 2, then 8"
     assert said[1] == "another kind of pictures: now photographs, then drawn"
-    assert "1.50 times as long" in said[2]
+    assert said[2] == "another version of numpy: now 2.0, then 1.9"
+    assert "1.50 times as long" in said[3]
     assert differences(some_run(), some_run()) == []
 
 
@@ -127,7 +129,7 @@ def test_each_curve_gets_its_points() -> None:
     assert curves[2] == [(64, "64")]
     assert curves[3] == [(3, "3")]
     assert "some processor, 2 cores" in footer(some_run())[0]
-    assert "numpy 2.0" in footer(some_run())[1]
+    assert "numpy 2.0; pictures: photographs" in footer(some_run())[1]
 
 
 def test_the_processor_has_a_name(tmp_path: Path) -> None:

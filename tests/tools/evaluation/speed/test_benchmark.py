@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,7 @@ from qatm.tools.evaluation.speed import benchmark, track_costs
 from qatm.tools.evaluation.speed.bench_rows import COMPARISONS, COSTS, GROUPS, identity, slow_ms
 from qatm.tools.evaluation.speed.benchmark import Benchmark
 from qatm.tools.evaluation.speed.efforts import FULL, QUICK
-from qatm.tools.evaluation.speed.jobs import BenchJob, LeftOut
+from qatm.tools.evaluation.speed.jobs import BenchJob, LeftOut, Loaded, nothing
 from qatm.tools.evaluation.speed.measuring import Measurement
 from qatm.tools.evaluation.speed.startup import STEPS, StartupStep
 from qatm.tools.evaluation.speed.startup_costs import together, typical
@@ -105,6 +106,26 @@ def test_tracked_and_lost_frames_are_held_against_tracked_ones(monkeypatch) -> N
     assert rows["lost"]["right"]
     assert rows["tracked"]["right"]
     assert rows["tracked"]["peak_mb"] == 50.0
+
+
+def test_a_budget_is_twice_a_tracked_frame_of_its_size(monkeypatch) -> None:
+    made: list[BenchJob] = []
+
+    def prepare(job: BenchJob) -> Loaded:
+        made.append(job)
+        spent = 0.004 if job.method == "lost" else 0.002
+        return Loaded(nothing, lambda _: time.sleep(spent), lambda: {"right": True})
+
+    monkeypatch.setattr(track_costs, "knows_budget", lambda: True)
+    monkeypatch.setattr(track_costs, "prepare", prepare)
+    monkeypatch.setattr(track_costs, "measure_alone", lambda *_: Measurement(1.0, None, None))
+    rows = track_costs.tracked_and_lost(BenchJob("matcher"), QUICK)
+    budgets = [row["budget_ms"] for row in rows if row["name"] == "lost_budget"]
+    assert budgets == [job.budget_ms for job in made if job.budget_ms]
+    assert len(budgets) == len(QUICK.tracked)
+    assert all(4.0 <= budget < 40.0 for budget in budgets)
+    assert all(row["times_tracked"] > 1.2 for row in rows if row["name"] != "tracked")
+    assert not any("budget_ms" in row for row in rows if row["name"] != "lost_budget")
 
 
 def test_each_step_of_the_start_is_measured_from_nothing() -> None:
