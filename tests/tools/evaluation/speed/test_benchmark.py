@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import pytest
@@ -113,18 +112,20 @@ def test_a_budget_is_twice_a_tracked_frame_of_its_size(monkeypatch) -> None:
 
     def prepare(job: BenchJob) -> Loaded:
         made.append(job)
-        spent = 0.004 if job.method == "lost" else 0.002
-        return Loaded(nothing, lambda _: time.sleep(spent), lambda: {"right": True})
+        ms = job.width / 100 * (3.0 if job.method == "lost" else 1.0)
+        return Loaded(nothing, lambda _: ms, lambda: {"right": True})
 
     monkeypatch.setattr(track_costs, "knows_budget", lambda: True)
     monkeypatch.setattr(track_costs, "prepare", prepare)
+    monkeypatch.setattr(
+        track_costs, "interleave", lambda calls, count: [[call(0)] * count for call in calls]
+    )
     monkeypatch.setattr(track_costs, "measure_alone", lambda *_: Measurement(1.0, None, None))
     rows = track_costs.tracked_and_lost(BenchJob("matcher"), QUICK)
     budgets = [row["budget_ms"] for row in rows if row["name"] == "lost_budget"]
+    assert budgets == [2 * width / 100 for width, _ in QUICK.tracked]
     assert budgets == [job.budget_ms for job in made if job.budget_ms]
-    assert len(budgets) == len(QUICK.tracked)
-    assert all(4.0 <= budget < 40.0 for budget in budgets)
-    assert all(row["times_tracked"] > 1.2 for row in rows if row["name"] != "tracked")
+    assert all(row["times_tracked"] == 3.0 for row in rows if row["name"] != "tracked")
     assert not any("budget_ms" in row for row in rows if row["name"] != "lost_budget")
 
 
