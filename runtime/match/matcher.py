@@ -18,7 +18,7 @@ from ..patches.quality import QualityMap, quality_map
 from ..session import Session, SessionTask, Source
 from .matches import Match, MatchEvidence
 from .placing import Placer
-from .searching import Candidate, ImageSearch, search_level
+from .searching import MatchCandidate, ImageSearch, search_level
 from .sizing import SizedBox, SizeEstimator
 from .template import Template, TemplateEncoder
 
@@ -245,10 +245,10 @@ class Matcher(SessionTask):
         self,
         template: Template,
         index: int,
-        candidate: Candidate,
+        candidate: MatchCandidate,
         picture: Image,
         min_score: float | None,
-    ) -> tuple[Match, Candidate]:
+    ) -> tuple[Match, MatchCandidate]:
         """A candidate as a match of the template's size."""
         box = Box(candidate.place.x, candidate.place.y, *template.size)
         if template.inside:
@@ -258,7 +258,9 @@ class Matcher(SessionTask):
         found = score >= (self._recipe.threshold if min_score is None else min_score)
         return Match(box, score, found, index), candidate
 
-    def _evidence(self, template: Template, picture: Image, candidate: Candidate) -> MatchEvidence:
+    def _evidence(
+        self, template: Template, picture: Image, candidate: MatchCandidate
+    ) -> MatchEvidence:
         """What speaks for a candidate."""
         place = candidate.place
         # What is left of a single colour are effects of the border, and those match one to one.
@@ -269,7 +271,7 @@ class Matcher(SessionTask):
         self,
         picture: Image,
         templates: Sequence[Template],
-        drafts: Sequence[tuple[Match, Candidate]],
+        drafts: Sequence[tuple[Match, MatchCandidate]],
     ) -> list[Match]:
         """The matches with the sizes that the objects have in this image, where they are found."""
         matches = [match for match, _ in drafts]

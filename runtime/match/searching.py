@@ -24,7 +24,7 @@ from .template import Template, TemplateLevel
 
 
 @dataclass(frozen=True)
-class Candidate:
+class MatchCandidate:
     """A place where a template may be.
 
     Attributes:
@@ -81,7 +81,7 @@ class ImageSearch:
         self.image = image
         self._encoded: dict[float, FeatureMap] = {}
 
-    def candidates(self, template: Template, count: int) -> list[Candidate]:
+    def candidates(self, template: Template, count: int) -> list[MatchCandidate]:
         """The best places of a template, best first: at least one, at most ``count``.
 
         Raises: as :func:`search_level`.
@@ -99,7 +99,7 @@ class ImageSearch:
         ]
         corners = [level.coarse.box_at(peak.x, peak.y, stride) for peak in kept]
         places = self._placed(template, level, features, corners)
-        found = [Candidate(peak, place) for peak, place in zip(kept, places, strict=True)]
+        found = [MatchCandidate(peak, place) for peak, place in zip(kept, places, strict=True)]
         if not recipe.refine:
             for index, (x, y) in enumerate(corners):
                 moved = replace(places[index], x=x / features.scale_x, y=y / features.scale_y)
@@ -151,7 +151,7 @@ class ImageSearch:
         looks = [Look(exact, size, region, margin) for region in regions]
         return self.placer.look(self.image, looks)
 
-    def _promise(self, candidate: Candidate) -> float:
+    def _promise(self, candidate: MatchCandidate) -> float:
         """What makes one candidate better than another."""
         response = max(candidate.peak.response, TINY)
         weight = self.recipe.likelihood_weight

@@ -195,7 +195,8 @@ class TemplateEncoder:
         if framed:
             height, width = (round(side * scale) for side in image.shape[:2])
             if not own or not self.encoder.in_one_piece(height, width):
-                image, box, mask = _near(image, box, mask, self.recipe.frame_border / scale)
+                border = self.recipe.frame_border if own else self.recipe.level_border
+                image, box, mask = _near(image, box, mask, border / scale)
         else:
             border = int(np.ceil(self.recipe.crop_border / scale))
             sides = (border, border, border, border)
