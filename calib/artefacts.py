@@ -16,11 +16,12 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from .byte_stem import feed_bytes
 from .float_graph import ConvLayer, FloatGraph, attributes_of, replace_nodes
+from .half_remainder import with_half_remainder
 from .ranges import Range
-from .rounding import RoundedWeight
+from .rounding import LIMIT, RoundedWeight, half_steps
 from .shortcuts import take_shortcuts
-from .tail import speed_up_tail
 
 Array = NDArray[Any]
 
@@ -52,9 +53,9 @@ class Scale:
 
 
 def symmetric_scale(limits: Range) -> Scale:
-    """Scale of an int8 activation whose zero is 0."""
+    """Scale of an int8 activation whose zero is 0; a half number."""
     widest = max(abs(limits[0]), abs(limits[1]))
-    return Scale(np.float32(widest / 127 if widest else 1.0), np.int8(0))
+    return Scale(np.float32(half_steps(np.asarray(widest / LIMIT if widest else 1.0))), np.int8(0))
 
 
 def unsigned_scale(limits: Range) -> Scale:
@@ -68,6 +69,8 @@ def quantise_for_tensorrt(
     graph: FloatGraph, calibration: Calibration, kept_float: Collection[str]
 ) -> onnx.ModelProto:
     """The ``int8-trt`` graph: Q/DQ on the input and the weights of every other convolution.
+
+    What the network computes between them, and in layers that are not quantised, is FP16.
 
     Args:
         graph: the float graph.
@@ -86,7 +89,7 @@ def quantise_for_tensorrt(
         bias = layer.bias + calibration.weights[layer.node].shift
         _set_bias(copy, writer.constant(f"{layer.weight_name}_bias", bias))
         writer.nodes.append(copy)
-    return writer.finish()
+    return with_half_remainder(writer.finish(), {layer.node for layer in graph.layers})
 
 
 def quantise_for_cpu(
@@ -109,7 +112,7 @@ def quantise_for_cpu(
             writer.nodes.append(_integer_convolution(writer, layers[node.name], node))
         elif node.output[0] not in absorbed:
             writer.nodes.append(_other_node(writer, node))
-    return take_shortcuts(speed_up_tail(writer.finish()))
+    return feed_bytes(take_shortcuts(writer.finish()))
 
 
 def _integer_convolution(writer: _Writer, layer: ConvLayer, node: onnx.NodeProto) -> onnx.NodeProto:

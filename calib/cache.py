@@ -19,7 +19,7 @@ from .rounding import RoundedWeight
 
 LOG = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever the same inputs would give another result."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ..runtime.errors import CalibrationError
@@ -15,6 +16,8 @@ MIN_IMAGES = 4
 
 MAX_IMAGES = 10_000
 PRECISIONS = ("int8-trt", "int8-cpu")
+REMAINDERS = MappingProxyType({"int8-trt": "fp16", "int8-cpu": "fp32"})
+"""The precision of what is not INT8 in the network of each artefact."""
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many steps are done, and how many there are."""
@@ -43,11 +46,11 @@ class CalibrationOptions:
 
     sources: tuple[str, ...] = ()
     images: int = 24
-    method: str = "minmax"
+    method: str = "percentile"
     percentile: float = 99.99
     seed: int = 0
     max_side: int = 480
-    float_below: float = 28.0
+    float_below: float = 24.0
     cache: bool = True
     cache_folder: Path | None = None
 

@@ -89,7 +89,7 @@ def _groups(graph: FloatGraph) -> Iterator[list[str]]:
         if name in seen:
             continue
         seen |= group
-        if group <= scalable and not group & graph.outputs:
+        if group <= scalable:
             yield sorted(group)
 
 
@@ -107,18 +107,29 @@ def equalised(graph: FloatGraph, scales: Mapping[str, Array]) -> FloatGraph:
     layers = {layer.node: layer for layer in changed.layers}
     for layer in layers.values():
         _scale_layer(changed, layer, scales)
+    # An output keeps its name and its values; what is scaled has another name inside.
+    inner = {name: f"{name}_scaled" if name in graph.outputs else name for name in scales}
+    back = {name: name if name in graph.outputs else f"{name}_unscaled" for name in scales}
     nodes: list[onnx.NodeProto] = []
-    back: dict[str, str] = {}
+    done: set[str] = set()
+
+    def scale_back(name: str) -> None:
+        if name not in done:
+            done.add(name)
+            nodes.append(_scale_back(changed, inner[name], back[name], scales[name]))
+
     for node in changed.model.graph.node:
         inside = node.name in layers or node.op_type == "Add" or node.op_type in BY_SIZE
         for index, name in enumerate(node.input):
-            if inside or name not in scales:
-                continue
-            if name not in back:
-                back[name] = f"{name}_unscaled"
-                nodes.append(_scale_back(changed, name, back[name], scales[name]))
-            node.input[index] = back[name]
+            if name in scales:
+                if not inside:
+                    scale_back(name)
+                node.input[index] = inner[name] if inside else back[name]
+        for index, name in enumerate(node.output):
+            node.output[index] = inner.get(name, name)
         nodes.append(node)
+    for name in sorted(graph.outputs.intersection(scales)):
+        scale_back(name)
     replace_nodes(changed.model, nodes)
     return FloatGraph(changed.model)
 

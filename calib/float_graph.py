@@ -110,7 +110,10 @@ class FloatGraph:
             bias = numpy_helper.to_array(self.constants[bias_name])
         return ConvLayer(
             node=node.name,
-            label=node.input[1].removesuffix(".weight").removeprefix("backbone.network."),
+            label=node.input[1]
+            .removesuffix("_folded")
+            .removesuffix(".weight")
+            .removeprefix("backbone.network."),
             source=node.input[0],
             result=self._after_activation(node.output[0]),
             weight_name=node.input[1],

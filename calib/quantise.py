@@ -26,6 +26,7 @@ from .noise import sqnr
 from .ranges import digest_of, measure
 from .rounding import round_weights
 from .sensitivity import IMAGES, WRITERS, features_of, layer_sensitivity
+from .shortcuts import fold_normalisation
 
 LOG = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ def quantise_features(
     stage: Path,
     progress: Progress | None = None,
     images: CalibrationSet | None = None,
+    float_file: Path | None = None,
 ) -> Quantisation:
     """Write ``features.int8-trt.onnx`` and ``features.int8-cpu.onnx`` into a folder.
 
@@ -47,6 +49,7 @@ def quantise_features(
         stage: an existing folder.
         progress: told what is being done, steps done and steps in all.
         images: of these options, where they were opened before.
+        float_file: the float graph in a form that suits INT8 better, if there is one.
 
     Returns:
         What was written, and what it costs layer by layer.
@@ -58,8 +61,10 @@ def quantise_features(
         OSError: the files cannot be written.
     """
     report = progress or silent
-    source = bundle.file("features", "fp32")
-    graph = FloatGraph(onnx.load(str(source)))
+    source = float_file or bundle.file("features", "fp32")
+    model = onnx.load(str(source))
+    fold_normalisation(model)
+    graph = FloatGraph(model)
     if images is None:
         images = open_set(options, bundle.spec.backbone.align, report)
     pictures = list(images.first(IMAGES))

@@ -15,7 +15,6 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from ..runtime.backends.onnx import OnnxGraph
 from ..runtime.boxes import Box, box_iou
 from ..runtime.bundle.folder import MANIFEST, Bundle, sha256_of
 from ..runtime.errors import BundleError
@@ -26,6 +25,7 @@ from .calibration import PRECISIONS, CalibrationOptions, Progress, silent
 from .half import rounded_like_half
 from .image_set import CalibrationSet, open_set
 from .noise import sqnr
+from .sensitivity import features_of
 
 Array = NDArray[Any]
 
@@ -172,12 +172,10 @@ def _feature_files(bundle: Bundle) -> list[Any]:
 
 def _feature_ratios(bundle: Bundle, precision: str, images: CalibrationSet) -> list[float]:
     """Signal-to-noise ratio of the features of each image, in dB."""
-    sessions = [OnnxGraph(bundle.file("features", name), "cpu") for name in ("fp32", precision)]
-    ratios = []
-    for image in images:
-        signal, other = (s.run({"image": image[None]}, ["features"]) for s in sessions)
-        ratios.append(sqnr(signal, other))
-    return ratios
+    pictures = list(images)
+    models = [onnx.load(str(bundle.file("features", name))) for name in ("fp32", precision)]
+    maps = [features_of(model, pictures) for model in models]
+    return [sqnr([signal], [other]) for signal, other in zip(*maps, strict=True)]
 
 
 def _searches(
@@ -200,16 +198,18 @@ def _searches(
 def promoted(bundle: Bundle, precision: str) -> Iterator[Path]:
     """A copy of a bundle whose only features graph is the one of a precision.
 
-    An ordinary matcher then uses it on the CPU, even an artefact that is meant for TensorRT; FP16
-    is rounded as on a GPU.
+    An ordinary matcher then uses it on the CPU, even an artefact that is meant for TensorRT; what
+    is FP16 in it is rounded as on a GPU.
     """
     with tempfile.TemporaryDirectory(prefix="qatm-calib-") as name:
         folder = Path(name)
-        kinds = (("features", precision), ("match", "fp32"))
+        kinds = [("features", precision), ("match", "fp32")]
+        if bundle.precisions("place"):  # bundles of earlier versions have none
+            kinds.append(("place", "fp32"))
         files = {}
         for role, kind in kinds:
             source, target = bundle.file(role, kind), folder / f"{role}.onnx"
-            if kind == "fp16":
+            if kind in ("fp16", "int8-trt"):
                 onnx.save(rounded_like_half(onnx.load(str(source))), str(target))
             else:
                 shutil.copyfile(source, target)

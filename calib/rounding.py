@@ -26,13 +26,23 @@ class RoundedWeight:
 
     Attributes:
         values: ``(O, I/groups, h, w)`` int8, -127 to 127.
-        scale: ``(O,)`` float32; weight = value * scale.
+        scale: ``(O,)`` float32, half numbers; weight = value * scale.
         shift: ``(O,)`` float32, added to the bias: the mean error that rounding makes.
     """
 
     values: Array
     scale: Array
     shift: Array
+
+
+def half_steps(steps: Array) -> Array:
+    """The next half numbers, none of them zero, from some steps upward, as float32.
+
+    An FP16 graph has no other scales, so weights are rounded in such steps from the start.
+    """
+    found = np.asarray(steps).astype(np.float16)
+    found = np.where(found < steps, np.nextafter(found, np.float16(np.inf)), found)
+    return np.maximum(found, np.finfo(np.float16).smallest_subnormal).astype(np.float32)
 
 
 def round_weights(layer: ConvLayer, moments: Moments) -> RoundedWeight:
@@ -48,8 +58,7 @@ def round_weights(layer: ConvLayer, moments: Moments) -> RoundedWeight:
     """
     groups = layer.groups
     weight = layer.weight.reshape(groups, len(layer.weight) // groups, -1).astype(np.float64)
-    scale = np.maximum(np.abs(weight).max(axis=2), 1e-12) / LIMIT
-    scale = scale.astype(np.float32).astype(np.float64)
+    scale = half_steps(np.abs(weight).max(axis=2) / LIMIT).astype(np.float64)
     values = _round_groups(weight, scale, moments.covariance)
     error = weight - values * scale[:, :, None]
     shift = (error * moments.mean[:, None, :]).sum(axis=2)

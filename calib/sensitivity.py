@@ -13,6 +13,7 @@ from ..runtime.images import Image
 from .artefacts import Calibration, quantise_for_cpu, quantise_for_tensorrt
 from .calibration import LayerSensitivity, Progress, silent
 from .float_graph import ConvLayer, FloatGraph, open_model
+from .half import rounded_like_half
 from .noise import sqnr
 
 Array = NDArray[Any]
@@ -24,14 +25,22 @@ WRITERS: dict[str, Quantise] = {
 }
 """How each artefact is made."""
 
+JUDGED = "coarse"
+"""The output that INT8 is judged by."""
+
 IMAGES = 4
 """Images that every layer is tried on."""
 
 
 def features_of(model: onnx.ModelProto, images: Sequence[Image]) -> list[Array]:
-    """The ``features`` output of a model for each image."""
-    session = open_model(model)
-    return [session.run({"image": image[None]}, ["features"])[0] for image in images]
+    """What a features graph makes of each image: its coarse map, in which every tap has a share.
+
+    Where there is none it is the graph's first output. FP16 is rounded as on a GPU.
+    """
+    session = open_model(rounded_like_half(model))
+    outputs = [value.name for value in model.graph.output]
+    judged = JUDGED if JUDGED in outputs else outputs[0]
+    return [session.run({"image": image[None]}, [judged])[0] for image in images]
 
 
 def layer_sensitivity(

@@ -3,12 +3,14 @@
 Beside INT8 convolutions, what is done to the image before the first of them counts: bytes are
 moved instead of floats, and the order of the colours and the division by the standard deviation
 go into the weights. The mean stays where it is, because the convolution pads with zeros after it.
-Shapes are taken from integers, and channels are scaled while they are dequantised.
+Shapes are taken from integers, channels are scaled while they are dequantised, and means of 2x2
+cells are a filter, which is twice as fast on maps that are not blocked by channels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,9 @@ from .float_graph import attributes_of, consumers_of, producers_of, replace_node
 
 Array = NDArray[Any]
 
+POOL: Mapping[str, Any] = MappingProxyType({"kernel_shape": [2, 2], "strides": [2, 2]})
+"""The pool that makes the coarse map."""
+
 NORMALISATION = ("Gather", "Sub", "Div")
 """What is done to an image before the first convolution, in this order; each may be missing."""
 
@@ -27,8 +32,9 @@ NORMALISATION = ("Gather", "Sub", "Div")
 def take_shortcuts(model: onnx.ModelProto) -> onnx.ModelProto:
     """Apply every rewrite that fits the graph; the model is changed in place."""
     _transpose_bytes(model)
-    _fold_normalisation(model)
+    fold_normalisation(model)
     _scale_while_dequantising(model)
+    _pool_by_filter(model)
     _take_shapes_of_integers(model)
     return model
 
@@ -52,8 +58,8 @@ def _transpose_bytes(model: onnx.ModelProto) -> None:
         return
 
 
-def _fold_normalisation(model: onnx.ModelProto) -> None:
-    """Put order of channels and division before a float convolution into its weights."""
+def fold_normalisation(model: onnx.ModelProto) -> None:
+    """Put order of channels and division before a float convolution into its weights, in place."""
     nodes = list(model.graph.node)
     readers = consumers_of(nodes)
     constants = {c.name: numpy_helper.to_array(c) for c in model.graph.initializer}
@@ -137,6 +143,29 @@ def _scale_while_dequantising(model: onnx.ModelProto) -> None:
         inputs = [source.input[0], steps, zeros]
         nodes[index] = helper.make_node(
             "DequantizeLinear", inputs, list(node.output), node.name, axis=1
+        )
+    replace_nodes(model, nodes)
+
+
+def _pool_by_filter(model: onnx.ModelProto) -> None:
+    """Take 2x2 means of a tensor that was dequantised by channels with a convolution."""
+    nodes = list(model.graph.node)
+    producers = producers_of(nodes)
+    sizes = {c.name: tuple(c.dims) for c in model.graph.initializer}
+    for index, node in enumerate(nodes):
+        source = producers.get(node.input[0]) if node.op_type == "AveragePool" else None
+        found = attributes_of(node)
+        plain = all(found.get(name) == value for name, value in POOL.items())
+        plain = plain and not any(found.get("pads", [0])) and not found.get("ceil_mode", 0)
+        if source is None or source.op_type != "DequantizeLinear" or not plain:
+            continue
+        if len(sizes[source.input[1]]) != 1:
+            continue
+        (channels,) = sizes[source.input[1]]
+        quarters = _add(model, f"{node.output[0]}_quarters", np.full((channels, 1, 2, 2), 0.25))
+        inputs = [node.input[0], quarters]
+        nodes[index] = helper.make_node(
+            "Conv", inputs, list(node.output), node.name, group=channels, **POOL
         )
     replace_nodes(model, nodes)
 

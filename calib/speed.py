@@ -52,7 +52,7 @@ def int8_speed(
             OnnxGraph(bundle.file("features", name), "cpu", 1) for name in ("fp32", PRECISION)
         ]
         encoding = _ratio(
-            [lambda s=s: s.run({"image": picture[None]}, ["features", "coarse"]) for s in sessions],
+            [lambda s=s: s.run({"image": picture[None]}) for s in sessions],
             repeats,
             lambda done: progress("timing features", done, repeats),
         )

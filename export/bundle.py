@@ -17,7 +17,7 @@ from types import MappingProxyType
 
 import onnx
 
-from ..calib.calibration import CalibrationOptions, Quantisation, silent
+from ..calib.calibration import REMAINDERS, CalibrationOptions, Quantisation, silent
 from ..calib.image_set import open_set
 from ..calib.quantise import quantise_features
 from ..model import Backbone, build_backbone, fold_batch_norm
@@ -156,6 +156,7 @@ def export_bundle(
         exports.append(options.network.graph(channels))
     with staging_folder(folder) as stage:
         files = {e.file_name: _write(e, stage, options.opset) for e in exports}
+        whole = None if options.int8 is None else _write_whole_blocks(backbone, stage, options)
         if options.network is not None:
             files.update([options.network.write_weights(stage)])
         if options.fp16:
@@ -166,8 +167,10 @@ def export_bundle(
         quantised = None
         if options.int8 is not None:
             bundle = Bundle.load(stage)
-            quantised = quantise_features(bundle, options.int8, stage, progress, images)
+            quantised = quantise_features(bundle, options.int8, stage, progress, images, whole)
             write_manifest(stage / MANIFEST, _with_int8(spec, stage, quantised))
+        if whole is not None:
+            whole.unlink()
         Bundle.load(stage)
         publish(stage, folder)
     bundle = Bundle.load(folder)
@@ -186,6 +189,7 @@ def _with_int8(spec: BundleSpec, stage: Path, result: Quantisation) -> BundleSpe
         "ranges_sha256": result.ranges_digest,
         "sqnr_db": result.sqnr,
         "kept_float": {p: list(result.kept_float(p)) for p in result.files.values()},
+        "remainder": dict(REMAINDERS),
     }
     return replace(spec, files={**spec.files, **files}, calibration=calibration)
 
@@ -234,6 +238,14 @@ def _write(export: GraphExport, stage: Path, opset: int) -> FileInfo:
     LOG.info("exporting %s", path.name)
     write_onnx(export, path, opset)
     return describe(path, export.role, export.precision, export.least)
+
+
+def _write_whole_blocks(backbone: Backbone, stage: Path, options: ExportOptions) -> Path:
+    """The features graph that INT8 is made from, which is no part of the bundle."""
+    export = feature_export(backbone, bundle_align(backbone), parts=1)
+    path = stage / f"{export.role}.whole.onnx"
+    write_onnx(export, path, options.opset)
+    return path
 
 
 def describe(

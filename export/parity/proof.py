@@ -156,7 +156,9 @@ def _open(bundle: Bundle, name: str, info: FileInfo) -> Artefact:
             "version of qatm; check the bundle with the version that wrote it"
         )
     path = bundle.file(info.role, info.precision)
-    return Artefact(name, info, onnx_runner(path, OUTPUTS[info.role]))
+    return Artefact(
+        name, info, onnx_runner(path, OUTPUTS[info.role], as_written=info.precision == "int8-trt")
+    )
 
 
 class _Comparer:

@@ -34,9 +34,9 @@ class Runner:
     run: Callable[[Arrays], dict[str, Array]]
 
 
-def onnx_runner(path: Path, outputs: tuple[str, ...]) -> Runner:
-    """A file on ONNX Runtime's CPU provider."""
-    session = OnnxGraph(path, "cpu")
+def onnx_runner(path: Path, outputs: tuple[str, ...], *, as_written: bool = False) -> Runner:
+    """A file on ONNX Runtime's CPU provider; ``as_written`` fuses no quantised operators."""
+    session = OnnxGraph(path, "cpu", fold_weights=as_written)
 
     def run(inputs: Arrays) -> dict[str, Array]:
         return dict(zip(outputs, session.run(dict(inputs), list(outputs)), strict=True))

@@ -205,7 +205,7 @@ class OnnxBackend:
         Raises: as :meth:`graph`.
         """
         precision = self.precision if role == "features" else SINGLE
-        fold = role == "features" and not precision.startswith("int8")
+        fold = role == "features" and precision != "int8-cpu"
         path = self._bundle.file(role, precision)
         graph = OnnxGraph(path, self.device, self._threads, fold_weights=fold)
         # Hashed again if it was written to meanwhile: what runs is what was checked.

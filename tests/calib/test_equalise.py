@@ -86,7 +86,7 @@ def test_the_network_stays_the_same_and_channels_get_one_range(images):
     graph = FloatGraph(network())
     scales = channel_scales(graph, images)
     # The first convolution is read by the second alone; the others meet in sums, or are outputs.
-    assert set(scales) == {"first", "second", "third", "sum", "total"}
+    assert set(scales) == {"first", "second", "third", "sum", "total", "deep", "last"}
     assert scales["second"] is scales["third"] is scales["sum"] is scales["total"]
     changed = equalised(graph, scales)
     assert [layer.node for layer in changed.layers] == [layer.node for layer in graph.layers]
@@ -103,15 +103,44 @@ def test_the_network_stays_the_same_and_channels_get_one_range(images):
     peaks = np.max([np.abs(run(changed.model, i, ["first"])[0]).max((0, 2, 3)) for i in images], 0)
     np.testing.assert_allclose(peaks, peaks[0], rtol=1e-3)
     kinds = Counter(node.op_type for node in changed.model.graph.node)
-    assert kinds["Mul"] == 1, "only the pool reads values that must be scaled back"
+    assert kinds["Mul"] == 3, "the pool and two outputs need values that are scaled back"
 
 
-@pytest.mark.parametrize("kind", ["activation", "shared", "constant", "output"])
+def test_an_output_is_scaled_inside_only(images):
+    graph = FloatGraph(network(output=True))
+    scales = channel_scales(graph, images)
+    changed = equalised(graph, scales)
+    assert [v.name for v in changed.model.graph.output] == [
+        v.name for v in graph.model.graph.output
+    ]
+    image = next(iter(images))
+    (truth,), (outside, inside) = (
+        run(graph.model, image, ["total"]),
+        run(changed.model, image, ["total", "total_scaled"]),
+    )
+    np.testing.assert_allclose(outside, truth, rtol=1e-4, atol=1e-4 * np.abs(truth).max())
+    factors = scales["total"].reshape(1, -1, 1, 1)
+    assert factors.max() > 2 * factors.min()
+    np.testing.assert_allclose(inside, truth * factors, rtol=1e-3, atol=1e-2)
+    readers = [n for n in changed.model.graph.node if "total_scaled" in n.input]
+    assert sorted(n.op_type for n in readers) == ["Conv", "Conv", "Mul", "Shape"]
+    pool = next(n for n in changed.model.graph.node if n.op_type == "AveragePool")
+    assert pool.input[0] == "total"
+
+
+@pytest.mark.parametrize("kind", ["activation", "shared", "constant"])
 def test_what_cannot_be_scaled_stays(images, kind):
     graph = FloatGraph(network(**{kind: True}))
     scales = channel_scales(graph, images)
     assert not {"sum", "total", "second", "third"} & set(scales)
-    assert bool(scales) == (kind not in ("activation", "shared"))
+    assert (
+        set(scales)
+        == {
+            "activation": {"deep", "last"},
+            "shared": set(),
+            "constant": {"first", "deep", "last"},
+        }[kind]
+    )
     image = next(iter(images))
     before, after = (
         run(g.model, image, ["deep", "pooled"]) for g in (graph, equalised(graph, scales))

@@ -9,23 +9,6 @@ from onnx import TensorProto, helper, numpy_helper
 
 from qatm.calib.float_graph import open_model
 from qatm.calib.shortcuts import take_shortcuts
-from qatm.calib.tail import is_bilinear, speed_up_tail
-from qatm.runtime.bundle.folder import default_bundle_path
-
-
-def test_the_rewritten_tail_computes_the_same():
-    model = onnx.load(str(default_bundle_path() / "features.onnx"))
-    assert sum(is_bilinear(node) for node in model.graph.node) == 2
-    changed = onnx.ModelProto()
-    changed.CopyFrom(model)
-    speed_up_tail(changed)
-    onnx.checker.check_model(changed, full_check=True)
-    sessions = open_model(model), open_model(changed)
-    for shape in ((1, 16, 16, 3), (2, 48, 80, 3)):
-        image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-        truth, other = (s.run({"image": image}, ["features", "coarse"]) for s in sessions)
-        for a, b in zip(truth, other, strict=True):
-            np.testing.assert_allclose(a, b, atol=2e-4)
 
 
 def normalised_convolution(order, mean, std, groups=1):
@@ -84,3 +67,36 @@ def test_a_convolution_by_groups_keeps_its_normalisation():
     model = normalised_convolution([2, 1, 0], np.float32(127), np.float32(128), groups=3)
     kinds = [node.op_type for node in take_shortcuts(model).graph.node]
     assert kinds == ["Transpose", "Cast", "Gather", "Sub", "Div", "Conv"]
+
+
+@pytest.mark.parametrize(
+    ("scales", "options", "kind"),
+    [
+        (np.array([0.5, 0.25, 2], np.float32), {}, "Conv"),
+        (np.float32(0.5), {}, "AveragePool"),
+        (
+            np.ones(3, np.float32),
+            {"ceil_mode": 1},
+            "AveragePool",
+        ),
+    ],
+)
+def test_means_of_what_is_dequantised_by_channels_are_a_filter(scales, options, kind):
+    zeros = np.full(scales.shape, 9, np.uint8)
+    node, pool = helper.make_node, {"kernel_shape": [2, 2], "strides": [2, 2], **options}
+    nodes = [
+        node("Transpose", ["image"], ["chw"], perm=[0, 3, 1, 2]),
+        node("DequantizeLinear", ["chw", "step", "zero"], ["real"], axis=1),
+        node("AveragePool", ["real"], ["coarse"], "pool", **pool),
+    ]
+    image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["b", "h", "w", 3])
+    consts = [numpy_helper.from_array(v, name) for name, v in (("step", scales), ("zero", zeros))]
+    output = helper.make_empty_tensor_value_info("coarse")
+    graph = helper.make_graph(nodes, "pooled", [image], [output], consts)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    picture = np.random.default_rng(0).integers(0, 256, (2, 6, 9, 3), np.uint8)
+    (truth,) = open_model(model).run({"image": picture}, ["coarse"])
+    take_shortcuts(model)
+    assert [n.op_type for n in model.graph.node] == ["Transpose", "DequantizeLinear", kind]
+    (found,) = open_model(model).run({"image": picture}, ["coarse"])
+    np.testing.assert_allclose(found, truth, rtol=1e-6, atol=1e-5)

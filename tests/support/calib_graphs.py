@@ -91,7 +91,8 @@ def make_bundle(folder: Path, model: onnx.ModelProto) -> Bundle:
     """A bundle whose features graph is ``model``."""
     default = Bundle.load()
     folder.mkdir()
-    shutil.copyfile(default_bundle_path() / "match.onnx", folder / "match.onnx")
+    for name in ("match.onnx", "place.onnx"):
+        shutil.copyfile(default_bundle_path() / name, folder / name)
     onnx.save(model, str(folder / "features.onnx"))
     files = dict(default.spec.files)
     files["features.onnx"] = entry(folder / "features.onnx", "fp32")

@@ -95,7 +95,7 @@ class CalibrationFlags:
     calib_method: Annotated[
         str,
         _option(INT8, metavar="METHOD", text="Activation ranges: minmax, entropy or percentile."),
-    ] = "minmax"
+    ] = "percentile"
 
 
 @dataclass(frozen=True)

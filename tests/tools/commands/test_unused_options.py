@@ -95,7 +95,7 @@ VALUES = {
     "backbone": "nonsense",
     "task": "match",
     "calib_images": "24",
-    "calib_method": "minmax",
+    "calib_method": "percentile",
 }
 FLAGS = ("compact", "joint", "fp16", "int8")
 
@@ -124,7 +124,7 @@ def test_building_engines_only_and_none_is_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [["--calib", "x"], ["--calib-images", "24"], ["--calib-method", "minmax"]]
+    "options", [["--calib", "x"], ["--calib-images", "24"], ["--calib-method", "percentile"]]
 )
 def test_calibration_is_for_int8(options: list[str], tmp_path: Path) -> None:
     result = exporter(*options, "--fp16", tmp_path / "out")
