@@ -242,7 +242,7 @@ def _write(export: GraphExport, stage: Path, opset: int) -> FileInfo:
 
 def _write_whole_blocks(backbone: Backbone, stage: Path, options: ExportOptions) -> Path:
     """The features graph that INT8 is made from, which is no part of the bundle."""
-    export = feature_export(backbone, bundle_align(backbone), parts=1)
+    export = feature_export(backbone, bundle_align(backbone), in_parts=False)
     path = stage / f"{export.role}.whole.onnx"
     write_onnx(export, path, options.opset)
     return path

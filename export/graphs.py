@@ -29,9 +29,6 @@ TOLERANCES = {"fp32": 1e-3, "fp16": 1e-2}
 RANK_GAP = 1e-4
 """Candidates whose scores are closer than this may change places."""
 
-PARTS = 3
-"""In which the widest blocks are computed: with more of them the memory hardly shrinks further."""
-
 OPERATOR_SETS = ("", "ai.onnx")
 
 COARSE = "coarse"
@@ -99,18 +96,19 @@ def least_sizes(align: int) -> dict[str, int]:
     return {"batch": 1, "height": align, "width": align}
 
 
-def feature_export(backbone: Backbone, align: int, parts: int = PARTS) -> GraphExport:
+def feature_export(backbone: Backbone, align: int, *, in_parts: bool = True) -> GraphExport:
     """The features graph of a backbone whose image sides are multiples of ``align``.
 
-    In FP32, which is what CPUs run, wide blocks are computed in parts: it takes a third off the
+    In FP32, which is what CPUs run, wide blocks are computed in parts: it takes almost half off the
     memory and no time. An accelerator is better fed by whole ones. The precision is the network's
     own: FP16 weights make a strongly typed FP16 graph whose input, preprocessing and outputs stay
-    as they are. INT8 is made from whole blocks too, ``parts`` 1: it would round each part's sum.
+    as they are. INT8 is made from whole blocks too, ``in_parts`` false: it would round each part's
+    sum.
     """
     sizes = ((2, 6 * align, 8 * align), (1, 4 * align, 4 * align), (3, 5 * align, 9 * align))
     example, *others = _images(*sizes)
     half = backbone.dtype == torch.float16
-    backbone.compute_in_parts(1 if half else parts)
+    backbone.spare_memory(wanted=in_parts and not half)
     return GraphExport(
         role="features",
         module=FeatureGraph(backbone),

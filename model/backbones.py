@@ -52,6 +52,7 @@ class Backbone(nn.Module):
         super().__init__()
         self.spec = spec
         self.network = network
+        self._unfolded: nn.Parameter | None = None
         self.register_buffer("mean", _per_channel(spec.preprocessing.mean), persistent=False)
         self.register_buffer("std", _per_channel(spec.preprocessing.std), persistent=False)
         self.register_buffer("reverse", torch.tensor([2, 1, 0]), persistent=False)
@@ -135,18 +136,35 @@ class Backbone(nn.Module):
         self.network.half()
         return self
 
-    def compute_in_parts(self, parts: int) -> Backbone:
-        """Let the widest blocks hold only a part of their channels at once, in place.
+    def spare_memory(self, *, wanted: bool) -> Backbone:
+        """Compute the same up to rounding while holding less at once, or as trained; in place.
 
-        The features are the same up to rounding. Networks without such blocks stay as they are.
+        The widest blocks hold only a part of their channels at a time, and the order of colours and
+        their scale become part of the first convolution's weights. Networks without such blocks
+        keep theirs, and colours of different scales theirs.
         """
         if isinstance(self.network, EfficientNetLite0):
-            self.network.compute_in_parts(parts)
+            self.network.compute_in_parts(wanted=wanted)
+        first = next(m for m in self.network.modules() if isinstance(m, nn.Conv2d))
+        if self._unfolded is not None and not wanted:
+            first.weight, self._unfolded = self._unfolded, None
+        elif self._unfolded is None and wanted and self.std.unique().numel() == 1:
+            self._unfolded = first.weight
+            weight = first.weight.detach()
+            weight = weight.flip(1) if self._swaps_colours else weight
+            first.weight = nn.Parameter(weight / self.std.flatten()[0])
         return self
+
+    @property
+    def _swaps_colours(self) -> bool:
+        """Whether the network takes red first."""
+        return self.spec.preprocessing.order == "RGB"
 
     def preprocess(self, image: Tensor) -> Tensor:
         """The network's input, same shape, from BGR 0 to 255."""
-        if self.spec.preprocessing.order == "RGB":
+        if self._unfolded is not None:
+            return image - (self.mean.flip(1) if self._swaps_colours else self.mean)
+        if self._swaps_colours:
             # Not image[:, [2, 1, 0]], which becomes two transpositions and a GatherND in ONNX.
             image = image.index_select(1, self.reverse)
         return (image - self.mean) / self.std

@@ -14,8 +14,12 @@ from torch.nn import functional as F
 BATCH_NORM_EPSILON = 1e-3
 STEM_CHANNELS = 32
 
-PARTED_STRIDE = 4
-"""Blocks whose input has a larger stride hold too little to be worth computing in parts."""
+PARTS = {2: 6, 4: 3}
+"""In how many parts a block whose input has this stride is computed to save memory; what has a
+larger stride holds too little to be worth it."""
+
+STEM_PARTS = 2
+"""The same of the stem together with the first block."""
 
 
 class MBConvStage(NamedTuple):
@@ -107,9 +111,19 @@ class MBConv(nn.Module):
 
     def _in_parts(self, x: Tensor, expand: SameConv) -> Tensor:
         """The block without its shortcut, some of the expanded channels after the others."""
+        return self.summed(expand.pad(x), expand, self.parts)
+
+    def summed(self, x: Tensor, expand: SameConv, parts: int) -> Tensor:
+        """Expand, filter and project, some channels after the others, and add what comes out.
+
+        Args:
+            x: padded input of ``expand``.
+            expand: convolution before the filters.
+            parts: in how many parts.
+        """
         wide, filters, project = expand.convolution, self.depthwise, self.project.convolution
         total = None
-        step = -(-wide.out_channels // self.parts)
+        step = -(-wide.out_channels // parts)
         for start in range(0, wide.out_channels, step):
             part = slice(start, min(start + step, wide.out_channels))
             y = F.relu6(_convolved(x, wide, wide.weight[part], wide.bias, part))
@@ -118,7 +132,8 @@ class MBConv(nn.Module):
             y = F.relu6(_convolved(y, depthwise, depthwise.weight[part], depthwise.bias, part))
             bias = project.bias if total is None else None
             y = F.conv2d(y, project.weight[:, part], bias)
-            total = y if total is None else total + y
+            # In this order runtimes compute one part after the other and keep only their sum.
+            total = y if total is None else y + total
         assert total is not None
         return total
 
@@ -137,6 +152,7 @@ class EfficientNetLite0(nn.Module):
         super().__init__()
         self.taps = taps
         self.stem = SameConv(3, STEM_CHANNELS, 3, stride=2)
+        self.stem_parts = 1
         self.blocks = nn.ModuleList()
         channels = STEM_CHANNELS
         for stage in LITE0_STAGES:
@@ -149,22 +165,27 @@ class EfficientNetLite0(nn.Module):
                 )
                 channels = stage.channels
 
-    def compute_in_parts(self, parts: int) -> EfficientNetLite0:
-        """Let the blocks whose expanded maps are largest compute them in parts; see `MBConv`."""
+    def compute_in_parts(self, *, wanted: bool) -> EfficientNetLite0:
+        """Hold the largest maps only in parts, or whole as a trained network does; see `MBConv`."""
         stride = 2
         for block in self.blocks:
             assert isinstance(block, MBConv)
-            if stride <= PARTED_STRIDE:
-                block.parts = parts
+            block.parts = PARTS.get(stride, 1) if wanted else 1
             stride *= block.depthwise.convolution.stride[0]
+        self.stem_parts = STEM_PARTS if wanted else 1
         return self
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Normalised RGB ``(B, 3, H, W)`` to one map per tap."""
-        x = F.relu6(self.stem(x))
+        first = self.blocks[0]
+        assert isinstance(first, MBConv)
+        if self.stem_parts > 1:
+            x = first.summed(self.stem.pad(x), self.stem, self.stem_parts)
+        else:
+            x = first(F.relu6(self.stem(x)))
         outputs: list[Tensor] = []
         for index, block in enumerate(self.blocks):
-            x = block(x)
+            x = block(x) if index else x
             if index in self.taps:
                 outputs.append(x)
         return outputs

@@ -1,13 +1,19 @@
-"""When memory that one large input took is given back.
+"""The memory in which ONNX Runtime computes: one arena for all graphs, and when it is given back.
 
-ONNX Runtime keeps what a run took in its arena, for the next one: a graph that ran once on a 4K
-frame would hold hundreds of megabytes as long as it is open. A run that has to take them anew lasts
-half as long again, so they are given back only when large inputs have stopped.
+ONNX Runtime keeps what a run took in an arena, for the next one. By itself it makes one for each
+graph, though they run one after the other; here all graphs of a process share one, so that the
+matching graph computes where the features graph has just done.
+
+A graph that ran once on a 4K frame would hold hundreds of megabytes as long as it is open. A run
+that has to take them anew lasts half as long again, so they are given back only when large inputs
+have stopped, and when a backend is closed.
 """
 
 from __future__ import annotations
 
+import sys
 from threading import Lock
+from typing import Any
 
 from ..kinds import Numeric
 
@@ -16,6 +22,34 @@ SMALLER: Numeric[int] = 4
 
 LULL: Numeric[int] = 50
 """So many small inputs in a row: a second or two of video."""
+
+
+HAS_ARENA = sys.maxsize > 1 << 32
+"""ONNX Runtime has none in a process of 32 bits, and refuses to run where one is to be shrunk."""
+
+AS_REQUESTED: Numeric[int] = 1
+"""The arena grows by what is asked for, not to the next power of two."""
+
+
+def share_arena(ort: Any) -> bool:
+    """Make the process's arena, if it is not there yet; whether there is one.
+
+    Sessions of others do not use it unless they ask for it.
+
+    Args:
+        ort: the module ``onnxruntime``.
+    """
+    if not HAS_ARENA:
+        return False
+    kind = ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR
+    memory = ort.OrtMemoryInfo("Cpu", kind, 0, ort.OrtMemType.DEFAULT)
+    settings = ort.OrtArenaCfg({"arena_extend_strategy": AS_REQUESTED})
+    try:
+        # Where one is registered already, that one stays.
+        ort.create_and_register_allocator(memory, settings)
+    except RuntimeError:
+        return False
+    return True
 
 
 class ArenaLull:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import sys
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..bundle.folder import Bundle
 from ..errors import BundleError, DeviceError, first_line
 from ..kinds import Numeric
-from .arena import ArenaLull
+from .arena import HAS_ARENA, ArenaLull, share_arena
 
 Array = NDArray[Any]
 
@@ -24,9 +25,6 @@ OPTIONS: dict[str, dict[str, str]] = {"cpu": {}, "cuda": {"use_tf32": "0"}}
 """Options of each device's provider: CUDA's would convolve FP32 with the 10 bits of TF32."""
 
 INSTALL = {"cpu": 'pip install "qatm[cpu]"', "cuda": 'pip install "qatm[gpu]"'}
-HAS_ARENA = sys.maxsize > 1 << 32
-"""ONNX Runtime has none in a process of 32 bits, and refuses to run where one is to be shrunk."""
-
 SINGLE = "fp32"
 """Of all graphs but the features': small, and their exponentials need it."""
 
@@ -97,6 +95,8 @@ class OnnxGraph:
         options.enable_mem_pattern = False
         # Threads that spin between runs starve the ones numpy and OpenCV use.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if device == "cpu" and share_arena(ort):
+            options.add_session_config_entry("session.use_env_allocators", "1")
         if fold_weights:
             options.add_session_config_entry("session.disable_quant_qdq", "1")
         if threads is not None:
@@ -137,6 +137,11 @@ class OnnxGraph:
         options = self._giving_back if lull else None
         return session.run(None if outputs is None else list(outputs), dict(inputs), options)
 
+    def give_back(self, inputs: Mapping[str, Array]) -> None:
+        """Run the graph on small inputs and return to the system what no run needs any more."""
+        if self._session is not None and self._lull is not None:
+            self._session.run(None, dict(inputs), self._giving_back)
+
     def admits(self, **shapes: tuple[int, ...]) -> bool:  # noqa: ARG002
         """Always: ONNX files have no bounds."""
         return True
@@ -173,6 +178,7 @@ class OnnxBackend:
         self._threads = threads
         self._opening = Lock()
         self._closed = False
+        self._process = os.getpid()
         self._graphs: dict[str, OnnxGraph] = {}
         self.provider = self.graph("features").provider
         # Not every task runs it, so it is opened when asked for; a damaged one is refused now.
@@ -193,8 +199,12 @@ class OnnxBackend:
             return self._graphs[role]
 
     def close(self) -> None:
-        """Release all graphs. May be called twice."""
+        """Release all graphs, and the memory in which they computed. May be called twice."""
         with self._opening:
+            # A child process has no threads to run a graph of its parent's with.
+            if not self._closed and os.getpid() == self._process:
+                align = self._bundle.spec.backbone.align
+                self._graphs["features"].give_back({"image": np.zeros((1, align, align, 3), "B")})
             self._closed = True
             for graph in self._graphs.values():
                 graph.close()

@@ -64,7 +64,7 @@ class MatchRecipe(Record):
         look_border: pixels around a box that the network sees when it looks again, and ...
         look_share: ... this share of the box, on each side.
         crop_border: pixels of repeated border around a template that comes without its frame.
-        frame_border: pixels of a very large frame that are encoded on each side of the box.
+        frame_border: pixels of a large frame that are encoded on each side of the box.
         level_border: the same around a template at a lower resolution than its own.
         coarse_pool: cells of the surroundings among which competitors are sought, evenly spread.
         fine_pool: the same at the finer stride: neighbours resemble each other, so that more of
@@ -101,7 +101,7 @@ class MatchRecipe(Record):
     look_border: int = chosen(32, 0, 1024)
     look_share: float = chosen(0.2, 0, 10)
     crop_border: int = chosen(32, 0, 1024)
-    frame_border: int = bound(512, 32, 1 << 16)
+    frame_border: int = chosen(320, 32, 1 << 16)
     level_border: int = chosen(128, 32, 1 << 16)
     coarse_pool: int = bound(2000, 1, MANY)
     fine_pool: int = chosen(500, 1, MANY)

@@ -18,7 +18,7 @@ from ..patches.quality import QualityMap, quality_map
 from ..session import Session, SessionTask, Source
 from .matches import Match, MatchEvidence
 from .placing import Placer
-from .searching import MatchCandidate, ImageSearch, search_level
+from .searching import ImageSearch, MatchCandidate, search_level
 from .sizing import SizedBox, SizeEstimator
 from .template import Template, TemplateEncoder
 

@@ -194,7 +194,8 @@ class TemplateEncoder:
         """
         if framed:
             height, width = (round(side * scale) for side in image.shape[:2])
-            if not own or not self.encoder.in_one_piece(height, width):
+            large = height * width > self.recipe.whole_pixels
+            if not own or large or not self.encoder.in_one_piece(height, width):
                 border = self.recipe.frame_border if own else self.recipe.level_border
                 image, box, mask = _near(image, box, mask, border / scale)
         else:

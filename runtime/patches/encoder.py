@@ -19,18 +19,18 @@ from .windows import CellRange
 
 Array = NDArray[Any]
 
-TILE: Bound[int] = 1024
-"""Side of a tile in pixels; larger images are encoded tile by tile."""
-
 HALO: Numeric[int] = 96
 """Pixels around a tile that are encoded with it and thrown away."""
 
 BATCH: Bound[int] = 512 * 512
 """Pixels of the parts of images that are encoded in one run, unless a single one has more."""
 
-WHOLE: Bound[int] = TILE * TILE * 2
+WHOLE: Bound[int] = 1_300_000
 """Images up to this many pixels are encoded in one piece, unless they lie outside what the engine
-was built for."""
+was built for; larger ones in equal pieces that have no more, with what is thrown away."""
+
+SMALLEST: Bound[int] = 256
+"""Side of the smallest piece into which an image is cut for an engine."""
 
 
 @dataclass(frozen=True)
@@ -128,21 +128,42 @@ class Encoder:
         return math.ceil(rows / self.stride), math.ceil(columns / self.stride)
 
     def _encode_tiles(self, working: Image) -> Array:
-        """Coarse features of a large image, tile by tile with a halo."""
+        """Coarse features of a large image, piece by piece with a halo."""
         rows, columns = working.shape[:2]
         step = self.coarse_stride
-        result: Array | None = None
-        for top in range(0, rows, TILE):
-            for left in range(0, columns, TILE):
+        coarse: Array | None = None
+        height, width = self._piece(rows, columns)
+        for top in range(0, rows, height):
+            for left in range(0, columns, width):
                 y, x = max(0, top - HALO), max(0, left - HALO)
-                tile = working[y : top + TILE + HALO, x : left + TILE + HALO]
-                coarse = self.encode_crop(np.ascontiguousarray(tile))[1]
-                if result is None:
-                    shape = (coarse.shape[0], math.ceil(rows / step), math.ceil(columns / step))
-                    result = np.empty(shape, np.float32)
-                inner = coarse[:, (top - y) // step :, (left - x) // step :]
-                inner = inner[:, : TILE // step, : TILE // step]
+                tile = working[y : top + height + HALO, x : left + width + HALO]
+                part = self.encode_crop(np.ascontiguousarray(tile))[1]
+                if coarse is None:
+                    shape = (len(part), math.ceil(rows / step), math.ceil(columns / step))
+                    coarse = np.empty(shape, np.float32)
+                inner = part[:, (top - y) // step :, (left - x) // step :]
+                inner = inner[:, : height // step, : width // step]
                 j, i = top // step, left // step
-                result[:, j : j + inner.shape[1], i : i + inner.shape[2]] = inner
-        assert result is not None
-        return result
+                coarse[:, j : j + inner.shape[1], i : i + inner.shape[2]] = inner
+        assert coarse is not None
+        return coarse
+
+    def _piece(self, rows: int, columns: int) -> tuple[int, int]:
+        """Height and width of the equal pieces that an image is cut into, halos not included.
+
+        Of the pieces that can be encoded, those with which least is encoded twice.
+        """
+        step = math.lcm(self.align, self.coarse_stride)
+        best: tuple[float, tuple[int, int]] | None = None
+        for down, across in np.ndindex(-(-rows // SMALLEST), -(-columns // SMALLEST)):
+            counts = down + 1, across + 1
+            height, width = (
+                step * math.ceil(side / count / step)
+                for side, count in zip((rows, columns), counts, strict=True)
+            )
+            if not self.in_one_piece(height + 2 * HALO, width + 2 * HALO):
+                continue
+            twice = 2 * HALO * ((counts[0] - 1) * columns + (counts[1] - 1) * rows)
+            if best is None or twice < best[0]:
+                best = twice, (height, width)
+        return (SMALLEST, SMALLEST) if best is None else best[1]

@@ -53,7 +53,6 @@ def test_tiles_equal_the_whole(
     image = resize_to(photographs["coffee"], 700, 450)
     whole = encoder.encode(image, 1.0)
     monkeypatch.setattr(features, "WHOLE", 0)
-    monkeypatch.setattr(features, "TILE", 256)
     tiled = encoder.encode(image, 1.0)
     assert tiled.taps is None
     assert tiled.coarse.shape == whole.coarse.shape
@@ -120,7 +119,6 @@ def test_what_an_engine_does_not_take_goes_in_pieces(
     box = (322, 228, 64, 64)
     scene = np.roll(image, (8, -12), (0, 1))
     expected = matcher.match(scene, templates=[matcher.encode_template(image, box)])[0]
-    monkeypatch.setattr(features, "TILE", 256)
     with Matcher(device="cpu") as other:
         recipe = replace(other.bundle.spec.recipes.match, frame_border=128)
         monkeypatch.setattr(other._templates, "recipe", recipe)
