@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kinds import Numeric
 from ..session import Session, WindowFit
 from .grid import PatchGrid
 from .quality import TINY, exponent
-from .similarity import Comparison
+from .similarity import ALONE, Comparison
 
 Array = NDArray[Any]
+
+SPAN: Numeric[int] = 20
+"""Most columns of a template that are compared with a row of cells in one product."""
 
 
 def rigid_agreement(compared: Comparison, rows: Array, footprint: Array) -> Array:
@@ -30,18 +35,40 @@ def rigid_agreement(compared: Comparison, rows: Array, footprint: Array) -> Arra
         ``(H - h + 1, W - w + 1)`` float32 in [-1, 1].
     """
     (h, w), (depth, height, width) = footprint.shape, compared.cells.shape
-    template = np.zeros((h * w, depth), np.float32)
-    template[footprint.ravel() > 0] = compared.aligned(rows)
-    template = template.reshape(h, w * depth)
-    # Neighbours in memory are neighbours in a row of cells, so that windows are long runs.
-    cells = np.ascontiguousarray(compared.cells.transpose(1, 2, 0)).reshape(height, -1)
-    shifts = (height - h + 1, width - w + 1)
-    total = np.empty(shifts, np.float32)
-    # Only the diagonals of the similarity matrix are needed: far less than the whole product.
-    for y, x in np.ndindex(shifts):
-        window = cells[y : y + h, x * depth : (x + w) * depth]
-        total[y, x] = np.einsum("ij,ij->", template, window)
+    aligned = compared.aligned(rows)
+    if len(rows) < h * w:
+        template = np.zeros((h * w, depth), np.float32)
+        template[footprint.ravel() > 0] = aligned
+    else:
+        template = aligned
+    cells = np.ascontiguousarray(compared.cells.transpose(1, 2, 0))
+    down, across = height - h + 1, width - w + 1
+    total = np.zeros((down, across), np.float32)
+    # Each row of the template with the row of cells that lies under it at each shift: a little more
+    # than the diagonals that are needed, in products that stay in the calling thread.
+    most = max(1, min(SPAN, ALONE // (depth * (SPAN + across))))
+    step = math.ceil(w / math.ceil(w / most))
+    lines, columns, channels = cells.strides
+    for left in range(0, w, step):
+        count = min(step, w - left)
+        part = template.reshape(h, w, depth)[:, left : left + count]
+        under = np.ndarray(
+            (down, h, count + across - 1, depth),
+            np.float32,
+            cells,
+            left * columns,
+            (lines, lines, columns, channels),
+        )
+        pairs = np.matmul(under, part.transpose(0, 2, 1)).sum(1)
+        total += _diagonal_sums(pairs, across)
     return total / np.float32(len(rows))
+
+
+def _diagonal_sums(pairs: Array, count: int) -> Array:
+    """Sums over i of ``pairs[:, i + x, i]`` for each x below ``count``, ``(N, count)`` float32."""
+    outer, line, column = pairs.strides
+    shape = (len(pairs), count, pairs.shape[2])
+    return np.ndarray(shape, np.float32, pairs, 0, (outer, line, line + column)).sum(-1)
 
 
 def fit_windows(session: Session, grid: PatchGrid, cells: Array, alpha: float) -> WindowFit:

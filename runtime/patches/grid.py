@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from ..boxes import Box
 from ..errors import TemplateError
 from ..kinds import Numeric
-from .similarity import small_product, standardised
+from .similarity import PatchSums, small_product, standardised
 from .taps import Cells
 from .windows import clamped, whole_cells
 
@@ -50,6 +51,11 @@ class PatchGrid:
     target: Array
     footprint: Array
     offset: tuple[float, float]
+
+    @cached_property
+    def sums(self) -> PatchSums:
+        """What its rows add to a standardisation together with an image's cells."""
+        return PatchSums.of(self.rows)
 
     @property
     def own_rows(self) -> Array:

@@ -158,11 +158,16 @@ def qualities(cosine: Array, own: int, alpha: float) -> Qualities:
         own: how many they are.
         alpha: factor on the cosine similarity.
     """
-    scores = np.exp(exponent(cosine, alpha))
+    scores = exponent(cosine.reshape(len(cosine), -1), alpha)
+    np.exp(scores, out=scores)
     mine = scores[:own]
     alone = np.maximum(mine.sum(0), TINY)
-    best = (np.square(mine) / np.maximum(mine.sum((1, 2), keepdims=True), TINY)).max(0)
-    return Qualities(best / (alone + scores[own:].sum(0)), best / alone)
+    crowd = alone + scores[own:].sum(0)
+    # The largest square belongs to the largest root, which takes one operation less on all pairs.
+    mine *= 1 / np.sqrt(np.maximum(mine.sum(1, keepdims=True), TINY))
+    best = np.square(mine.max(0))
+    shape = cosine.shape[1:]
+    return Qualities((best / crowd).reshape(shape), (best / alone).reshape(shape))
 
 
 def pair_quality(cosine: Array, alpha: float) -> Array:

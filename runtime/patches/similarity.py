@@ -10,6 +10,7 @@ operations below differ in what they hold at once and in the last bits, not in w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -28,6 +29,9 @@ NORM_EPSILON: Numeric[float] = 1e-3
 
 ALONE: Bound[int] = 200_000
 """Multiplications up to which OpenBLAS uses one thread, with some room."""
+
+BLOCK_COLUMNS: Numeric[int] = 64
+"""Columns of a block of a small product, which has as many rows as one thread then takes."""
 
 
 class Standardisation(NamedTuple):
@@ -88,6 +92,28 @@ def unit(x: Array) -> Array:
     return x / np.sqrt(np.square(x).sum(1, keepdims=True) + np.float32(NORM_EPSILON))
 
 
+class PatchSums(NamedTuple):
+    """What a set of patches adds to a joint standardisation; it does not change with the other set.
+
+    Attributes:
+        patches: how many they are.
+        mean: of each channel, ``(C,)`` float32.
+        squares: sum of each channel's squared distances from that mean, ``(C,)`` float32.
+    """
+
+    patches: int
+    mean: Array
+    squares: Array
+
+    @classmethod
+    def of(cls, rows: Array) -> PatchSums:
+        """The sums of patches ``(M, C)``."""
+        # Once for many comparisons, so that exact sums cost nothing.
+        mean = rows.mean(0, dtype=np.float64)
+        squares = np.square(rows - mean).sum(0)
+        return cls(len(rows), mean.astype(np.float32), squares.astype(np.float32))
+
+
 class Comparison:
     """Cells of a region, made ready once to be compared with patches of a target many times.
 
@@ -96,7 +122,7 @@ class Comparison:
     divided by its lengths.
 
     Args:
-        rows: ``(M, C)`` raw features of the target's patches and their competitors.
+        rows: ``(M, C)`` raw features of the target's patches and their competitors, or their sums.
         cells: ``(C, H, W)`` raw features of the region.
 
     Attributes:
@@ -104,20 +130,29 @@ class Comparison:
             similarities.
     """
 
-    def __init__(self, rows: Array, cells: Array) -> None:
+    def __init__(self, rows: Array | PatchSums, cells: Array) -> None:
+        known = rows if isinstance(rows, PatchSums) else PatchSums.of(rows)
         flat = cells.reshape(cells.shape[0], -1)
-        self._mean = joint_mean((rows, flat.T))
+        total = np.float32(known.patches + flat.shape[1])
+        self._mean = (known.mean * np.float32(known.patches) + flat.sum(1)) / total
         others = flat - self._mean[:, None]
         squares = np.square(others)
-        variance = joint_mean((np.square(rows - self._mean), squares.T))
+        # Sums of squares about another mean: those about their own, and the distance of the two.
+        apart = known.squares + np.float32(known.patches) * np.square(known.mean - self._mean)
+        variance = (apart + squares.sum(1)) / total
         self._inverse = 1 / (variance + np.float32(STD_EPSILON))
-        others /= np.sqrt(self._inverse @ squares + np.float32(NORM_EPSILON))
+        # Not a product of matrices: those of this size wait for other threads.
+        lengths = np.einsum("i,ij->j", self._inverse, squares)
+        others /= np.sqrt(lengths + np.float32(NORM_EPSILON))
         self.cells: Array = others.reshape(cells.shape)
 
     def aligned(self, rows: Array) -> Array:
         """Patches ``(M, C)`` whose dot products with the cells are cosine similarities."""
-        scale = np.sqrt(self._inverse)
-        return unit((rows - self._mean) * scale) * scale
+        apart = rows - self._mean
+        scaled = apart * self._inverse
+        lengths = np.einsum("ij,ij->i", apart, scaled)
+        scaled /= np.sqrt(lengths + np.float32(NORM_EPSILON))[:, None]
+        return scaled
 
     def cosine(self, rows: Array) -> Array:
         """Cosine similarity of patches ``(M, C)`` with all cells, ``(M, H, W)`` float32."""
@@ -131,8 +166,30 @@ def small_product(a: Array, b: Array) -> Array:
     NumPy's library shares a larger product among threads, and then waits for cores that the
     inference library keeps busy: many times longer than these small products take.
     """
-    count, depth = a.shape
-    block = max(1, min(count, ALONE // max(1, depth * b.shape[1])))
-    whole = count // block * block
-    blocks = np.matmul(a[:whole].reshape(-1, block, depth), b).reshape(whole, -1)
-    return blocks if whole == count else np.concatenate([blocks, a[whole:] @ b])
+    product = np.empty((len(a), b.shape[1]), np.result_type(a, b))
+    _fill_product(a, b, product)
+    return product
+
+
+def _fill_product(a: Array, b: Array, product: Array) -> None:
+    """Write a matrix product, in blocks that one thread computes; most of them in one call."""
+    (count, depth), width = a.shape, b.shape[1]
+    if count == 0 or width == 0:
+        return
+    most = max(1, ALONE // max(1, depth))
+    across = _even_part(width, min(most, max(BLOCK_COLUMNS, most // count)))
+    down = _even_part(count, most // across)
+    rows, columns = count // down, width // across
+    whole, done = rows * down, columns * across
+    np.matmul(
+        a[:whole].reshape(rows, 1, down, depth),
+        b[:, :done].reshape(depth, columns, across).transpose(1, 0, 2),
+        out=product[:whole, :done].reshape(rows, down, columns, across).transpose(0, 2, 1, 3),
+    )
+    _fill_product(a[:whole], b[:, done:], product[:whole, done:])
+    _fill_product(a[whole:], b, product[whole:])
+
+
+def _even_part(length: int, most: int) -> int:
+    """The length of parts of at most ``most`` that divide a length as evenly as they can."""
+    return math.ceil(length / math.ceil(length / most))

@@ -94,14 +94,19 @@ def window_response(quality: Array, footprint: Array) -> Array:
 
 
 def window_mean(values: Array, footprint: Array) -> Array:
-    """Mean of a map ``(H, W)`` over the footprint, for each window inside the map."""
+    """Mean of a map over the footprint, for each window inside the map.
+
+    Args:
+        values: ``(H, W)`` float32, or several maps ``(H, W, k)``.
+        footprint: ``(h, w)`` float32, 1 where the window has a patch, 0 elsewhere.
+    """
     height, width = footprint.shape
-    kernel = (footprint / footprint.sum()).astype(np.float32)
     if footprint.all():
         full = cv2.boxFilter(
             values, -1, (width, height), anchor=(0, 0), borderType=cv2.BORDER_ISOLATED
         )
     else:
+        kernel = (footprint / footprint.sum()).astype(np.float32)
         full = cv2.filter2D(values, -1, kernel, anchor=(0, 0), borderType=cv2.BORDER_ISOLATED)
     return full[: values.shape[0] - height + 1, : values.shape[1] - width + 1]
 

@@ -57,6 +57,21 @@ def test_rigid_agreement_equals_a_loop(masked: bool) -> None:
     assert np.unravel_index(agreement.argmax(), agreement.shape) == (2, 3)
 
 
+@pytest.mark.parametrize(("columns", "depth"), [(21, 4), (45, 4), (9, 4000)])
+def test_rigid_agreement_of_wide_templates_and_many_channels(columns: int, depth: int) -> None:
+    """Their products are cut into parts, of even widths or of one column."""
+    generator = np.random.default_rng(5)
+    cells = generator.normal(size=(depth, 4, columns + 3)).astype(np.float32)
+    rows = np.ascontiguousarray(cells[:, 1:3, 2 : 2 + columns].reshape(depth, -1).T)
+    compared = Comparison(rows, cells)
+    agreement = rigid_agreement(compared, rows, np.ones((2, columns), np.float32))
+    aligned = compared.aligned(rows)
+    for y, x in np.ndindex(3, 4):
+        window = compared.cells[:, y : y + 2, x : x + columns].reshape(depth, -1).T
+        assert agreement[y, x] == pytest.approx((aligned * window).sum(1).mean(), abs=1e-5)
+    assert np.unravel_index(agreement.argmax(), agreement.shape) == (1, 2)
+
+
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("competitors", [0, 5])
 def test_windows_fit_as_a_loop_says(session: Session, masked: bool, competitors: int) -> None:

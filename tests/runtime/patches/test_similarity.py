@@ -8,6 +8,7 @@ from oracle import cosine
 
 from qatm.runtime.patches.similarity import (
     Comparison,
+    PatchSums,
     joint_standardisation,
     similarities,
     small_product,
@@ -68,7 +69,24 @@ def test_what_equals_the_mean_resembles_nothing() -> None:
     assert np.abs(Comparison(same, region).cosine(same)).max() == 0
 
 
-def test_a_product_in_blocks_is_the_product() -> None:
+def test_sums_known_beforehand_change_nothing() -> None:
+    rows, cells = problem()
+    region = np.ascontiguousarray(cells.T).reshape(CHANNELS, 9, 11)
+    known = Comparison(PatchSums.of(rows), region).cosine(rows)
+    np.testing.assert_allclose(known, Comparison(rows, region).cosine(rows), atol=1e-6)
+    # A mean far from zero beside a small spread must not drown the spread.
+    far = np.float32(1000)
+    shifted = Comparison(PatchSums.of(rows + far), region + far).cosine(rows + far)
+    np.testing.assert_allclose(shifted, known, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    "shape", [(61, 40, 700), (256, 176, 324), (1, 1, 1), (17, 176, 65), (3, 300_000, 2), (0, 4, 5)]
+)
+def test_a_product_in_blocks_is_the_product(shape: tuple[int, int, int]) -> None:
+    count, depth, width = shape
     generator = np.random.default_rng(0)
-    a, b = generator.normal(size=(61, 40)), generator.normal(size=(40, 700))
-    np.testing.assert_allclose(small_product(a, b), a @ b)
+    a, b = generator.normal(size=(count, depth)), generator.normal(size=(depth, width))
+    np.testing.assert_allclose(small_product(a, b), a @ b, atol=1e-9)
+    turned = np.ascontiguousarray(b.T).T
+    np.testing.assert_allclose(small_product(a, turned), a @ b, atol=1e-9)
