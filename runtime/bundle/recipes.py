@@ -152,6 +152,11 @@ class TrackRecipe(Record):
     Attributes:
         side: the search region is resized until the target's side is this many pixels.
         margin: the search region reaches this many sides beyond the target on each side.
+        sure_margin: the same in a frame before which the target was surely seen, and hardly moved;
+            if it is not surely seen there too, the frame is looked at again with ``margin``.
+        sure_score: score from which a target is surely seen; 1 always looks with ``margin``.
+        sure_move: it hardly moved if it moved less than this many sides, and what is found in the
+            smaller region counts if it is no farther than this from the predicted place.
         reach: a move of this many sides away from the predicted place is as likely as
             ``exp(-1/2)``: standard deviation of the prior on moves.
         locality: how far the prior may lower a response, 0 (ignored) to 1.
@@ -211,6 +216,9 @@ class TrackRecipe(Record):
 
     side: float = chosen(64.0, 16, 256)
     margin: float = chosen(0.6, 0.25, 4)
+    sure_margin: float = chosen(0.35, 0.1, 4)
+    sure_score: float = chosen(0.95, 0, 1)
+    sure_move: float = chosen(0.15, 0, 10)
     reach: float = chosen(0.4, 0.05, 10)
     locality: float = chosen(0.5, 0, 1)
     momentum: float = chosen(0.5, 0, 1)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 
 from ..boxes import Box
 from ..bundle.recipes import log_odds
 from ..images import Image
 from ..patches.encoder import Encoder
 from ..patches.region import Region, RegionFeatures
+from .budget import SearchBudget
 from .options import TrackerOptions
 from .presence import LOST, TRACKING, Belief, Track
 from .redetect import WholeFrameSearch
+from .spread_search import Known, LikelyPlace, SpreadSearch
 from .target import Sighting, TargetModel
 
 
@@ -24,14 +27,23 @@ class Follower:
         options: see there.
         frame: the first frame, ``(H, W, 3)`` uint8 BGR.
         box: the object in it.
+        budget: what the search for the object may take; none is no limit.
     """
 
     def __init__(
-        self, encoder: Encoder, alpha: float, options: TrackerOptions, frame: Image, box: Box
+        self,
+        encoder: Encoder,
+        alpha: float,
+        options: TrackerOptions,
+        frame: Image,
+        box: Box,
+        budget: SearchBudget | None = None,
     ) -> None:
         self.options = options
         self.model = TargetModel(encoder, alpha, options, frame, box)
         self.search = WholeFrameSearch(self.model)
+        self._budget = SearchBudget(0) if budget is None else budget
+        self._spread = SpreadSearch(self.search)
         self.centre = self.model.centre
         self.size = 1.0
         self._move = (0.0, 0.0)
@@ -40,6 +52,9 @@ class Follower:
         self._seen_for = self.options.probation
         self._fit = options.most_odds
         self._lost_for = self._doubted = self._unsized = 0
+        self._calm = False
+        self._score = 0.0
+        self._seen: RegionFeatures | None = None
 
     @property
     def state(self) -> str:
@@ -55,8 +70,13 @@ class Follower:
 
     def region(self) -> Region:
         """Where in the next frame to look."""
-        width, height = self.model.region_size
-        return Region.around(self._expected(), self.model.scale / self.size, width, height)
+        size = self.model.sure_size if self._calm else self.model.region_size
+        return Region.around(self._expected(), self.model.scale / self.size, *size)
+
+    @property
+    def searches(self) -> bool:
+        """Whether the next frame may be searched for the object elsewhere."""
+        return self.state == LOST or self._seen_for < self.options.probation
 
     def step(self, frame: Image, seen: RegionFeatures) -> Track:
         """Take in a frame.
@@ -65,11 +85,35 @@ class Follower:
             frame: ``(H, W, 3)`` uint8 BGR.
             seen: its features in :meth:`region`.
         """
-        sighting = self.model.look(seen, self._expected())
+        self.look(frame, seen)
+        return self.conclude(frame)
+
+    def look(self, frame: Image, seen: RegionFeatures) -> int:
+        """The first half of :meth:`step`: where in its region the object seems to be.
+
+        Returns:
+            How many more working pixels than those of ``seen`` were looked at.
+        """
+        expected, more = self._expected(), 0
+        sighting = self.model.look(seen, expected)
         score = self.score(sighting)
+        if self._calm and not self._surely(score, math.dist(sighting.centre, expected)):
+            self._calm = False
+            seen = self.model.encode(frame, self.region())
+            sighting = self.model.look(seen, expected)
+            score = self.score(sighting)
+            more = math.prod(self.model.region_size)
         self._move_to(sighting.centre, frame)
         if score >= self.options.found_score:
             self._resize(seen)
+        self._score, self._seen = score, seen
+        return more
+
+    def conclude(self, frame: Image) -> Track:
+        """The second half: whether it is the object, and where else it may be."""
+        score, seen = self._score, self._seen
+        assert seen is not None
+        self._seen = None
         if self.state == LOST:
             score = self._look_again(frame, score)
         else:
@@ -83,7 +127,22 @@ class Follower:
             self._seen_for += 1
             if self._seen_for >= self.options.probation:
                 self._settled = self._sure
+        self._calm = self._is_calm(score)
         return Track(self.box, score, self.state)
+
+    def _is_calm(self, score: float) -> bool:
+        """Whether the smaller region will do in the next frame."""
+        return (
+            self.state == TRACKING
+            and self._seen_for >= self.options.probation
+            and not self.model.learns_next
+            and self._surely(score, math.hypot(*self._move))
+        )
+
+    def _surely(self, score: float, moved: float) -> bool:
+        """Whether the object was surely seen near a place, by the distance in pixels."""
+        most = self.options.sure_move * self.model.side * self.size
+        return score >= self.options.sure_score and moved <= most
 
     def _doubt(self, frame: Image, score: float) -> float:
         """Look for a place that fits better than where the object was found again lately.
@@ -93,18 +152,16 @@ class Follower:
         """
         self._fit += (log_odds(score) - self._fit) / self.options.doubt_every
         self._doubted += 1
-        if self._doubted % self.options.doubt_every:
+        if not self._budget.limited and self._doubted % self.options.doubt_every:
             return score
-        best, kept, place = self._fit + self.options.rival_margin, score, None
+        best, kept, better = self._fit + self.options.rival_margin, score, None
         apart = self.model.side * self.size / 2
-        settled, size = self._settled
-        for centre, candidate in ((settled, size), *self.search.candidates(frame, settled, size)):
-            sighting = self._look_at(frame, centre, candidate)
+        for place, sighting in self._elsewhere(frame, [self._settled]):
             other = self.score(sighting)
             if log_odds(other) > best and math.dist(sighting.centre, self.centre) >= apart:
-                best, kept, place = log_odds(other), other, (sighting.centre, candidate)
-        if place is not None:
-            self._found_at(*place, best)
+                best, kept, better = log_odds(other), other, (sighting.centre, place.size)
+        if better is not None:
+            self._found_at(*better, best)
         return kept
 
     def _found_at(self, centre: tuple[float, float], size: float, fit: float) -> None:
@@ -113,11 +170,7 @@ class Follower:
         self._fit = fit
         self._belief.begin_again(fit)
         self._lost_for = self._seen_for = self._doubted = 0
-
-    def _look_at(self, frame: Image, centre: tuple[float, float], size: float) -> Sighting:
-        """What is seen around a place of the frame."""
-        region = Region.around(centre, self.model.scale / size, *self.model.region_size)
-        return self.model.look(self.model.encode(frame, region), centre)
+        self._spread.begin_again()
 
     def _look_again(self, frame: Image, score: float) -> float:
         """Look for a lost object; returns the best score.
@@ -126,30 +179,47 @@ class Follower:
         unseen; then the place where the object was last seen counts, then the whole frame, for
         look-alikes elsewhere are many.
         """
-        found, place, size = score >= self.options.again_score, self.centre, self.size
-        places = [] if found else self._other_places(frame)
-        for centre, candidate, needed in places:
-            sighting = self._look_at(frame, centre, candidate)
+        options = self.options
+        if score >= options.again_score:
+            self._found_at(self.centre, self.size, log_odds(score))
+            return score
+        self._lost_for += 1
+        if self._lost_for <= options.wait:
+            return score
+        found = None
+        # What was found last may have been something else: the place before still counts.
+        known = list(dict.fromkeys((self._sure, self._settled)))
+        for place, sighting in self._elsewhere(frame, known):
             other = self.score(sighting)
+            needed = options.again_score if place.known else options.elsewhere_score
             if other >= needed and other > score:
-                found, place, size, score = True, sighting.centre, candidate, other
-                if needed < self.options.elsewhere_score:
+                found, score = (sighting.centre, place.size), other
+                if place.known:
                     break
-        if found:
-            self._found_at(place, size, log_odds(score))
+        if found is not None:
+            self._found_at(*found, log_odds(score))
         return score
 
-    def _other_places(self, frame: Image) -> list[tuple[tuple[float, float], float, float]]:
-        """Centre and size of where else a lost object may be, and the score it takes there."""
-        self._lost_for += 1
-        if self._lost_for <= self.options.wait:
-            return []
-        # What was found last may have been something else: the place before still counts.
-        known = dict.fromkeys((self._sure, self._settled))
-        places = [(centre, size, self.options.again_score) for centre, size in known]
-        for centre, candidate in self.search.candidates(frame, *self._sure):
-            places.append((centre, candidate, self.options.elsewhere_score))
-        return places
+    def _elsewhere(
+        self, frame: Image, known: Sequence[Known]
+    ) -> Iterator[tuple[LikelyPlace, Sighting]]:
+        """What is seen where else the object may be: where it was seen, and in likely places."""
+        if self._budget.limited:
+            for place in self._spread.places(frame, known, self._budget):
+                yield from self._look_at(frame, [place])
+            return
+        yield from self._look_at(frame, [LikelyPlace(*place, known=True) for place in known])
+        candidates = self.search.candidates(frame, *known[0])
+        yield from self._look_at(frame, [LikelyPlace(*place, known=False) for place in candidates])
+
+    def _look_at(
+        self, frame: Image, places: Sequence[LikelyPlace]
+    ) -> Iterator[tuple[LikelyPlace, Sighting]]:
+        """What is seen around some places of a frame, encoded together."""
+        scale, size = self.model.scale, self.model.region_size
+        regions = [Region.around(place.centre, scale / place.size, *size) for place in places]
+        for place, seen in zip(places, self.model.encode_all(frame, regions), strict=True):
+            yield place, self.model.look(seen, place.centre)
 
     def score(self, sighting: Sighting) -> float:
         """How surely a sighting shows the object, 0 to 1."""

@@ -9,11 +9,11 @@ from ..errors import InputError
 from ..images import Image, as_bgr
 from ..patches.region import Region, RegionFeatures
 from ..session import Session, Source
+from .encoding import encode_regions
 from .follower import Follower
 from .options import TrackerOptions
 from .presence import Track
 from .shared_regions import group_regions, part_of
-from .target import encode_region
 from .tracker import TrackerBase
 
 
@@ -36,6 +36,7 @@ class MultiTracker(TrackerBase):
         super().__init__(bundle, device, precision=precision, threads=threads, options=options)
         self._followers: dict[int, Follower] = {}
         self._next = 0
+        self._served = -1
 
     @property
     def ids(self) -> list[int]:
@@ -82,12 +83,30 @@ class MultiTracker(TrackerBase):
         if not self._followers:
             raise InputError("no object to follow: call add(frame, box) first")
         picture = as_bgr(frame, "frame")
+        self._budget.begin()
         regions = {number: follower.region() for number, follower in self._followers.items()}
         seen = self._encode(picture, regions)
+        pixels = sum(region.width * region.height for region in regions.values())
+        for number, follower in self._followers.items():
+            pixels += follower.look(picture, seen.pop(number))
+        self._budget.looked(pixels)
+        tracks: dict[int, Track] = {}
+        order = self._in_turn()
+        for place, number in enumerate(order):
+            self._budget.share(len(order) - place)
+            idle = self._budget.idle
+            tracks[number] = self._followers[number].conclude(picture)
+            if idle and not self._budget.idle:
+                self._served = number
         return {
-            number: follower.step(picture, seen[number])
+            number: tracks[number] if number in tracks else follower.conclude(picture)
             for number, follower in self._followers.items()
         }
+
+    def _in_turn(self) -> list[int]:
+        """The objects to be searched for, beginning after the one that was served first before."""
+        searching = [number for number, follower in self._followers.items() if follower.searches]
+        return sorted(searching, key=lambda number: (number <= self._served, number))
 
     def reset(self) -> None:
         """Forget all objects; numbers go on."""
@@ -95,9 +114,10 @@ class MultiTracker(TrackerBase):
 
     def _encode(self, frame: Image, regions: dict[int, Region]) -> dict[int, RegionFeatures]:
         """Features of every region, each shared part encoded once."""
+        groups = group_regions(regions, self._encoder.align, self.options.same_scale)
+        wholes = encode_regions(self._encoder, frame, [whole for whole, _ in groups])
         seen: dict[int, RegionFeatures] = {}
-        for whole, members in group_regions(regions, self._encoder.align, self.options.same_scale):
-            features = encode_region(self._encoder, frame, whole)
+        for features, (_, members) in zip(wholes, groups, strict=True):
             for number in members:
                 alone = len(members) == 1
                 seen[number] = (

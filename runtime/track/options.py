@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from ..bundle.fields import bound
 from ..bundle.recipes import TrackRecipe
 
 
 @dataclass(frozen=True)
 class TrackerOptions(TrackRecipe):
-    """Options of a tracker: the fields of a bundle's recipe for following, with their defaults.
+    """Options of a tracker: the fields of a bundle's recipe for following, and a budget.
 
     :meth:`as_dict` and :meth:`from_dict` keep them as plain data. See :class:`TrackRecipe` for
-    what each of them does.
+    what each field of a recipe does.
+
+    Attributes:
+        budget_ms: milliseconds that a frame may take while an object is looked for; 0 sets no
+            limit. The search for a lost object, and the comparison of what was found again with
+            other places, then go on from frame to frame in pieces of work that fit. The ordinary
+            look at every object is always done, and a tenth of its time is always searched. What
+            a piece takes is estimated from the frames before, and one look is not divided, so
+            that single frames take a little longer. Of several objects, those that are looked for
+            share the time. An object is found again later than without a limit; which frame finds
+            it then depends on how fast the machine is.
 
     Raises:
         InputError: a value of another type or outside its range, or a ``lost_score`` above the
             ``found_score``.
     """
+
+    budget_ms: float = bound(0.0, 0, 3_600_000)
 
     @classmethod
     def of(cls, recipe: TrackRecipe) -> TrackerOptions:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .target import TargetModel
 
 
-class _Part(NamedTuple):
+class FramePart(NamedTuple):
     """What of a frame one search encodes: a rectangle in its pixels, and working pixels a pixel."""
 
     left: int
@@ -26,6 +26,11 @@ class _Part(NamedTuple):
     width: int
     height: int
     scale: float
+
+    @property
+    def pixels(self) -> float:
+        """How many working pixels it has."""
+        return self.width * self.height * self.scale**2
 
     def cut(self, frame: Image) -> Image:
         """Its pixels, ``(height, width, 3)`` uint8."""
@@ -66,32 +71,49 @@ class WholeFrameSearch:
         found = []
         for factor in self.model.options.search_sizes:
             tried = size * factor
-            part = self._part(frame, last, tried)
-            found += [(centre, tried) for centre in self._inside(frame, part, tried)]
+            part = self._part(frame, last, tried, self.model.options.search_pixels)
+            found += [(centre, tried) for centre in self.inside(frame, part, tried)]
         self._searches += 1
         return found
 
-    def _part(self, frame: Image, last: tuple[float, float], size: float) -> _Part:
-        """The part of a frame that this search looks at for a target of one size."""
+    def next_part(
+        self, frame: Image, last: tuple[float, float], size: float, most: int
+    ) -> FramePart:
+        """The part of a frame to be searched next, of at most so many working pixels."""
+        # Places where it was seen are looked at in between: around them one part in four is enough.
+        part = self._part(frame, last, size, most, every=4)
+        self._searches += 1
+        return part
+
+    def _part(
+        self, frame: Image, last: tuple[float, float], size: float, most: int, every: int = 2
+    ) -> FramePart:
+        """The part of a frame that this search looks at for a target of one size.
+
+        Where parts are searched, every so many of them lies around the last place.
+        """
         model, (height, width) = self.model, frame.shape[:2]
-        side, most = self._side(size), model.options.search_pixels
+        side = self._side(size)
         scale = math.sqrt(most / (height * width))
         least = min(model.options.search_side, model.options.side) / side
         if scale >= least:
-            return _Part(0, 0, width, height, min(scale, model.options.side / side))
+            return FramePart(0, 0, width, height, min(scale, model.options.side / side))
         spans = _spans(width, height, least, most, model.encoder.align)
-        if self._searches % 2 == 0:
+        if self._searches % every == 0:
             starts = [
                 clamped(round(at - span / 2), round(at + span / 2), span, limit)[0]
                 for at, span, limit in zip(last, spans, (width, height), strict=True)
             ]
         else:
             starts = _tile(
-                self._searches // 2, spans, (width, height), model.options.search_overlap * side
+                self._searches - self._searches // every - 1,
+                spans,
+                (width, height),
+                model.options.search_overlap * side,
             )
-        return _Part(starts[0], starts[1], *spans, least)
+        return FramePart(starts[0], starts[1], *spans, least)
 
-    def _inside(self, frame: Image, part: _Part, size: float) -> list[tuple[float, float]]:
+    def inside(self, frame: Image, part: FramePart, size: float) -> list[tuple[float, float]]:
         """Likely centres of a target of one size in a part of a frame."""
         model, stride = self.model, self.model.encoder.coarse_stride
         if min(round(side * part.scale) for side in (part.width, part.height)) < 1:

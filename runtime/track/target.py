@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from ..patches.agreement import rigid_agreement
 from ..patches.encoder import Encoder
 from ..patches.grid import PatchGrid, cut_grid
 from ..patches.quality import Qualities, qualities
-from ..patches.region import Region, RegionFeatures, cut_region
+from ..patches.region import Region, RegionFeatures
 from ..patches.similarity import Comparison
 from ..patches.taps import Cells, DenseCells
 from ..patches.windows import (
@@ -27,6 +28,7 @@ from ..patches.windows import (
     window_mean,
     window_response,
 )
+from .encoding import encode_region, encode_regions
 from .options import TrackerOptions
 
 Array = NDArray[Any]
@@ -65,12 +67,6 @@ class Sighting:
 NOTHING = Evidence(0.0, 0.0)
 
 
-def encode_region(encoder: Encoder, frame: Image, region: Region) -> RegionFeatures:
-    """Features of a region of a frame."""
-    pixels = cut_region(frame, region)
-    return RegionFeatures(region, pixels, *encoder.encode_crop(pixels))
-
-
 class TargetModel:
     """Patches of one target at a fixed working size, and how well regions agree with them.
 
@@ -94,20 +90,27 @@ class TargetModel:
         self.side = math.sqrt(box.w * box.h)
         self.scale = options.side / self.side
         self.region_size = self._working_size(options.margin, options.side)
+        self.sure_size = self._working_size(options.sure_margin, options.side)
         self.centre = box.centre
         first = self.encode(frame, Region.around(self.centre, self.scale, *self.region_size))
         placed = first.region.box_to_working(box)
         self.coarse = self.cut(
             DenseCells(first.coarse), placed, encoder.coarse_stride, compete=True
         )
-        self.fine = self.cut(first.taps, placed, encoder.stride, compete=False)
         self.recent = self._newer = self.coarse
+        self._rows: Array | None = None
         self._looks = 0
-        self._sizes = self._other_sizes() if options.scale_step > 1 else []
+        # A region's edge is felt some way inside it: patches are compared with those of a like one.
+        sizes = dict.fromkeys((self.region_size, self.sure_size))
+        self._patches = {size: self._fine_patches(size) for size in sizes}
 
     def encode(self, frame: Image, region: Region) -> RegionFeatures:
         """Features of a region of a frame."""
         return encode_region(self.encoder, frame, region)
+
+    def encode_all(self, frame: Image, regions: Sequence[Region]) -> list[RegionFeatures]:
+        """Features of several regions of a frame, encoded together."""
+        return encode_regions(self.encoder, frame, regions)
 
     def look(self, seen: RegionFeatures, expected: tuple[float, float] | None = None) -> Sighting:
         """The best place in a region; the nearer to the expected one, the better.
@@ -117,13 +120,8 @@ class TargetModel:
             expected: predicted centre in pixels of the frame, or ``None`` for no preference.
         """
         grid, stride = self.coarse, self.encoder.coarse_stride
-        compared = Comparison(grid.rows, seen.coarse)
-        quality = self._qualities(compared, grid)
-        response = window_response(quality.contested, grid.footprint)
-        other, same = quality, self.recent is grid
-        if not same:
-            other = self._qualities(compared, self.recent)
-            response = self._mixed(response, other)
+        quality, other = self._qualities(seen)
+        response = self._response(quality, other)
         if expected is not None and self.options.locality:
             response = response * self._prior(response.shape, seen.region, expected)
         peak = highest_peak(response)
@@ -134,7 +132,7 @@ class TargetModel:
         if self.flat or is_flat(seen.image, box, None):
             return Sighting(centre, NOTHING, NOTHING, 0.0)
         first = self._evidence(quality, grid, x, y)
-        recent = first if same else self._evidence(other, self.recent, x, y)
+        recent = first if other is quality else self._evidence(other, self.recent, x, y)
         return Sighting(centre, first, recent, agreement)
 
     def remember(self, seen: RegionFeatures, centre: tuple[float, float]) -> None:
@@ -147,16 +145,20 @@ class TargetModel:
             seen: features of a region that surely shows the target.
             centre: of the target, in pixels of the frame.
         """
-        after = self.options.recent_after
-        if after == 0:
-            return
+        learns = self.learns_next
         self._looks += 1
-        if self._looks % after == 0:
-            self.recent = self._newer
+        if learns:
+            self.recent, self._rows = self._newer, None
             at, scale = seen.region.to_working(*centre), self.scale
             box = Box.around(at, self.box.w * scale, self.box.h * scale)
             stride = self.encoder.coarse_stride
             self._newer = self.cut(DenseCells(seen.coarse), box, stride, compete=True)
+
+    @property
+    def learns_next(self) -> bool:
+        """Whether the next look that is remembered will be kept."""
+        after = self.options.recent_after
+        return after > 0 and (self._looks + 1) % after == 0
 
     def measure_size(self, seen: RegionFeatures, centre: tuple[float, float]) -> float:
         """The target's size, relative to its first, as its patches fit a region best.
@@ -172,7 +174,7 @@ class TargetModel:
         supposed = self.scale / seen.region.scale
         at = seen.region.to_working(*centre)
         worth = []
-        for factor, grid in self._sizes:
+        for factor, grid in self._patches_for(seen):
             width, height = (side * self.scale * factor for side in (self.box.w, self.box.h))
             box = Box.around(at, width, height)
             fit = highest(self._agreement(grid, seen, box.x, box.y, self.options.size_margin)[1])
@@ -181,25 +183,33 @@ class TargetModel:
             return float(supposed * step ** (int(np.argmax(worth)) - 1))
         return float(supposed * step ** parabola_vertex(np.asarray(worth), 1))
 
-    def _other_sizes(self) -> list[tuple[float, PatchGrid]]:
-        """The target's patches when it looks one step smaller, as it is, and one step larger."""
+    def _fine_patches(self, region_size: tuple[int, int]) -> list[tuple[float, PatchGrid]]:
+        """The target's fine patches in regions of a size, with the sizes that it has there.
+
+        One step smaller, as it is, and one step larger; only as it is where no size is followed.
+        """
         grids = []
-        for power in (-1, 0, 1):
+        for power in (-1, 0, 1) if self.options.scale_step > 1 else (0,):
             factor = self.options.scale_step**power
-            region = Region.around(self.centre, self.scale * factor, *self.region_size)
+            region = Region.around(self.centre, self.scale * factor, *region_size)
             seen = self.encode(self.frame, region)
             placed = region.box_to_working(self.box)
-            grids.append((factor, self.cut(seen.taps, placed, self.encoder.stride, compete=False)))
+            grid = self.cut(seen.taps, placed, self.encoder.stride, compete=False)
+            grids.append((factor, grid))
         return grids
+
+    def _patches_for(self, seen: RegionFeatures) -> list[tuple[float, PatchGrid]]:
+        """The fine patches that were seen in a region of the same working size."""
+        size = seen.region.width, seen.region.height
+        return self._patches.get(size, self._patches[self.region_size])
 
     def _agreement(
         self, grid: PatchGrid, seen: RegionFeatures, x: float, y: float, margin: int
     ) -> tuple[CellRange, Array]:
         """How well patches agree around a box's corner: which cells, and each shift over them."""
         column, row = (round(at) for at in grid.window_at(x, y, self.encoder.stride))
-        shape = grid.footprint.shape
-        around = cells_around(column, row, shape, seen.taps.shape, margin)
-        compared = Comparison(grid.rows, seen.taps.window(around))
+        around = cells_around(column, row, grid.footprint.shape, seen.taps.shape, margin)
+        compared = Comparison(grid.sums, seen.taps.window(around))
         return around, rigid_agreement(compared, grid.rows, grid.footprint)
 
     def _working_size(self, margin: float, side: float) -> tuple[int, int]:
@@ -224,30 +234,46 @@ class TargetModel:
         count = self.options.competitors if compete else 0
         return cut_grid(features, placed, None, stride, count, self.options.competitor_pool)
 
-    def _qualities(self, compared: Comparison, grid: PatchGrid) -> Qualities:
-        """Quality maps of a region for one look of the target."""
-        return qualities(compared.cosine(grid.rows), int(grid.target.sum()), self.alpha)
+    def _qualities(self, seen: RegionFeatures) -> tuple[Qualities, Qualities]:
+        """Quality maps of a region for the first look of the target and for the recent one."""
+        grid, recent = self.coarse, self.recent
+        compared = Comparison(grid.sums, seen.coarse)
+        own = int(grid.target.sum())
+        if recent is grid:
+            only = qualities(compared.cosine(grid.rows), own, self.alpha)
+            return only, only
+        both = compared.cosine(self._both_rows())
+        parts = both[: len(grid.rows)], both[len(grid.rows) :]
+        newer = qualities(parts[1], int(recent.target.sum()), self.alpha)
+        return qualities(parts[0], own, self.alpha), newer
 
-    def _mixed(self, response: Array, recent: Qualities) -> Array:
+    def _both_rows(self) -> Array:
+        """The patches of both looks, put together once for each recent look."""
+        if self._rows is None:
+            self._rows = np.concatenate([self.coarse.rows, self.recent.rows])
+        return self._rows
+
+    def _response(self, quality: Qualities, recent: Qualities) -> Array:
         """Responses of both looks, averaged geometrically; what neither shows cannot win."""
-        part = self.options.recent_weight
-        if part == 0 or self.recent.footprint.shape != self.coarse.footprint.shape:
-            return response
+        part, footprint = self.options.recent_weight, self.coarse.footprint
+        apart = recent is quality or self.recent.footprint.shape != footprint.shape
+        if part == 0 or apart:
+            return window_response(quality.contested, footprint)
+        response = window_response(quality.contested, footprint)
         other = window_response(recent.contested, self.recent.footprint)
         return response ** np.float32(1 - part) * other ** np.float32(part)
 
     def _evidence(self, quality: Qualities, grid: PatchGrid, x: float, y: float) -> Evidence:
         """What quality maps say of a box's corner, given in working pixels."""
         column, row = (round(at) for at in grid.window_at(x, y, self.encoder.coarse_stride))
-        values = []
-        for values_of in quality:
-            means = window_mean(values_of, grid.footprint)
-            # The box lies between cells, and its true place is known to about one.
-            i = min(max(row, 0), means.shape[0] - 1)
-            j = min(max(column, 0), means.shape[1] - 1)
-            near = cells_around(j, i, (1, 1), means.shape, 1).cut(means)
-            values.append(float(near.max()))
-        return Evidence(*values)
+        (height, width), shape = grid.footprint.shape, quality.contested.shape
+        # The box lies between cells, and its true place is known to about one.
+        i = min(max(row, 0), shape[0] - height)
+        j = min(max(column, 0), shape[1] - width)
+        near = cells_around(j, i, (height, width), shape, 1)
+        values = np.dstack([near.cut(values) for values in quality])
+        contested, alone = window_mean(values, grid.footprint).max((0, 1))
+        return Evidence(float(contested), float(alone))
 
     def _prior(
         self, shape: tuple[int, ...], region: Region, expected: tuple[float, float]
@@ -265,7 +291,8 @@ class TargetModel:
 
     def _refine(self, seen: RegionFeatures, x: float, y: float) -> tuple[float, float, float]:
         """Where exactly the box begins, in working pixels, and how well its patches agree."""
-        grid, stride = self.fine, self.encoder.stride
+        patches, stride = self._patches_for(seen), self.encoder.stride
+        _, grid = patches[len(patches) // 2]
         around, agreement = self._agreement(grid, seen, x, y, self.options.place_margin)
         peak = highest_peak(agreement)
         corner = peak.x + around.left, peak.y + around.top

@@ -10,6 +10,7 @@ from ..errors import InputError
 from ..images import as_bgr
 from ..patches.encoder import Encoder
 from ..session import Session, SessionTask, Source
+from .budget import SearchBudget
 from .follower import Follower
 from .options import TrackerOptions
 from .presence import Track
@@ -34,6 +35,7 @@ class TrackerBase(SessionTask):
         self.options = TrackerOptions.of(recipes.track) if options is None else options
         self._alpha = recipes.match.alpha
         self._encoder = Encoder(self.session)
+        self._budget = SearchBudget(self.options.budget_ms)
 
     def reset(self) -> None:
         """Forget what is followed."""
@@ -52,7 +54,7 @@ class TrackerBase(SessionTask):
         self._check_open()
         picture = as_bgr(frame, "frame")
         checked = box_in_frame(box, picture.shape[1], picture.shape[0])
-        return Follower(self._encoder, self._alpha, self.options, picture, checked)
+        return Follower(self._encoder, self._alpha, self.options, picture, checked, self._budget)
 
 
 class Tracker(TrackerBase):
@@ -125,8 +127,14 @@ class Tracker(TrackerBase):
         if self._follower is None:
             raise InputError("no object to follow: call init(frame, box) first")
         picture = as_bgr(frame, "frame")
-        seen = self._follower.model.encode(picture, self._follower.region())
-        return self._follower.step(picture, seen)
+        follower, budget = self._follower, self._budget
+        budget.begin()
+        region = follower.region()
+        pixels = region.width * region.height
+        pixels += follower.look(picture, follower.model.encode(picture, region))
+        budget.looked(pixels)
+        budget.share(1)
+        return follower.conclude(picture)
 
     def reset(self) -> None:
         """Forget the object."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 
 import cv2
@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from qatm.runtime import Tracker, TrackerOptions, box_iou
+from qatm.runtime.images import Image
+from qatm.runtime.patches.taps import Taps
 from qatm.runtime.track.redetect import WholeFrameSearch
 
 Images = dict[str, np.ndarray]
@@ -40,7 +42,7 @@ def test_a_search_keeps_to_its_pixels(size: tuple[int, int], side: float, pixels
     fits = math.sqrt(pixels / math.prod(size)) * side >= TrackerOptions().search_side
     for number in range(8):
         search._searches = number
-        part = search._part(frame, (0.7 * size[0], 0.9 * size[1]), 1.0)
+        part = search._part(frame, (0.7 * size[0], 0.9 * size[1]), 1.0, options.search_pixels)
         assert part.left >= 0
         assert part.top >= 0
         assert part.left + part.width <= size[0]
@@ -62,7 +64,7 @@ def test_the_parts_cover_the_frame_and_every_second_one_the_last_place() -> None
     corners = np.zeros((LARGE[1], LARGE[0]), bool)
     for number in range(120):
         search._searches = number
-        part = search._part(frame, last, 1.0)
+        part = search._part(frame, last, 1.0, TrackerOptions().search_pixels)
         if number % 2 == 0:
             assert abs(part.left + part.width / 2 - last[0]) <= 1
             assert abs(part.top + part.height / 2 - last[1]) <= 1
@@ -104,18 +106,18 @@ def test_a_small_object_in_a_large_frame_is_found_again(
 
     tracker, spent = small_tracker, []
     tracker.init(shown(1500, 900), (1500, 900, SIDE, SIDE))
-    encode = tracker._encoder.encode_crop
+    encode = tracker._encoder.encode_crops
 
-    def counted(working: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        spent.append(working.shape[0] * working.shape[1])
-        return encode(working)
+    def counted(crops: Sequence[Image]) -> list[tuple[Taps, np.ndarray]]:
+        spent.extend(crop.shape[0] * crop.shape[1] for crop in crops)
+        return encode(crops)
 
-    monkeypatch.setattr(tracker._encoder, "encode_crop", counted)
-    most, usual = tracker.options.search_pixels, 0
+    monkeypatch.setattr(tracker._encoder, "encode_crops", counted)
+    most = tracker.options.search_pixels
+    assert tracker._follower is not None
+    usual = math.prod(tracker._follower.model.region_size)
     for number in range(5):
-        spent.clear()
         assert tracker.track(shown(1500 + 2 * number, 900)).state == "tracking"
-        usual = sum(spent)
     # The place that was expected, two where it was seen, and five of the search.
     budget = most + 8 * usual
     tracks = []
