@@ -15,6 +15,7 @@ from ..bundle.folder import Bundle
 from ..errors import BundleError, DeviceError, first_line
 from ..kinds import Numeric
 from .arena import HAS_ARENA, ArenaLull, share_arena
+from .roles import PLACE
 
 Array = NDArray[Any]
 
@@ -218,7 +219,9 @@ class OnnxBackend:
         precision = self.precision if role == "features" else SINGLE
         fold = role == "features" and precision != "int8-cpu"
         path = self._bundle.file(role, precision)
-        graph = OnnxGraph(path, self.device, self._threads, fold_weights=fold)
+        # Sharing its small operators among threads takes longer than they do.
+        threads = 1 if role == PLACE else self._threads
+        graph = OnnxGraph(path, self.device, threads, fold_weights=fold)
         # Hashed again if it was written to meanwhile: what runs is what was checked.
         self._bundle.file(role, precision)
         return graph

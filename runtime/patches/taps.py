@@ -127,15 +127,19 @@ def _interpolated(layer: Array, step: int, rows: Array, columns: Array) -> Array
     """A layer ``(C, H, W)`` at rows and columns of the finest map, ``(C, h, w)``."""
     if step == 1:
         return layer[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    above, below, down = _neighbours(rows, step, layer.shape[1])
-    left, right, across = _neighbours(columns, step, layer.shape[2])
-    part = layer[:, :, left[0] : right[-1] + 1]
-    weight = down[:, None]
-    lines = part[:, above] * (1 - weight) + part[:, below] * weight
-    # The columns by one product: they are the longer side of what is in memory.
-    mixing = np.zeros((part.shape[2], len(columns)), np.float32)
-    each = np.arange(len(columns))
-    np.add.at(mixing, (left - left[0], each), 1 - across)
-    np.add.at(mixing, (right - left[0], each), across)
-    flat = lines.reshape(-1, part.shape[2])
-    return np.matmul(flat, mixing).reshape(len(layer), len(rows), len(columns))
+    top, down = _mixing(rows, step, layer.shape[1])
+    left, across = _mixing(columns, step, layer.shape[2])
+    part = layer[:, top : top + down.shape[1], left : left + across.shape[1]]
+    # Two products: as fast as interpolation by hand is slow in numpy.
+    wide = np.ascontiguousarray(part).reshape(-1, across.shape[1]) @ across.T
+    return np.matmul(down, wide.reshape(len(layer), down.shape[1], len(columns)))
+
+
+def _mixing(cells: Array, step: int, count: int) -> tuple[int, Array]:
+    """The first cell of a layer that is needed, and how much each counts: ``(cells, needed)``."""
+    before, after, weight = _neighbours(cells, step, count)
+    first, each = before[0], np.arange(len(cells))
+    mixing = np.zeros((len(cells), after[-1] - first + 1), np.float32)
+    mixing[each, before - first] = 1 - weight
+    mixing[each, after - first] += weight
+    return int(first), mixing
