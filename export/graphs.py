@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -55,7 +56,7 @@ class GraphExport:
         checks: further inputs, of other sizes, that the exported file must run on.
         dynamic: for each input, names of its dynamic dimensions by position.
         outputs: names of the outputs.
-        least: smallest size of each dynamic dimension.
+        least: smallest size of each dynamic dimension; the others are its multiples.
         precision: of the network in the graph; ``fp32`` or ``fp16``.
     """
 
@@ -172,7 +173,8 @@ def _match_inputs(channels: int, rows: int, height: int, width: int) -> dict[str
 def joint_export(backbone: Backbone, alpha: float, align: int) -> GraphExport:
     """Features and matching in one graph: a crop and an image in, boxes in pixels out."""
     module = JointGraph(FeatureGraph(backbone), MatchGraph(alpha, alpha), 2 * backbone.spec.stride)
-    shapes = ((2, 3, 6, 8), (4, 2, 8, 6), (3, 3, 5, 9))
+    # Two cells would be taken for two whatever the size: PyTorch fixes a neighbour's one.
+    shapes = ((4, 3, 6, 8), (1, 2, 8, 6), (3, 3, 5, 9))
     pictures: list[dict[str, Tensor]] = []
     for height, width, rows, columns in shapes:
         template, image = _images(
@@ -219,7 +221,7 @@ def write_onnx(export: GraphExport, path: Path, opset: int) -> None:
 def _trace(export: GraphExport, opset: int) -> onnx.ModelProto:
     """Run PyTorch's exporter with named dynamic dimensions."""
     names = {name for sides in export.dynamic.values() for name in sides.values()}
-    dims = {name: torch.export.Dim(name, min=1) for name in sorted(names)}
+    dims = {name: _dimension(name, export.least.get(name, 1)) for name in sorted(names)}
     shapes = tuple(
         {position: dims[name] for position, name in export.dynamic[key].items()}
         for key in export.inputs
@@ -231,12 +233,14 @@ def _trace(export: GraphExport, opset: int) -> onnx.ModelProto:
         with warnings.catch_warnings(), torch.no_grad():
             # The exporter warns about its own internals; the checks below judge its result.
             warnings.simplefilter("ignore")
+            arguments = tuple(export.inputs.values())
+            traced = torch.export.export(
+                export.module.eval(), arguments, dynamic_shapes=shapes, strict=False
+            )
             program = torch.onnx.export(
-                export.module.eval(),
-                tuple(export.inputs.values()),
+                traced,
                 dynamo=True,
                 opset_version=opset,
-                dynamic_shapes=shapes,
                 input_names=list(export.inputs),
                 output_names=list(export.outputs),
                 optimize=True,
@@ -251,7 +255,42 @@ def _trace(export: GraphExport, opset: int) -> onnx.ModelProto:
             logging.getLogger(name).setLevel(level)
     if program is None:
         raise ExportError(f"PyTorch returned no {export.role} graph")
-    return program.model_proto
+    model = program.model_proto
+    _name_sides(model, export)
+    return model
+
+
+def _name_sides(model: onnx.ModelProto, export: GraphExport) -> None:
+    """Call the sides of inputs and outputs as the export does; PyTorch numbers them.
+
+    If ``8*s7`` is the ``height`` of an input, ``2*s7`` is ``(height//4)`` of an output.
+    """
+    steps: dict[str, str] = {}
+    for tensor in model.graph.input:
+        sides = tensor.type.tensor_type.shape.dim
+        for position, name in export.dynamic[tensor.name].items():
+            steps[sides[position].dim_param.rpartition("*")[2]] = name
+            sides[position].dim_param = name
+
+    def named(match: re.Match[str]) -> str:
+        name = steps.get(match[2])
+        if name is None:
+            return match[0]
+        divisor = export.least.get(name, 1) // int(match[1] or 1)
+        return name if divisor == 1 else f"({name}//{divisor})"
+
+    for tensor in model.graph.output:
+        for side in tensor.type.tensor_type.shape.dim:
+            if side.dim_param:
+                side.dim_param = re.sub(r"(?:\b(\d+)\*)?\b([A-Za-z_]\w*)", named, side.dim_param)
+
+
+def _dimension(name: str, step: int) -> Any:
+    """A dynamic dimension; one that starts at more than 1 is a multiple of that."""
+    if step == 1:
+        return torch.export.Dim(name, min=1)
+    # Said beforehand: the exporter cannot always find it out from the sizes of strided layers.
+    return step * torch.export.Dim(f"{name}_steps", min=1)
 
 
 def strip_metadata(model: onnx.ModelProto) -> onnx.ModelProto:

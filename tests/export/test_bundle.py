@@ -23,7 +23,7 @@ from qatm.runtime.bundle.folder import MANIFEST, sha256_of
 from qatm.runtime.bundle.recipes import TASKS, Recipes
 
 TAPS = ("3", "6")
-FILES = {"bundle.json", "features.onnx", "match.onnx", "joint.onnx"}
+FILES = {"bundle.json", "features.onnx", "match.onnx", "place.onnx", "joint.onnx"}
 
 
 def names(folder: Path) -> set[str]:
@@ -75,10 +75,14 @@ def test_manifest_describes_inputs_and_outputs(tiny_bundle):
     features = files["features.onnx"]
     assert [(t.name, t.dtype) for t in features.inputs] == [("image", "uint8")]
     assert features.inputs[0].shape == ("batch", "height", "width", 3)
-    assert [t.name for t in features.outputs] == ["features", "coarse"]
+    assert [t.name for t in features.outputs] == ["tap0", "tap1", "coarse"]
     match = files["match.onnx"]
-    assert [t.name for t in match.inputs] == ["template", "target", "search", "window"]
-    assert [t.name for t in match.outputs] == ["quality", "scores", "boxes"]
+    assert [t.name for t in match.inputs] == ["template", "target", "search"]
+    assert [t.name for t in match.outputs] == ["contested", "alone"]
+    place = files["place.onnx"]
+    assert (place.role, place.precision) == ("place", "fp32")
+    assert [t.name for t in place.inputs] == ["template", "target", "search", "cells"]
+    assert [t.name for t in place.outputs] == ["likelihood", "similarity", "likeness"]
     assert [t.name for t in files["joint.onnx"].inputs] == ["template", "image"]
     for info in files.values():
         for tensor in (*info.inputs, *info.outputs):
@@ -122,12 +126,15 @@ def test_features_run_at_any_size(tiny_bundle, size, batch):
     backbone = build_backbone("mobilenet-v2", "random", TAPS)
     image = np.random.default_rng(1).integers(0, 256, (batch, *size, 3), dtype=np.uint8)
     session = OnnxGraph(tiny_bundle / "features.onnx", "cpu")
-    features, coarse = session.run({"image": image}, ["features", "coarse"])
+    *taps, coarse = session.run({"image": image}, ["tap0", "tap1", "coarse"])
+    pixels = torch.from_numpy(image).float().permute(0, 3, 1, 2)
     with torch.no_grad():
-        expected = backbone(torch.from_numpy(image).float().permute(0, 3, 1, 2)).numpy()
-    assert features.shape == expected.shape
-    assert np.abs(features - expected).max() <= 5e-5 * np.abs(expected).max()
-    assert coarse.shape == (batch, features.shape[1], size[0] // 8, size[1] // 8)
+        expected, joined = backbone.taps(pixels), backbone(pixels)
+    means = torch.nn.functional.avg_pool2d(joined, 2)
+    assert coarse.shape == (batch, joined.shape[1], size[0] // 8, size[1] // 8)
+    for found, wanted in zip([*taps, coarse], [*expected, means], strict=True):
+        assert found.shape == wanted.shape
+        assert np.abs(found - wanted.numpy()).max() <= 5e-5 * float(wanted.abs().max())
 
 
 @pytest.mark.parametrize("rows", [1, 2, 300])
@@ -141,17 +148,14 @@ def test_matching_runs_at_any_size(tiny_bundle, rows, size):
         "template": template,
         "target": np.ones(rows, np.float32),
         "search": search,
-        "window": np.array([1, 1]),
     }
     session = OnnxGraph(tiny_bundle / "match.onnx", "cpu")
-    quality, scores, boxes = session.run(inputs, ["quality", "scores", "boxes"])
+    contested, alone = session.run(inputs, ["contested", "alone"])
     flat = torch.from_numpy(search).flatten(1).T
     with torch.no_grad():
         expected = QATM(25)(*standardise(torch.from_numpy(template), flat)).exp()
-    np.testing.assert_allclose(quality, expected.reshape(size).numpy(), atol=2e-5)
-    assert scores.shape == (16,)
-    assert boxes.shape == (16, 4)
-    assert scores[0] == pytest.approx(np.sqrt(quality.max()), abs=1e-4)
+    np.testing.assert_allclose(contested, expected.reshape(size).numpy(), atol=2e-5)
+    np.testing.assert_allclose(alone, contested, atol=1e-6)
 
 
 @pytest.mark.parametrize(("crop", "size"), [((8, 8), (64, 96)), ((40, 24), (104, 88))])
@@ -160,8 +164,10 @@ def test_joint_graph_runs_at_any_size(tiny_bundle, crop, size):
     template = np.ascontiguousarray(image[:, 16 : 16 + crop[0], 32 : 32 + crop[1]])
     session = OnnxGraph(tiny_bundle / "joint.onnx", "cpu")
     outputs = ["quality", "scores", "boxes"]
-    quality, _, boxes = session.run({"template": template, "image": image}, outputs)
-    assert quality.shape == (size[0] // 4, size[1] // 4)
+    quality, scores, boxes = session.run({"template": template, "image": image}, outputs)
+    assert quality.shape == (size[0] // 8, size[1] // 8)
+    assert scores.shape == (16,)
+    assert boxes.shape == (16, 4)
     assert boxes[0, 2:].tolist() == [crop[1], crop[0]]
 
 
@@ -229,7 +235,7 @@ def test_a_graph_that_differs_from_pytorch_is_refused(tiny_bundle, tmp_path, mon
     model = onnx.load(str(tiny_bundle / "match.onnx"))
     monkeypatch.setattr("qatm.export.graphs._trace", lambda export, opset: model)
     write_onnx(match_export(channels, 25.0), tmp_path / "match.onnx", 20)
-    with pytest.raises(ExportError, match=r"match\.onnx: quality differs from PyTorch by"):
+    with pytest.raises(ExportError, match=r"match\.onnx: contested differs from PyTorch by"):
         write_onnx(match_export(channels, 20.0), tmp_path / "match.onnx", 20)
 
 
@@ -304,7 +310,13 @@ def test_export_over_an_old_bundle_replaces_all_of_it(copied, quick_graphs):
     (copied / "notes.txt").write_text("the user's own")
     bundle = export_bundle(copied, quick_options(alpha=12)).bundle
     assert bundle.spec.recipes.match.alpha == 12
-    assert names(copied) == {"bundle.json", "features.onnx", "match.onnx", "notes.txt"}
+    assert names(copied) == {
+        "bundle.json",
+        "features.onnx",
+        "match.onnx",
+        "place.onnx",
+        "notes.txt",
+    }
 
 
 def test_export_over_a_damaged_bundle(copied, quick_graphs):
@@ -342,14 +354,18 @@ def test_default_bundle_equals_a_fresh_export(tmp_path, photographs):
     outputs = {}
     for bundle in (shipped, fresh):
         session = OnnxGraph(bundle.file("features", "fp32"), "cpu")
-        features, coarse = session.run({"image": image}, ["features", "coarse"])
+        maps = session.run({"image": image}, bundle.output_names("features"))
+        coarse = maps[-1][0]
         inputs = {
-            "template": np.ascontiguousarray(features[0, :, 60:80, 80:100].reshape(176, -1).T),
-            "target": np.ones(400, np.float32),
-            "search": coarse[0],
-            "window": np.array([10, 10]),
+            "template": np.ascontiguousarray(coarse[:, 30:40, 40:50].reshape(176, -1).T),
+            "target": (np.arange(100) < 60).astype(np.float32),
+            "search": coarse,
         }
         session = OnnxGraph(bundle.file("match", "fp32"), "cpu")
-        outputs[bundle.path] = (features, coarse, *session.run(inputs, ["quality", "scores"]))
+        matched = session.run(inputs, ["contested", "alone"])
+        inputs |= {"cells": np.arange(60 * 7).reshape(60, 7)}
+        session = OnnxGraph(bundle.file("place", "fp32"), "cpu")
+        placed = session.run(inputs, ["likelihood", "similarity", "likeness"])
+        outputs[bundle.path] = (*maps, *matched, *placed)
     for old, new in zip(*outputs.values(), strict=True):
         np.testing.assert_allclose(new, old, rtol=0, atol=1e-4 * np.abs(old).max())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -167,6 +168,47 @@ def test_coarser_taps_keep_their_cell_centres() -> None:
     features = Backbone(spec, Given(fine, coarse))(image(64, 64))
     inner = slice(2, 14)  # past the last coarse centre the border value is repeated
     torch.testing.assert_close(features[0, 24, 7, inner], centres_4[inner])
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [
+        ("efficientnet-lite0", [2, 4, 10]),
+        ("efficientnet-lite0", [4, 10]),
+        ("vgg19", ["conv1_2", "conv3_4"]),
+        ("mobilenet-v2", None),
+    ],
+)
+@pytest.mark.parametrize("size", [(32, 32), (48, 80)])
+@pytest.mark.parametrize("corners", [False, True])
+def test_the_coarse_map_is_the_means_of_the_joined_one(
+    name: str, layers: list[str | int] | None, size: tuple[int, int], corners: bool
+) -> None:
+    backbone = build_backbone(name, "random", layers)
+    backbone.spec = replace(backbone.spec, align_corners=corners)
+    picture = image(*size, batch=2)
+    with torch.no_grad():
+        taps = backbone.taps(picture)
+        joined = backbone.joined(taps)
+        torch.testing.assert_close(joined, backbone(picture))
+        expected = nn.functional.avg_pool2d(joined, 2)
+        torch.testing.assert_close(backbone.coarse(taps), expected, rtol=1e-4, atol=1e-5)
+    for tap, found in zip(backbone.spec.tapped, taps, strict=True):
+        step = max(tap.stride, backbone.spec.stride)
+        assert found.shape == (2, tap.channels, size[0] // step, size[1] // step)
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 7])
+def test_wide_blocks_in_parts_give_the_same_features(parts: int) -> None:
+    backbone = with_statistics(build_backbone("efficientnet-lite0", "random"))
+    assert isinstance(backbone, Backbone)
+    fold_batch_norm(backbone)
+    picture = image(48, 64)
+    with torch.no_grad():
+        expected = backbone(picture)
+        found = backbone.compute_in_parts(parts)(picture)
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(backbone.compute_in_parts(1)(picture), expected)
 
 
 def test_maps_shift_with_the_image_by_whole_cells() -> None:

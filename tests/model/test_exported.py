@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import functional
 
-from qatm.model import QATM, standardise
+from qatm.model import QATM, Backbone, standardise
 from qatm.model.exported import (
     CANDIDATES,
     FeatureGraph,
     JointGraph,
     MatchGraph,
+    PlaceGraph,
     best_windows,
     window_means,
 )
@@ -26,12 +30,18 @@ def window(rows: int, columns: int) -> Tensor:
     return torch.tensor([rows, columns])
 
 
-class TinyBackbone(nn.Module):
+class TinyBackbone(Backbone):
     """Four channels at a stride of four pixels: means of the colours and of their square."""
 
-    def forward(self, image: Tensor) -> Tensor:
-        pooled = nn.functional.avg_pool2d(image, 4)
-        return torch.cat([pooled, pooled.square().mean(1, keepdim=True) / 100], 1)
+    def __init__(self) -> None:
+        torch.nn.Module.__init__(self)
+
+    def taps(self, image: Tensor) -> list[Tensor]:
+        pooled = functional.avg_pool2d(image, 4)
+        return [pooled, pooled.square().mean(1, keepdim=True) / 100]
+
+    def coarse(self, taps: Sequence[Tensor]) -> Tensor:
+        return functional.avg_pool2d(torch.cat(list(taps), 1), 2)
 
 
 # --- quality
@@ -40,7 +50,7 @@ class TinyBackbone(nn.Module):
 @pytest.mark.parametrize("size", [(1, 3, 4, 5), (6, 8, 12, 9), (30, 24, 7, 31), (64, 176, 20, 16)])
 @pytest.mark.parametrize("alphas", [(25.0, 25.0), (30.0, 10.0), (5.0, 20.0)])
 @pytest.mark.parametrize("competitors", [0, 0.4])
-def test_log_quality_equals_the_layer(size, alphas, competitors):
+def test_quality_equals_the_layer(size, alphas, competitors):
     rows, channels, height, width = size
     scale = normal(channels, seed=3).exp()
     template = normal(rows, channels, seed=1) * scale + 2
@@ -51,20 +61,21 @@ def test_log_quality_equals_the_layer(size, alphas, competitors):
     with torch.no_grad():
         layer.alpha_t.fill_(alphas[0])
         layer.alpha_s.fill_(alphas[1])
-        expected = layer(*standardise(template, search.T), target)
-        found = MatchGraph(*alphas).log_quality(template, target, search)
-    assert found.shape == (height * width,)
-    np.testing.assert_allclose(found.exp().numpy(), expected.exp().numpy(), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(found.numpy(), expected.numpy(), atol=2e-4)
+        rows_, cells = standardise(template, search.T)
+        own = target > 0
+        expected = layer(rows_, cells, target), layer(rows_[own], cells, target[own])
+        maps = MatchGraph(*alphas)(template, target, search.reshape(channels, height, width))
+    for found, logs in zip(maps, expected, strict=True):
+        assert found.shape == (height, width)
+        np.testing.assert_allclose(found.flatten(), logs.exp(), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(found.flatten().log(), logs, atol=2e-4)
 
 
 @pytest.mark.parametrize("value", [0.0, 40.0])
 def test_flat_features_have_the_quality_of_chance(value):
     template, search = torch.full((4, 6), value), torch.full((6, 5, 7), value)
-    quality, scores, boxes = MatchGraph(25, 25)(template, torch.ones(4), search, window(2, 2))
-    np.testing.assert_allclose(quality.numpy(), 1 / (4 * 35), rtol=1e-3)
-    assert torch.isfinite(scores).all()
-    assert torch.isfinite(boxes).all()
+    for quality in MatchGraph(25, 25)(template, torch.ones(4), search):
+        np.testing.assert_allclose(quality.numpy(), 1 / (4 * 35), rtol=1e-3)
 
 
 @pytest.mark.parametrize("alpha", [50.0, 200.0])
@@ -72,20 +83,46 @@ def test_patches_that_nothing_resembles_have_no_quality(alpha):
     # The opposite of every template row, and a template row whose opposite is all there is.
     template = torch.cat([torch.eye(6), -torch.ones(1, 6)])
     search = torch.cat([torch.eye(6), -torch.eye(6)[:3], -torch.ones(2, 6)]).T
-    found = MatchGraph(alpha, alpha).log_quality(template, torch.ones(7), search)
+    maps = MatchGraph(alpha, alpha)(template, torch.ones(7), search[:, None])
     with torch.no_grad():
         expected = QATM(alpha)(*standardise(template, search.T))
-    assert torch.isfinite(found).all()
-    assert (found <= 1e-3).all()
-    np.testing.assert_allclose(found.exp().numpy(), expected.exp().numpy(), atol=1e-4)
+    for found in maps:
+        assert torch.isfinite(found).all()
+        assert (found <= 1 + 1e-3).all()
+        np.testing.assert_allclose(found[0].numpy(), expected.exp().numpy(), atol=1e-4)
 
 
 def test_features_of_vgg_scale_stay_exact():
     template, search = normal(16, 32).abs() * 3000, normal(32, 400, seed=1).abs() * 3000
     with torch.no_grad():
         expected = QATM(25)(*standardise(template, search.T))
-        found = MatchGraph(25, 25).log_quality(template, torch.ones(16), search)
-    np.testing.assert_allclose(found.numpy(), expected.numpy(), atol=1e-3)
+        maps = MatchGraph(25, 25)(template, torch.ones(16), search[:, None])
+    for found in maps:
+        np.testing.assert_allclose(found[0].log().numpy(), expected.numpy(), atol=1e-3)
+
+
+@pytest.mark.parametrize("competitors", [0, 5])
+def test_placing_equals_a_loop(competitors):
+    own, channels, height, width = 6, 24, 5, 7
+    template = normal(own + competitors, channels, seed=1)
+    target = torch.ones(own + competitors)
+    target[own:] = 0
+    search = normal(channels, height, width, seed=2)
+    cells = torch.randint(0, height * width, (own, 9), generator=torch.Generator().manual_seed(3))
+    fit = PlaceGraph(25)(template, target, search, cells)
+    rows, places = standardise(template, search.flatten(1).T)
+    cosine = (rows @ places.T).double()
+    for shift in range(9):
+        pairs = [(row, int(cells[row, shift])) for row in range(own)]
+        logs = [25 * cosine[pair] - (25 * cosine[:, pair[1]]).logsumexp(0) for pair in pairs]
+        expected = (
+            sum(logs) / own,
+            sum(25 * (cosine[pair] - 1) for pair in pairs) / own,
+            sum(cosine[:own, cell].max() for _, cell in pairs) / own,
+        )
+        for found, wanted in zip(fit, expected, strict=True):
+            assert found.shape == (9,)
+            assert float(found[shift]) == pytest.approx(float(wanted), abs=1e-3)
 
 
 # --- windows
@@ -178,7 +215,9 @@ def test_maxima_at_the_border_stay_on_their_cell():
 def test_match_graph_finds_where_the_rows_were_cut():
     search = normal(16, 14, 18)
     rows = search[:, 5:9, 7:12].flatten(1).T
-    quality, scores, boxes = MatchGraph(40, 40)(rows, torch.ones(20), search, window(4, 5))
+    quality, _ = MatchGraph(40, 40)(rows, torch.ones(20), search)
+    sides = window(4, 5)
+    scores, boxes = best_windows(*window_means(quality.sqrt(), sides), sides)
     assert quality.shape == (14, 18)
     assert (quality >= 0).all()
     assert (quality <= 1 + 1e-4).all()
@@ -202,12 +241,13 @@ def picture(height: int, width: int, batch: int = 1) -> Tensor:
 @pytest.mark.parametrize("batch", [1, 3])
 def test_feature_graph_takes_bytes_and_pools(size, batch):
     image = picture(size[0], size[1], batch)
-    features, coarse = FeatureGraph(TinyBackbone())(image)
-    assert features.shape == (batch, 4, size[0] // 4, size[1] // 4)
+    colours, squares, coarse = FeatureGraph(TinyBackbone())(image)
+    assert colours.shape == (batch, 3, size[0] // 4, size[1] // 4)
+    assert squares.shape == (batch, 1, size[0] // 4, size[1] // 4)
     assert coarse.shape == (batch, 4, size[0] // 8, size[1] // 8)
     cell = image[-1, :4, 4:8].double().mean((0, 1))
-    np.testing.assert_allclose(features[-1, :3, 0, 1].double().numpy(), cell.numpy(), rtol=1e-5)
-    block = features[:, :, :2, :2].mean((2, 3))
+    np.testing.assert_allclose(colours[-1, :, 0, 1].double().numpy(), cell.numpy(), rtol=1e-5)
+    block = torch.cat([colours, squares], 1)[:, :, :2, :2].mean((2, 3))
     np.testing.assert_allclose(coarse[:, :, 0, 0].numpy(), block.numpy(), rtol=1e-5)
 
 
@@ -215,10 +255,10 @@ def test_feature_graph_takes_bytes_and_pools(size, batch):
 def test_joint_graph_gives_boxes_in_pixels(crop):
     top, left, height, width = crop
     image = picture(72, 80)
-    graph = JointGraph(FeatureGraph(TinyBackbone()), MatchGraph(60, 60), stride=4)
+    graph = JointGraph(FeatureGraph(TinyBackbone()), MatchGraph(60, 60), coarse_stride=8)
     template = image[:, top : top + height, left : left + width]
     quality, scores, boxes = graph(template, image)
-    assert quality.shape == (18, 20)
+    assert quality.shape == (9, 10)
     assert scores.shape == (CANDIDATES,)
     assert scores[0] > 1.2 * scores[1]
     np.testing.assert_allclose(boxes[0].numpy(), [left, top, width, height], atol=1)
