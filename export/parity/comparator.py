@@ -14,7 +14,7 @@ from ...runtime.bundle.folder import Bundle
 from ...runtime.bundle.sidecar import FLAVOURS
 from ...runtime.errors import BundleError, DeviceError
 from ...runtime.session import Session
-from .runners import FEATURE_OUTPUTS, Arrays, Runner
+from .runners import Arrays, Runner
 
 
 def polygraphy_installed() -> bool:
@@ -99,10 +99,14 @@ def engine_runners(bundle: Bundle, precisions: Sequence[str]) -> list[tuple[str,
 
 def _backend_runner(name: str, backend: Session) -> Runner:
     """The features of a backend, one picture after the other."""
+    outputs = backend.bundle.output_names("features")
 
     def run(inputs: Arrays) -> dict[str, Any]:
         parts = [backend.features(image) for image in inputs["image"]]
-        stacked = (np.stack(maps) for maps in zip(*parts, strict=True))
-        return dict(zip(FEATURE_OUTPUTS, stacked, strict=True))
+        stacked = (
+            np.stack(maps)
+            for maps in zip(*((*part.taps, part.coarse) for part in parts), strict=True)
+        )
+        return dict(zip(outputs, stacked, strict=True))
 
     return Runner(name, run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ class Tolerance:
     """The largest difference allowed.
 
     Attributes:
-        what: the quantity compared.
+        what: the kind of quantity compared.
         precision: of the file.
         limit: the largest error that passes.
         unit: what the error is measured in.
@@ -37,12 +38,12 @@ class Tolerance:
 
 TOLERANCES = (
     Tolerance("features", "fp32", 5e-5, RELATIVE),
-    Tolerance("coarse", "fp32", 5e-5, RELATIVE),
     Tolerance("quality", "fp32", 1e-4, ABSOLUTE),
+    Tolerance("fit", "fp32", 2e-4, ABSOLUTE),
+    Tolerance("likeness", "fp32", 1e-5, ABSOLUTE),
     Tolerance("score", "fp32", 1e-5, ABSOLUTE),
     Tolerance("box", "fp32", 0.01, PIXELS),
     Tolerance("features", "fp16", 2e-2, RELATIVE),
-    Tolerance("coarse", "fp16", 2e-2, RELATIVE),
     Tolerance("quality", "fp16", 0.02, ABSOLUTE),
     Tolerance("score", "fp16", 2e-3, ABSOLUTE),
     Tolerance("box", "fp16", 0.2, PIXELS),
@@ -51,7 +52,6 @@ TOLERANCES = (
         for precision in ("int8-cpu", "int8-trt")
         for tolerance in (
             Tolerance("features", precision, 0.4, RELATIVE),
-            Tolerance("coarse", precision, 0.4, RELATIVE),
             Tolerance("quality", precision, 0.3, ABSOLUTE),
             Tolerance("score", precision, 0.05, ABSOLUTE),
             Tolerance("box", precision, 2.0, PIXELS),
@@ -60,11 +60,31 @@ TOLERANCES = (
 )
 """For FP32 about ten times the largest error seen with the known backbones on photographs."""
 
-AXES = {
-    "features": ("picture", "channel", "row", "column"),
-    "coarse": ("picture", "channel", "row", "column"),
-    "quality": ("row", "column"),
-}
+KINDS = MappingProxyType(
+    {
+        "tap": "features",
+        "coarse": "features",
+        "joined": "features",
+        "contested": "quality",
+        "alone": "quality",
+        "likelihood": "fit",
+        "similarity": "fit",
+    }
+)
+"""Kinds of quantities, by the names of outputs without a number; others are kinds themselves."""
+
+AXES = MappingProxyType(
+    {
+        "features": ("picture", "channel", "row", "column"),
+        "quality": ("row", "column"),
+        "fit": ("shift",),
+        "likeness": ("shift",),
+    }
+)
+"""What the dimensions of each kind are called."""
+
+QUALITIES = ("contested", "alone", "quality")
+"""Maps that matching gives."""
 
 EQUAL = 1e-4
 """Windows whose responses are closer than this are equally good."""
@@ -77,8 +97,8 @@ class Deviation:
     Attributes:
         artefact: file in the bundle; ``features.onnx + match.onnx`` is the chain of both.
         precision: of that file.
-        what: ``features``, ``coarse``, ``quality``, or of the best window: ``score``, the mean
-            root of the quality in it, or ``box``.
+        what: an output of the graph; ``joined``, the map that all taps stand for; or of the best
+            window: ``score``, the mean root of the quality in it, or ``box``.
         reference: the implementation that is believed.
         candidate: the implementation that is checked.
         size: of the pictures and the template, height x width in pixels.
@@ -113,6 +133,12 @@ class Deviation:
         """Plain dictionary for JSON; an error that is not a finite number becomes ``None``."""
         error = self.error if math.isfinite(self.error) else None
         return {**vars(self), "error": error, "passed": self.passed}
+
+
+def kind_of(what: str) -> str:
+    """The kind of quantity that an output is, which decides what may differ."""
+    name = what.rstrip("0123456789")
+    return KINDS.get(name, name)
 
 
 def has_tolerances(precision: str) -> bool:
@@ -155,7 +181,7 @@ class Judge:
         with np.errstate(invalid="ignore"):
             difference = np.abs(found[what] - truth)
         worst = np.unravel_index(int(difference.argmax()), difference.shape)
-        place = ", ".join(f"{axis} {i}" for axis, i in zip(AXES[what], worst, strict=True))
+        place = ", ".join(f"{axis} {i}" for axis, i in zip(AXES[kind_of(what)], worst, strict=True))
         error = float(difference[worst])
         if self._tolerance(what).unit == RELATIVE:
             error /= float(np.abs(truth).max()) or 1.0
@@ -164,7 +190,7 @@ class Judge:
     def windows(
         self, runner: Runner, found: Arrays | str, expected: Arrays, cell: int
     ) -> Iterator[Deviation]:
-        """Compare the quality map, and the best window where the candidate looks for one.
+        """Compare the quality maps, and the best window where the candidate has one.
 
         Args:
             runner: the candidate.
@@ -173,7 +199,9 @@ class Judge:
             cell: pixels per unit of the boxes.
         """
         name = runner.name
-        yield self.array("quality", name, found, expected)
+        for what in QUALITIES:
+            if what in expected:
+                yield self.array(what, name, found, expected)
         if isinstance(found, str) or "boxes" not in found:
             return
         responses = float(found["scores"][0]), float(expected["scores"][0])
@@ -189,9 +217,8 @@ class Judge:
         yield self._verdict("box", name, float(shifts.min()), f"window at x {x:.1f}, y {y:.1f}")
 
     def _tolerance(self, what: str) -> Tolerance:
-        return next(
-            row for row in TOLERANCES if row.what == what and row.precision == self.precision
-        )
+        key = kind_of(what), self.precision
+        return next(row for row in TOLERANCES if (row.what, row.precision) == key)
 
     def _verdict(self, what: str, candidate: str, error: float, where: str) -> Deviation:
         limit = self._tolerance(what)

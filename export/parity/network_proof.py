@@ -17,11 +17,13 @@ from ...runtime.bundle.folder import Bundle
 from ...runtime.bundle.manifest import NETWORK_ROLE
 from ...runtime.errors import ExportError
 from ...runtime.images import resize_to
+from ...runtime.patches.encoder import Encoder
+from ...runtime.session import Session
 from ..graphs import GraphExport
 from ..networks import KINDS, WEIGHTS_ROLE
 from .judge import RELATIVE, Deviation, attempt
 from .pair_proof import PAIR_KINDS, make_pairs
-from .runners import FEATURE_OUTPUTS, onnx_runner
+from .runners import onnx_runner
 
 Array = NDArray[Any]
 
@@ -86,14 +88,16 @@ def _on_pictures(
     bundle: Bundle, task: str, graph: GraphExport
 ) -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
     """Words and inputs for each pair of pictures, of the size of an alignment network's grid."""
-    runner = onnx_runner(bundle.file("features", "fp32"), FEATURE_OUTPUTS)
     side = CELLS * bundle.spec.backbone.stride
-    for pair in make_pairs(PAIR_KINDS[task].views):
-        inputs = dict(graph.inputs)
-        for name in set(SHOWN) & set(inputs):
-            picture = resize_to(getattr(pair, SHOWN[name]), side, side)
-            inputs[name] = torch.from_numpy(runner.run({"image": picture[None]})["features"])
-        yield pair.name, inputs
+    with Session(bundle, "cpu", precision="fp32") as session:
+        encoder = Encoder(session)
+        for pair in make_pairs(PAIR_KINDS[task].views):
+            inputs = dict(graph.inputs)
+            for name in set(SHOWN) & set(inputs):
+                picture = resize_to(getattr(pair, SHOWN[name]), side, side)
+                taps, _ = encoder.encode_crop(picture)
+                inputs[name] = torch.from_numpy(taps.whole()[None])
+            yield pair.name, inputs
 
 
 def _read_weights(file: Path) -> dict[str, torch.Tensor]:

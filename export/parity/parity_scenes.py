@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 from ...calib.photographs import PARITY, find_photographs
 from ...runtime.bundle.manifest import BackboneInfo
 from ...runtime.images import Image, read_image
+from ...runtime.patches.agreement import cells_at_shifts
 
 Array = NDArray[Any]
 
 SHIFT = (11, 7)
 """Pixels, right and down, between the frame of the template and the searched picture."""
+
+AROUND = 4
+"""Cells of the finest map around the template's place that it is shifted over."""
 
 GAIN = 0.9
 """Brightness of the searched picture; the frame's is 1."""
@@ -58,7 +62,7 @@ class ParityPictures:
         case: what was asked for.
         source: file name of the photograph, or ``texture``.
         both: frame and searched picture, ``(2, H, W, 3)`` uint8 BGR.
-        cells: top, left, bottom and right of the template in the frame's feature map.
+        cells: top, left, bottom and right of the template in the frame's coarse map.
         crop: the template for the joint graph, ``(1, h, w, 3)``, sides as the bundle needs them.
     """
 
@@ -69,6 +73,12 @@ class ParityPictures:
     crop: Image
 
     @property
+    def window(self) -> tuple[int, int]:
+        """Rows and columns of the template in the coarse map."""
+        top, left, bottom, right = self.cells
+        return bottom - top, right - left
+
+    @property
     def size(self) -> str:
         """For people: ``480x640, template 48x96`` (height x width, pixels)."""
         height, width = self.both.shape[1:3]
@@ -77,7 +87,7 @@ class ParityPictures:
 
 def make_pictures(case: ParityScene, index: int, backbone: BackboneInfo) -> ParityPictures:
     """The pictures of a case, from the photograph with that index or else a texture."""
-    align, stride = backbone.align, backbone.stride
+    align, stride = backbone.align, backbone.coarse_stride
     height, width = (max(align, side // align * align) for side in (case.height, case.width))
     source, scene = photograph(index, height + SHIFT[1], width + SHIFT[0])
     frame = scene[:height, :width]
@@ -85,7 +95,8 @@ def make_pictures(case: ParityScene, index: int, backbone: BackboneInfo) -> Pari
     both = np.stack([frame, (search * GAIN).astype(np.uint8)])
     rows, columns = (max(1, side // stride) for side in case.template)
     # Right and below the middle, so that the shift does not take it out of the picture.
-    top, left = (height // stride - rows) // 2 + 1, (width // stride - columns) // 2 + 1
+    top = min((height // stride - rows) // 2 + 1, height // stride - rows)
+    left = min((width // stride - columns) // 2 + 1, width // stride - columns)
     y, x = top * stride, left * stride
     h, w = (-(-side // align) * align for side in case.template)
     y, x = min(y, height - h), min(x, width - w)
@@ -93,25 +104,41 @@ def make_pictures(case: ParityScene, index: int, backbone: BackboneInfo) -> Pari
     return ParityPictures(case, source, both, (top, left, top + rows, left + columns), crop)
 
 
-def match_inputs(pictures: ParityPictures, features: Array) -> dict[str, Array]:
-    """Inputs of the matching graph from the features ``(2, C, h, w)`` of both pictures."""
-    top, left, bottom, right = pictures.cells
-    channels, height, width = features.shape[1:]
+def match_inputs(pictures: ParityPictures, coarse: Array) -> dict[str, Array]:
+    """Inputs of the matching graph from the coarse maps ``(2, C, h, w)`` of both pictures."""
+    template, target = _template(coarse[0], pictures.cells, pictures.case.competitors)
+    search = np.ascontiguousarray(coarse[1])
+    return {"template": template, "target": target, "search": search}
+
+
+def place_inputs(pictures: ParityPictures, joined: Array) -> dict[str, Array]:
+    """Inputs of the placing graph from the joined maps ``(2, C, 2h, 2w)`` of both pictures."""
+    top, left, bottom, right = cells = tuple(2 * side for side in pictures.cells)
+    template, target = _template(joined[0], cells, pictures.case.competitors)
+    around = joined[1][:, max(0, top - AROUND) : bottom + AROUND, max(0, left - AROUND) :]
+    search = around[:, :, : right + AROUND - max(0, left - AROUND)]
+    footprint = np.ones((bottom - top, right - left), np.float32)
+    return {
+        "template": template,
+        "target": target,
+        "search": np.ascontiguousarray(search),
+        "cells": cells_at_shifts(footprint, search.shape[1:])[0],
+    }
+
+
+def _template(features: Array, cells: tuple[int, ...], competitors: int) -> tuple[Array, Array]:
+    """Rows of a window of a map ``(C, H, W)`` and of so many cells around it, and their flags."""
+    top, left, bottom, right = cells
+    channels, height, width = features.shape
     own = np.zeros((height, width), bool)
     own[top:bottom, left:right] = True
-    flat = features[0].reshape(channels, -1).T
+    flat = features.reshape(channels, -1).T
     others = np.flatnonzero(~own)
-    others = others[:: max(1, len(others) // max(1, pictures.case.competitors))]
-    others = others[: pictures.case.competitors]
+    others = others[:: max(1, len(others) // max(1, competitors))][:competitors]
     rows = np.concatenate([flat[own.ravel()], flat[others]])
     target = np.zeros(len(rows), np.float32)
     target[: own.sum()] = 1
-    return {
-        "template": np.ascontiguousarray(rows),
-        "target": target,
-        "search": np.ascontiguousarray(features[1]),
-        "window": np.array([bottom - top, right - left], np.int64),
-    }
+    return np.ascontiguousarray(rows), target
 
 
 def photograph(index: int, height: int, width: int) -> tuple[str, Image]:

@@ -21,22 +21,35 @@ from ...runtime.bundle.folder import Bundle, sha256_of
 from ...runtime.bundle.manifest import NETWORK_ROLE, BundleSpec, FileInfo
 from ...runtime.errors import ExportError
 from ..engines.engines import SOURCES
+from ..graphs import JOINT_OUTPUTS, MATCH_OUTPUTS, PLACE_OUTPUTS, feature_outputs
 from ..networks import WEIGHTS_ROLE
 from .comparator import compare_with_polygraphy, engine_runners, polygraphy_installed
 from .judge import Deviation, Judge, attempt, has_tolerances
 from .network_proof import compare_network
 from .pair_proof import PAIR_KINDS, compare_pairs
-from .parity_scenes import CASES, ParityPictures, ParityScene, make_pictures, match_inputs
+from .parity_scenes import (
+    CASES,
+    ParityPictures,
+    ParityScene,
+    make_pictures,
+    match_inputs,
+    place_inputs,
+)
 from .runners import (
-    FEATURE_OUTPUTS,
-    MATCH_OUTPUTS,
+    JOINED,
+    Arrays,
     Runner,
+    numpy_joined,
     numpy_match,
+    numpy_place,
     onnx_runner,
+    runtime_place,
     streamed_match,
     torch_features,
+    torch_joined,
     torch_joint,
     torch_match,
+    with_windows,
 )
 
 Array = NDArray[Any]
@@ -46,9 +59,6 @@ HALF_VALUES = 20_000
 
 NETWORK_ROLES = (NETWORK_ROLE, WEIGHTS_ROLE)
 """Files that are compared on features, not on pictures."""
-
-OUTPUTS = {"features": FEATURE_OUTPUTS, "match": MATCH_OUTPUTS, "joint": MATCH_OUTPUTS}
-"""The outputs of a file, by its role; files of other roles are not known here."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +89,7 @@ class Truth:
 
     pictures: ParityPictures
     features: dict[str, Array]
+    joined: dict[str, Array]
     match_inputs: dict[str, Array]
     match: dict[str, Array]
 
@@ -150,15 +161,32 @@ def _engine(bundle: Bundle, precision: str, runner: Runner) -> Artefact:
 
 def _open(bundle: Bundle, name: str, info: FileInfo) -> Artefact:
     """The file with the runner of its kind; further kinds of runner are chosen here."""
-    if info.role not in OUTPUTS or not has_tolerances(info.precision):
+    outputs = _outputs(bundle.spec).get(info.role)
+    if outputs is None or not has_tolerances(info.precision):
         raise ExportError(
             f"{name} cannot be checked: {info.precision} {info.role} files are not known to this "
             "version of qatm; check the bundle with the version that wrote it"
         )
+    written = tuple(tensor.name for tensor in info.outputs)
+    if written != outputs:
+        raise ExportError(
+            f"{name} cannot be checked: its outputs are {', '.join(written) or 'not known'}, this "
+            f"version of qatm writes {', '.join(outputs)}; export the bundle again, or check it "
+            "with the version that wrote it"
+        )
     path = bundle.file(info.role, info.precision)
-    return Artefact(
-        name, info, onnx_runner(path, OUTPUTS[info.role], as_written=info.precision == "int8-trt")
-    )
+    as_written = info.precision == "int8-trt"
+    return Artefact(name, info, onnx_runner(path, outputs, as_written=as_written))
+
+
+def _outputs(spec: BundleSpec) -> dict[str, tuple[str, ...]]:
+    """The outputs of each role's graph; files of other roles are not known here."""
+    return {
+        "features": feature_outputs(len(spec.backbone.layers)),
+        "match": MATCH_OUTPUTS,
+        "place": PLACE_OUTPUTS,
+        "joint": JOINT_OUTPUTS,
+    }
 
 
 class _Comparer:
@@ -173,6 +201,10 @@ class _Comparer:
         self.match = numpy_match(alpha)
         self.joint = torch_joint(backbone, alpha)
         self.others = (torch_match(alpha), streamed_match(alpha))
+        self.place = numpy_place(alpha)
+        self.place_without_graph = runtime_place(alpha)
+        stride = spec.backbone.stride
+        self.steps = tuple(max(1, tap.stride // stride) for tap in backbone.spec.tapped)
         self._pairs = spec.task in PAIR_KINDS
         self.matcher = next(a for a in artefacts if a.info.role == "match")
 
@@ -183,40 +215,56 @@ class _Comparer:
 
     def compare(self, pictures: ParityPictures) -> Iterator[Deviation]:
         """All comparisons of one case."""
-        checks = {"features": self._features, "match": self._match, "joint": self._joint}
+        checks = {
+            "features": self._features,
+            "match": self._match,
+            "place": self._place,
+            "joint": self._joint,
+        }
         maps = _encode(self.features, pictures)
-        inputs = match_inputs(pictures, maps["features"])
-        truth = Truth(pictures, maps, inputs, self.match.run(inputs))
+        inputs = match_inputs(pictures, maps["coarse"])
+        matched = with_windows(self.match.run(inputs), pictures.window)
+        truth = Truth(pictures, maps, torch_joined(self._backbone, maps), inputs, matched)
         for artefact in self.artefacts:
             yield from checks[artefact.info.role](artefact, truth)
 
     def _features(self, artefact: Artefact, truth: Truth) -> Iterator[Deviation]:
-        """Both outputs, then what the matching graph makes of them.
+        """All outputs and the map they stand for, then what the matching graph makes of them.
 
         What the other precisions of a bundle for pairs are worth, its pairs of pictures tell.
         """
         runner, believed, expected = artefact.runner, self.features, truth.features
+        joined = truth.joined
         small = truth.pictures.both[0].size <= HALF_VALUES
         if artefact.info.precision == "fp16" and small:
             believed = self.half
             expected = _encode(believed, truth.pictures)
+            joined = torch_joined(self._backbone, expected)
         found = attempt(lambda: _encode(runner, truth.pictures))
         judge = self._judge(artefact.name, artefact, truth, believed.name)
-        results = [judge.array(what, runner.name, found, expected) for what in OUTPUTS["features"]]
+        results = [judge.array(what, runner.name, found, expected) for what in expected]
         yield from results
-        if not isinstance(found, str) and polygraphy_installed():
-            yield from self._by_polygraphy(believed, runner, truth, results)
-        if isinstance(found, str) or found["features"].shape != truth.features["features"].shape:
+        if isinstance(found, str):
             return
+        if polygraphy_installed():
+            yield from self._by_polygraphy(believed, runner, truth, results)
+        if any(found[what].shape != array.shape for what, array in expected.items()):
+            return
+        name = f"{runner.name} + numpy"
+        yield judge.array(JOINED, name, numpy_joined(found, self.steps), joined)
         if self._pairs and artefact.info.precision != "fp32":
             return
-        inputs = match_inputs(truth.pictures, found["features"])
-        matched = attempt(lambda: self.matcher.runner.run(inputs))
+        inputs = match_inputs(truth.pictures, found["coarse"])
+        matched = self._matched(self.matcher.runner, inputs, truth)
         chain = f"{artefact.name} + {self.matcher.name}"
         reference = f"{self.features.name} + {self.match.name}"
         judge = self._judge(chain, artefact, truth, reference)
-        stride = self.spec.backbone.stride
+        stride = self.spec.backbone.coarse_stride
         yield from judge.windows(self.matcher.runner, matched, truth.match, stride)
+
+    def _matched(self, runner: Runner, inputs: dict[str, Array], truth: Truth) -> Arrays | str:
+        """Quality maps and their windows, or why there are none."""
+        return attempt(lambda: with_windows(runner.run(inputs), truth.pictures.window))
 
     def _by_polygraphy(
         self, believed: Runner, runner: Runner, truth: Truth, results: list[Deviation]
@@ -233,8 +281,18 @@ class _Comparer:
         """Every way of matching against the literal one, on the same features."""
         judge = self._judge(artefact.name, artefact, truth, self.match.name)
         for runner in (*self.others, artefact.runner):
-            found = attempt(lambda runner=runner: runner.run(truth.match_inputs))
-            yield from judge.windows(runner, found, truth.match, self.spec.backbone.stride)
+            found = self._matched(runner, truth.match_inputs, truth)
+            yield from judge.windows(runner, found, truth.match, self.spec.backbone.coarse_stride)
+
+    def _place(self, artefact: Artefact, truth: Truth) -> Iterator[Deviation]:
+        """Both ways of placing against the literal one, on the same features."""
+        inputs = place_inputs(truth.pictures, truth.joined[JOINED])
+        expected = self.place.run(inputs)
+        judge = self._judge(artefact.name, artefact, truth, self.place.name)
+        for runner in (self.place_without_graph, artefact.runner):
+            found = attempt(lambda runner=runner: runner.run(inputs))
+            for what in expected:
+                yield judge.array(what, runner.name, found, expected)
 
     def _joint(self, artefact: Artefact, truth: Truth) -> Iterator[Deviation]:
         """A crop and a picture through features and matching in one graph."""

@@ -83,27 +83,48 @@ def fit_windows(session: Session, grid: PatchGrid, cells: Array, alpha: float) -
     Returns:
         Maps of ``(H - h + 1, W - w + 1)``.
     """
-    shifts = tuple(
-        side - length + 1
-        for side, length in zip(cells.shape[1:], grid.footprint.shape, strict=True)
-    )
-    y, x = np.nonzero(grid.footprint)
-    down, across = np.indices(shifts).reshape(2, -1)
-    width = cells.shape[2]
-    places = (y * width + x)[:, None] + (down * width + across)[None]
+    places, shifts = cells_at_shifts(grid.footprint, cells.shape[1:])
     fit = session.fit(grid.rows, grid.target, np.ascontiguousarray(cells), places)
     if fit is None:
-        fit = _fitted(grid, cells, places, alpha)
+        fit = fit_in_numpy(grid.rows, cells, places, alpha)
     return WindowFit(*(values.reshape(shifts) for values in fit))
 
 
-def _fitted(grid: PatchGrid, cells: Array, places: Array, alpha: float) -> WindowFit:
-    """The placing graph's arithmetic; ``places`` are its ``cells``."""
-    cosine = Comparison(grid.rows, cells).cosine(grid.rows).reshape(len(grid.rows), -1)
+def cells_at_shifts(footprint: Array, shape: tuple[int, ...]) -> tuple[Array, tuple[int, ...]]:
+    """The cells that lie under a footprint's ones at each shift of it.
+
+    Args:
+        footprint: ``(h, w)``, 1 where there is a patch.
+        shape: rows and columns of the cells.
+
+    Returns:
+        ``(K, S)`` int64 indices, counted row by row, for each patch and each shift; and rows and
+        columns of the shifts.
+    """
+    shifts = tuple(side - length + 1 for side, length in zip(shape, footprint.shape, strict=True))
+    y, x = np.nonzero(footprint)
+    down, across = np.indices(shifts).reshape(2, -1)
+    width = shape[1]
+    return (y * width + x)[:, None] + (down * width + across)[None], shifts
+
+
+def fit_in_numpy(rows: Array, search: Array, cells: Array, alpha: float) -> WindowFit:
+    """What ``Session.fit`` computes, for devices and bundles without a graph for it.
+
+    Args:
+        rows: ``(M, C)`` raw features, the template's own first.
+        search: ``(C, H, W)`` raw features.
+        cells: ``(K, S)`` int64, for each own row and each shift, the cell at the row's place.
+        alpha: factor on the cosine similarity.
+
+    Returns:
+        Values ``(S,)``.
+    """
+    cosine = Comparison(rows, search).cosine(rows).reshape(len(rows), -1)
     below = exponent(cosine, alpha)
     crowd = np.log(np.maximum(np.exp(below).sum(0), TINY))
-    own = below[: len(places)]
-    similarity = np.take_along_axis(own, places, 1).mean(0)
-    likelihood = similarity - crowd[places].mean(0)
+    own = below[: len(cells)]
+    similarity = np.take_along_axis(own, cells, 1).mean(0)
+    likelihood = similarity - crowd[cells].mean(0)
     nearest = own.max(0) / np.float32(alpha) + 1
-    return WindowFit(likelihood, similarity, nearest[places].mean(0))
+    return WindowFit(likelihood, similarity, nearest[cells].mean(0))

@@ -52,7 +52,9 @@ def test_another_precision_is_judged_by_pairs_and_not_by_windows(
     status, records = check(aligning)
     assert status == 0
     mine = [record for record in records if record["precision"] == PRECISION]
-    assert {record["what"] for record in mine} == {"features", "coarse", "points", "score"}
+    assert {record["what"] for record in mine} == {
+        *("tap0", "tap1", "coarse", "joined", "points", "score"),
+    }
     pairs = [record for record in mine if record["artefact"] == f"features.{PRECISION}.onnx, pairs"]
     assert {record["candidate"] for record in pairs} == {"fit", "network"}
     assert {record["size"] for record in pairs} == {v.name for v in PAIR_KINDS["align"].views}

@@ -17,11 +17,25 @@ from onnx import numpy_helper
 
 from qatm.calib import photographs
 from qatm.calib.photographs import PARITY
-from qatm.export.parity import proof as parity
-from qatm.export.parity.judge import TOLERANCES, Deviation, Judge, attempt
-from qatm.export.parity.parity_scenes import CASES, ParityScene, make_pictures, match_inputs
+from qatm.export.graphs import PLACE_OUTPUTS
+from qatm.export.parity.judge import TOLERANCES, Deviation, Judge, attempt, kind_of
+from qatm.export.parity.literal import literal_cosine, literal_fit, literal_quality
+from qatm.export.parity.parity_scenes import (
+    CASES,
+    ParityScene,
+    make_pictures,
+    match_inputs,
+    place_inputs,
+)
 from qatm.export.parity.proof import compare_bundle, load_reference
-from qatm.export.parity.runners import Runner, literal_quality, numpy_match, torch_match
+from qatm.export.parity.runners import (
+    Runner,
+    numpy_match,
+    numpy_place,
+    runtime_place,
+    torch_match,
+    with_windows,
+)
 from qatm.model import Backbone, build_backbone
 from qatm.runtime import Bundle, BundleError, ExportError
 from qatm.runtime.bundle.folder import MANIFEST, sha256_of
@@ -60,12 +74,21 @@ def test_every_file_agrees_at_every_size(bundle, monkeypatch):
         "features.onnx",
         "features.onnx + match.onnx",
         "match.onnx",
+        "place.onnx",
         "joint.onnx",
     }
-    assert {result.what for result in results} == {"features", "coarse", "quality", "score", "box"}
+    assert {result.what for result in results} == {
+        *("tap0", "tap1", "coarse", "joined"),
+        *("contested", "alone", "quality", "score", "box"),
+        *("likelihood", "similarity", "likeness"),
+    }
     assert len({result.size for result in results}) == len(SMALL)
     candidates = {result.candidate for result in results if result.artefact == "match.onnx"}
     assert candidates == {"PyTorch", "numpy, streamed", "ONNX Runtime"}
+    candidates = {result.candidate for result in results if result.what == "likelihood"}
+    assert candidates == {"numpy, runtime", "ONNX Runtime"}
+    candidates = {result.candidate for result in results if result.what == "joined"}
+    assert candidates == {"ONNX Runtime + numpy"}
 
 
 def test_records_are_plain_json(bundle):
@@ -108,7 +131,8 @@ def test_changed_weights_are_noticed(copied):
     failed = [result for result in compare(Bundle.load(copied)) if not result.passed]
     assert {result.artefact for result in failed} >= {"features.onnx"}
     assert "joint.onnx" not in {result.artefact for result in failed}
-    assert all("channel" in result.where for result in failed if result.what == "features")
+    assert all("channel" in result.where for result in failed if result.what == "tap0")
+    assert {"tap0", "tap1", "coarse", "joined"} <= {result.what for result in failed}
 
 
 def test_another_alpha_than_the_manifest_says_is_noticed(copied):
@@ -116,7 +140,7 @@ def test_another_alpha_than_the_manifest_says_is_noticed(copied):
     data["recipes"]["match"]["alpha"] = 24.5
     (copied / MANIFEST).write_text(json.dumps(data))
     failed = {r.artefact for r in compare(Bundle.load(copied), SMALL[:1]) if not r.passed}
-    assert failed == {"features.onnx + match.onnx", "match.onnx", "joint.onnx"}
+    assert failed == {"features.onnx + match.onnx", "match.onnx", "place.onnx", "joint.onnx"}
 
 
 def test_a_graph_that_runs_at_one_size_only_is_noticed(copied):
@@ -131,8 +155,7 @@ def test_a_graph_that_runs_at_one_size_only_is_noticed(copied):
     failed = [result for result in results if not result.passed]
     assert {result.size for result in failed} == {"72x64, template 24x24"}
     assert {(result.what, result.error) for result in failed} == {
-        ("features", math.inf),
-        ("coarse", math.inf),
+        (what, math.inf) for what in ("tap0", "tap1", "coarse")
     }
     assert "did not run" in failed[0].where
     assert failed[0].as_dict()["error"] is None
@@ -145,6 +168,28 @@ def test_files_it_does_not_know_are_refused(copied):
     edit_manifest(copied, joint={"role": "other", "precision": "fp32"})
     with pytest.raises(ExportError, match="fp32 other"):
         compare(Bundle.load(copied))
+
+
+def test_files_with_outputs_of_earlier_versions_are_refused_with_the_cure(copied):
+    old = [{"name": "quality", "dtype": "float32", "shape": ["h", "w"]}]
+    edit_manifest(copied, match={"outputs": old})
+    with pytest.raises(ExportError, match=r"match\.onnx.*quality.*contested, alone.*export the"):
+        compare(Bundle.load(copied))
+
+
+def test_taps_in_another_order_are_noticed(copied):
+    model = onnx.load(str(copied / "features.onnx"))
+    first, second = model.graph.output[:2]
+    for node in model.graph.node:
+        for index, name in enumerate(node.output):
+            node.output[index] = {"tap0": "tap1", "tap1": "tap0"}.get(name, name)
+        for index, name in enumerate(node.input):
+            node.input[index] = {"tap0": "tap1", "tap1": "tap0"}.get(name, name)
+    first.type.CopyFrom(second.type)
+    onnx.save(model, str(copied / "features.onnx"))
+    edit_manifest(copied)
+    failed = [result for result in compare(Bundle.load(copied), SMALL[:1]) if not result.passed]
+    assert {result.what for result in failed} == {"tap0", "tap1"}
 
 
 def test_damaged_files_are_refused(copied):
@@ -209,18 +254,47 @@ def test_literal_quality_equals_the_oracle(size):
         generator.normal(3, 2, (rows, channels)),
         generator.normal(3, 2, (cells, channels)),
     )
-    found = literal_quality(template, np.ones(rows), search, 25)
-    np.testing.assert_allclose(found, oracle.quality(template, search, 25), rtol=5e-3)
+    contested, alone = literal_quality(template, np.ones(rows), search, 25)
+    np.testing.assert_allclose(contested, oracle.quality(template, search, 25), rtol=5e-3)
+    np.testing.assert_array_equal(contested, alone)
+
+
+def test_competitors_take_part_in_one_softmax_only():
+    generator = np.random.default_rng(4)
+    template, search = generator.normal(3, 2, (9, 40)), generator.normal(3, 2, (30, 40))
+    target = np.r_[np.ones(6), np.zeros(3)]
+    contested, alone = literal_quality(template, target, search, 25)
+    powers = np.exp(25 * literal_cosine(template, search))
+    over_search = powers / powers.sum(1, keepdims=True)
+    for found, crowd in ((contested, powers), (alone, powers[:6])):
+        expected = (powers[:6] / crowd.sum(0) * over_search[:6]).max(0)
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+    assert (alone > contested).all()
+
+
+def test_literal_fit_equals_a_loop():
+    generator = np.random.default_rng(5)
+    template, search = generator.normal(3, 2, (5, 40)), generator.normal(3, 2, (12, 40))
+    cells = generator.integers(0, 12, (4, 3))
+    fit = literal_fit(template, search, cells, 25)
+    cosine = literal_cosine(template, search)
+    for shift in range(3):
+        pairs = [(row, int(cells[row, shift])) for row in range(4)]
+        logs = [25 * cosine[r, c] - np.log(np.exp(25 * cosine[:, c]).sum()) for r, c in pairs]
+        assert fit.likelihood[shift] == pytest.approx(np.mean(logs))
+        assert fit.similarity[shift] == pytest.approx(np.mean([25 * cosine[p] - 25 for p in pairs]))
+        assert fit.likeness[shift] == pytest.approx(
+            np.mean([cosine[:4, c].max() for _, c in pairs])
+        )
 
 
 @pytest.mark.parametrize("alpha", [25.0, 2000.0])
 def test_literal_quality_of_flat_or_extreme_input_is_finite(alpha):
-    flat = literal_quality(np.full((3, 5), 7.0), np.ones(3), np.full((8, 5), 7.0), alpha)
-    np.testing.assert_allclose(flat, 1 / 24)
+    for flat in literal_quality(np.full((3, 5), 7.0), np.ones(3), np.full((8, 5), 7.0), alpha):
+        np.testing.assert_allclose(flat, 1 / 24)
     rows = np.eye(4)
-    assert np.isfinite(
-        literal_quality(rows, np.ones(4), np.concatenate([rows, -rows]), alpha)
-    ).all()
+    found = literal_quality(rows, np.ones(4), np.concatenate([rows, -rows]), alpha)
+    assert np.isfinite(found).all()
 
 
 # --- the cases
@@ -229,14 +303,16 @@ def test_literal_quality_of_flat_or_extreme_input_is_finite(alpha):
 @pytest.mark.parametrize("align", [8, 16, 32])
 @pytest.mark.parametrize("case", CASES)
 def test_pictures_fit_the_bundle(bundle, case, align):
-    backbone = replace(bundle.spec.backbone, align=align, stride=align // 2)
+    strides = {"stride": align // 2, "coarse_stride": align}
+    backbone = replace(bundle.spec.backbone, align=align, **strides)
     pictures = make_pictures(case, 0, backbone)
     _, height, width, _ = pictures.both.shape
     assert (height % align, width % align) == (0, 0)
     assert pictures.both.dtype == np.uint8
     top, left, bottom, right = pictures.cells
-    assert 0 <= top < bottom <= height // backbone.stride
-    assert 0 <= left < right <= width // backbone.stride
+    assert 0 <= top < bottom <= height // backbone.coarse_stride
+    assert 0 <= left < right <= width // backbone.coarse_stride
+    assert pictures.window == (bottom - top, right - left)
     assert pictures.crop.shape[1] % align == pictures.crop.shape[2] % align == 0
     assert pictures.crop.size > 0
 
@@ -259,15 +335,44 @@ def test_textures_do_for_the_check(bundle, monkeypatch):
 
 def test_competitors_follow_the_targets(bundle):
     pictures = make_pictures(SMALL[1], 0, bundle.spec.backbone)
-    features = np.random.default_rng(0).standard_normal((2, 5, 18, 16), dtype=np.float32)
+    features = np.random.default_rng(0).standard_normal((2, 5, 9, 8), dtype=np.float32)
     inputs = match_inputs(pictures, features)
-    assert inputs["template"].shape == (36 + 20, 5)
-    assert inputs["target"].tolist() == [1] * 36 + [0] * 20
+    assert inputs["template"].shape == (9 + 20, 5)
+    assert inputs["target"].tolist() == [1] * 9 + [0] * 20
     top, left, _, _ = pictures.cells
     np.testing.assert_array_equal(inputs["template"][0], features[0, :, top, left])
     np.testing.assert_array_equal(inputs["search"], features[1])
     by_numpy, by_torch = (runner.run(inputs) for runner in (numpy_match(25), torch_match(25)))
-    np.testing.assert_allclose(by_torch["quality"], by_numpy["quality"], atol=1e-5)
+    for what in ("contested", "alone"):
+        np.testing.assert_allclose(by_torch[what], by_numpy[what], atol=1e-5)
+    assert (by_numpy["alone"] > by_numpy["contested"]).any()
+
+
+def test_placing_shifts_the_window_over_the_cells_around_it(bundle):
+    pictures = make_pictures(SMALL[1], 0, bundle.spec.backbone)
+    joined = np.random.default_rng(0).standard_normal((2, 5, 18, 16), dtype=np.float32)
+    joined[1] = joined[0]
+    inputs = place_inputs(pictures, joined)
+    top, left, bottom, right = (2 * side for side in pictures.cells)
+    assert (bottom - top, right - left) == (6, 6)
+    assert inputs["template"].shape == (36 + 20, 5)
+    np.testing.assert_array_equal(inputs["template"][0], joined[0, :, top, left])
+    height, width = inputs["search"].shape[1:]
+    assert inputs["cells"].shape == (36, (height - 5) * (width - 5))
+    found, other = numpy_place(25).run(inputs), runtime_place(25).run(inputs)
+    # The window fits best where it was cut out.
+    shift = (top - max(0, top - 4)) * (width - 5) + left - max(0, left - 4)
+    for what in ("likelihood", "similarity", "likeness"):
+        assert found[what].argmax() == shift
+        np.testing.assert_allclose(other[what], found[what], atol=2e-4)
+
+
+def test_windows_are_those_of_the_runtime():
+    contested = np.full((6, 8), 0.01, np.float32)
+    contested[2:4, 5:7] = 0.81
+    found = with_windows({"contested": contested}, (2, 2))
+    assert found["scores"][0] == pytest.approx(0.9)
+    np.testing.assert_allclose(found["boxes"][0], (5, 2, 2, 2))
 
 
 # --- the judge
@@ -281,7 +386,7 @@ def test_errors_are_found_where_they_are():
     truth[0, 0, 0, 0] = 200
     found = truth.copy()
     found[0, 2, 3, 1] = -0.5
-    result = JUDGE.array("features", "me", {"features": found}, {"features": truth})
+    result = JUDGE.array("tap1", "me", {"tap1": found}, {"tap1": truth})
     assert result.where == "picture 0, channel 2, row 3, column 1"
     assert result.error == pytest.approx(0.5 / 200)
     assert not result.passed
@@ -335,7 +440,10 @@ def test_failures_of_a_runtime_are_one_line():
 
 
 def test_tolerances_are_complete():
+    whats = ("tap0", "coarse", "joined", "contested", "alone", "quality", "score", "box")
+    kinds = {kind_of(what) for what in whats}
     for precision in {row.precision for row in TOLERANCES}:
         what = [row.what for row in TOLERANCES if row.precision == precision]
-        assert sorted(what) == ["box", "coarse", "features", "quality", "score"]
-    assert parity.OUTPUTS["features"] == ("features", "coarse")
+        # Templates are placed in FP32 alone.
+        placed = {kind_of(name) for name in PLACE_OUTPUTS} if precision == "fp32" else set()
+        assert sorted(what) == sorted(kinds | placed)
