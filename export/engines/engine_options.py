@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...runtime.bundle.manifest import BundleSpec
+from ...runtime.bundle.manifest import BundleSpec, TensorInfo
 from ...runtime.bundle.sidecar import FLAVOURS, ShapeRange
 from ...runtime.errors import ExportError
 
@@ -18,9 +18,17 @@ OPTIMUM_IMAGE = (480, 640)
 MAXIMUM_IMAGE = (1216, 1920)
 """Full HD, and the largest tile that the runtime cuts a larger image into."""
 
+SMALL_BATCH = (1, 4, 16)
+SMALL_OPTIMUM, SMALL_MAXIMUM = 128, 256
+"""How many small images the features engine takes at once, and their sides: parts of images that
+are looked at closely. Sixteen of the largest have fewer pixels than full HD."""
+
 OPTIMUM_ROWS = 256
 MAXIMUM_ROWS = 512
 """Rows of a template 64 px wide and high at stride 4, and of a long and thin one."""
+
+WINDOW = "window"
+"""Input of older matching graphs: rows and columns of a template."""
 
 NETWORK_SIDE = (1, 16, 64)
 NETWORK_SIDES = {"map_width": (4, 64, 256), "map_height": (2, 24, 128)}
@@ -155,13 +163,28 @@ def check_order(what: str, shapes: ShapeRange) -> None:
 def feature_profiles(spec: BundleSpec, options: EngineOptions) -> list[GraphProfile]:
     """Profiles of the features graph: one image ``(1, H, W, 3)`` per range of sizes.
 
+    Where the first range reaches down to small images, there is one for several of them at once.
+
     Raises:
         ExportError: a side that the network's stride does not allow.
     """
-    return [
-        GraphProfile({"image": _map(shapes, lambda s: (1, *s, 3))}, {})
-        for shapes in _image_shapes(spec, options)
-    ]
+    ranges = _image_shapes(spec, options)
+    single = [GraphProfile({"image": _map(shapes, lambda s: (1, *s, 3))}, {}) for shapes in ranges]
+    small = _small_images(ranges[0], spec.backbone.align)
+    return single if small is None else [*single, GraphProfile({"image": small}, {})]
+
+
+def _small_images(shapes: ShapeRange, align: int) -> ShapeRange | None:
+    """The small ones in a range of image sizes, several at once; ``None`` where there are none."""
+    low, high = shapes.minimum, tuple(min(side, SMALL_MAXIMUM) for side in shapes.maximum)
+    if low == shapes.maximum or any(a > b for a, b in zip(low, high, strict=True)):
+        return None
+    usual = tuple(
+        min(max(side, SMALL_OPTIMUM // align * align), most)
+        for side, most in zip(low, high, strict=True)
+    )
+    sides = (low, usual, high)
+    return ShapeRange(*((n, *s, 3) for n, s in zip(SMALL_BATCH, sides, strict=True)))
 
 
 def match_profiles(spec: BundleSpec, options: EngineOptions) -> list[GraphProfile]:
@@ -217,14 +240,21 @@ def _match_profile(
     usual = tuple(side // stride for side in shapes.optimum)
     largest = tuple(side // finest for side in shapes.maximum)
     maps = ShapeRange(smallest, usual, largest)
+    # Only the matching graphs of earlier versions look for windows.
+    windows = WINDOW in {tensor.name for tensor in _tensors(spec, "match")}
     return GraphProfile(
         shapes={
             "template": _map(rows, lambda s: (*s, channels)),
             "target": rows,
             "search": _map(maps, lambda s: (channels, *s)),
         },
-        values={"window": ShapeRange((1, 1), (8, 8), largest)},
+        values={WINDOW: ShapeRange((1, 1), (8, 8), largest)} if windows else {},
     )
+
+
+def _tensors(spec: BundleSpec, role: str) -> Sequence[TensorInfo]:
+    """The inputs of the graph with a role; none before it is written."""
+    return next((info.inputs for info in spec.files.values() if info.role == role), ())
 
 
 def _map(shapes: ShapeRange, change: Callable[[tuple[int, ...]], tuple[int, ...]]) -> ShapeRange:

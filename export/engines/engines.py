@@ -43,7 +43,7 @@ __all__ = [
 
 LOG = logging.getLogger(__name__)
 
-RECIPE = 1
+RECIPE = 2
 """Part of every cache key: raised when engines are built in another way from the same inputs."""
 
 SOURCES = {"fp32": "fp32", "fp16": "fp16", "int8": "int8-trt"}

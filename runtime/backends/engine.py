@@ -130,6 +130,7 @@ class TensorRTEngine:
     Attributes:
         info: the sidecar.
         what: what the engine is called in messages.
+        inputs: names of its inputs.
         graphs: ``captured``, ``library`` (TensorRT for RTX makes them itself) or ``none``.
 
     Raises:
@@ -166,6 +167,7 @@ class TensorRTEngine:
                 self._engine = self._runtime = None
                 raise
         self._profiles = access.profiles
+        self.inputs = tuple(tensor.name for tensor in access.tensors if tensor.is_input)
         self.graphs = _graphs(access.own_graphs, memory, graphs)
 
     @property

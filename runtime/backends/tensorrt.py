@@ -19,8 +19,8 @@ where there is nothing else."""
 SINGLE = "fp32"
 """Of all graphs but the features': exponentials and normalisations need it."""
 
-COPIED = {"match": ("quality",)}
-"""Outputs that are wanted of a graph; of others, all."""
+UNWANTED = {"match": ("scores", "boxes")}
+"""Outputs of graphs of earlier versions that are not copied from the device."""
 
 
 class TensorRTBackend:
@@ -82,7 +82,8 @@ class TensorRTBackend:
     def _load(self, info: EngineInfo) -> None:
         """Load an engine; it is closed before those that were loaded earlier."""
         file = self._bundle.spec.files[info.source]
-        outputs = COPIED.get(info.role) or tuple(tensor.name for tensor in file.outputs)
+        unwanted = UNWANTED.get(info.role, ())
+        outputs = [tensor.name for tensor in file.outputs if tensor.name not in unwanted]
         names = {tensor.name: tensor.shape for tensor in file.inputs}
         engine = TensorRTEngine(info, self._memory, outputs, names)
         self._stack.callback(engine.close)

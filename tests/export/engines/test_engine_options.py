@@ -15,6 +15,7 @@ from qatm.export.engines.engine_options import (
     parse_sm,
 )
 from qatm.runtime.bundle.folder import Bundle
+from qatm.runtime.bundle.manifest import TensorInfo
 from qatm.runtime.bundle.sidecar import ShapeRange
 from qatm.runtime.errors import ExportError
 
@@ -96,12 +97,14 @@ def test_profiles_made_by_hand_are_checked_too(spec):
 
 
 def test_default_profiles_cover_what_the_runtime_sends(spec):
-    (features,) = feature_profiles(spec, EngineOptions())
+    features, small = feature_profiles(spec, EngineOptions())
     image = features.shapes["image"]
     for shape in ((1, 16, 16, 3), (1, 480, 640, 3), (1, 1088, 1920, 3), (1, 1216, 1216, 3)):
         assert image.admits(shape), shape
     assert not image.admits((2, 480, 640, 3))
     assert not image.admits((480, 640, 3))
+    for shape in ((1, 16, 16, 3), (3, 128, 160, 3), (16, 256, 256, 3)):
+        assert small.shapes["image"].admits(shape), shape
     alone = spec.with_recipe({"competitors": 0, "max_side": 64.0})
     coarse, fine = match_profiles(alone, EngineOptions())
     assert coarse.shapes["search"].optimum == (176, 60, 80)
@@ -124,11 +127,35 @@ def test_profiles_follow_the_bundle(spec):
     few = EngineOptions(template_rows=parse_rows("1:10:20"))
     coarse, _ = match_profiles(other, few)
     assert coarse.shapes["target"] == ShapeRange((1,), (20,), (20,))
-    (features,) = feature_profiles(other, EngineOptions())
+    features, small = feature_profiles(other, EngineOptions())
     assert features.shapes["image"].minimum == (1, 32, 32, 3)
+    assert small.shapes["image"].minimum == (1, 32, 32, 3)
     ranges = parse_shapes("480x640,640x480")
     assert len(feature_profiles(other, EngineOptions(image_shapes=ranges))) == 2
     assert len(match_profiles(other, EngineOptions(image_shapes=ranges))) == 4
+
+
+def test_several_small_images_fit_where_the_range_reaches_down_to_them(spec):
+    def small(sizes: str) -> list[str]:
+        profiles = feature_profiles(spec, EngineOptions(image_shapes=parse_shapes(sizes)))
+        return [str(profile.shapes["image"]) for profile in profiles[1:]]
+
+    assert small("64x64:160x128:192x640") == ["1x64x64x3:4x128x128x3:16x192x256x3"]
+    assert small("160x144:480x640:480x640") == ["1x160x144x3:4x160x144x3:16x256x256x3"]
+    assert small("128x128") == []
+    assert small("480x640") == []
+    assert small("272x64:480x640:480x640") == []
+
+
+def test_a_window_is_given_to_graphs_that_have_one_only(spec):
+    assert all(not profile.values for profile in match_profiles(spec, EngineOptions()))
+    info = spec.files["match.onnx"]
+    window = TensorInfo("window", "int64", (2,))
+    old = dataclasses.replace(info, inputs=(*info.inputs, window))
+    earlier = dataclasses.replace(spec, files={**spec.files, "match.onnx": old})
+    for profile in match_profiles(earlier, EngineOptions()):
+        assert profile.values["window"].minimum == (1, 1)
+        assert profile.values["window"].maximum == profile.shapes["search"].maximum[1:]
 
 
 @pytest.mark.parametrize(

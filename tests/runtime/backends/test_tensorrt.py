@@ -32,6 +32,8 @@ from qatm.runtime.session import Session
 
 without_driver = pytest.mark.skipif(driver_problem() is None, reason="there is a driver")
 ROLES = ("features", "match")
+TAPS = ("tap0", "tap1", "tap2")
+MATCHED = ("contested", "alone")
 CHANNELS = 176
 
 
@@ -117,10 +119,9 @@ class VendorEngine:
     def __init__(self, data):
         features = b"features" in data
         self.rtx = b"rtx" in data
-        names = {"image": "UINT8", "features": "FLOAT", "coarse": "FLOAT"}
+        names = {"image": "UINT8", **dict.fromkeys((*TAPS, "coarse"), "FLOAT")}
         if not features:
-            names = dict.fromkeys(("template", "target", "search", "quality"), "FLOAT")
-            names |= {"window": "INT64", "scores": "FLOAT", "boxes": "FLOAT"}
+            names = dict.fromkeys(("template", "target", "search", *MATCHED), "FLOAT")
         self.names = names
         self.strategies = []
         self.caches: list[weakref.ref[RuntimeCache]] = []
@@ -139,18 +140,14 @@ class VendorEngine:
         return SimpleNamespace(name=self.names[name])
 
     def get_tensor_mode(self, name):
-        outputs = ("features", "coarse", "quality", "scores", "boxes")
+        outputs = (*TAPS, "coarse", *MATCHED)
         return SimpleNamespace(name="OUTPUT" if name in outputs else "INPUT")
 
     def get_tensor_location(self, name):
         return SimpleNamespace(name="DEVICE")
 
     def is_shape_inference_io(self, name):
-        return name == "window"
-
-    def get_tensor_shape(self, name):
-        assert name == "window"
-        return (2,)
+        return False
 
     def get_tensor_profile_shape(self, name, index):
         shapes = {
@@ -296,7 +293,7 @@ def test_engine_that_the_library_refuses(bundle, machine, monkeypatch):
 def test_engine_of_another_graph(bundle, machine, monkeypatch):
     fake_library(monkeypatch, engine=lambda data: VendorEngine(b""))
     both(bundle)
-    refused(bundle, "the features engine features.fp32.tensorrt.engine has no output 'features'")
+    refused(bundle, "the features engine features.fp32.tensorrt.engine has no output 'tap0'")
     assert (machine.blocks, machine.streams, machine.closed) == ({}, 0, True)
 
 
@@ -351,6 +348,50 @@ def test_what_the_engines_take_is_known_before_they_run(bundle, machine, monkeyp
     assert not encoder.in_one_piece(1024, 1921), "padded to 1936"
 
 
+def test_engines_of_earlier_outputs_beside_a_bundle_that_was_written_again_are_refused(
+    bundle, machine, monkeypatch
+):
+    """What is asked of them is not in them, and their sidecars name other graphs."""
+    fake_library(monkeypatch, engine=VendorEngine)
+    for role in ROLES:
+        both(bundle)
+        add_engine(bundle, role, source_sha256=hashlib.sha256(b"the graph of before").hexdigest())
+        text = refused(bundle, f"was built from another {role}.onnx")
+        assert "qatm-export --engines-only --engine tensorrt BUNDLE" in text
+        assert machine.blocks == {}
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_only_what_is_used_is_copied(bundle, machine, monkeypatch, old):
+    """Matching graphs of earlier versions give windows too, which nobody asks for."""
+    written = ("quality", "scores", "boxes") if old else MATCHED
+
+    class Written(VendorEngine):
+        def __init__(self, data):
+            super().__init__(data)
+            if b"match" in data:
+                inputs = dict.fromkeys(("template", "target", "search"), "FLOAT")
+                self.names = inputs | dict.fromkeys(written, "FLOAT")
+                self.num_io_tensors = len(self.names)
+
+        def get_tensor_mode(self, name):
+            if name in written:
+                return SimpleNamespace(name="OUTPUT")
+            return super().get_tensor_mode(name)
+
+    info = bundle.spec.files["match.onnx"]
+    outputs = tuple(dataclasses.replace(info.outputs[0], name=name) for name in written)
+    files = {**bundle.spec.files, "match.onnx": dataclasses.replace(info, outputs=outputs)}
+    given = dataclasses.replace(bundle, spec=dataclasses.replace(bundle.spec, files=files))
+    fake_library(monkeypatch, engine=Written)
+    both(given)
+    backend = open_tensorrt(given, "tensorrt")
+    engine = backend.graph("match")
+    assert engine._outputs == (("quality",) if old else MATCHED)
+    assert engine.inputs == ("template", "target", "search")
+    backend.close()
+
+
 def test_no_room_for_a_context(bundle, machine, monkeypatch):
     fake_library(monkeypatch, engine=VendorEngine)
     both(bundle)
@@ -369,7 +410,7 @@ def test_tensorrt_for_rtx_makes_its_own_graphs(bundle, monkeypatch, graphs, stra
 
     fake_library(monkeypatch, "tensorrt-rtx", "1.7.1", engine)
     info = add_engine(bundle, "features", flavour="tensorrt-rtx", version="1.7.1")
-    loaded = TensorRTEngine(info, FakeMemory(), ("features",), graphs=graphs)
+    loaded = TensorRTEngine(info, FakeMemory(), ("coarse",), graphs=graphs)
     assert loaded.graphs == ("library" if graphs else "none")
     assert made[0].config.cuda_graph_strategy == strategy
     assert made[0].strategies == ["user managed"]
@@ -389,7 +430,7 @@ def test_the_first_logger_outlives_its_engine(bundle, monkeypatch):
         return make(logger)
 
     monkeypatch.setattr(library, "Runtime", runtime)
-    loaded = TensorRTEngine(add_engine(bundle, "features"), FakeMemory(), ("features",))
+    loaded = TensorRTEngine(add_engine(bundle, "features"), FakeMemory(), ("coarse",))
     loaded.close()
     del loaded
     gc.collect()
@@ -405,7 +446,7 @@ def test_tensor_types_that_numpy_lacks(bundle, monkeypatch):
     fake_library(monkeypatch, engine=Odd)
     info = add_engine(bundle, "features")
     with pytest.raises(DeviceError, match="has image as BF16, which numpy lacks"):
-        TensorRTEngine(info, FakeMemory(), ("features",))
+        TensorRTEngine(info, FakeMemory(), ("coarse",))
 
 
 def test_complaints_are_kept_short():
@@ -448,7 +489,7 @@ def test_real_library_without_a_driver_refuses_in_one_line(rtx_engine):
     with pytest.raises(
         DeviceError, match=r"tensorrt-rtx 1\..* cannot load .*cudaError 35"
     ) as caught:
-        TensorRTEngine(rtx_engine, memory, ("features", "coarse"))
+        TensorRTEngine(rtx_engine, memory, ("tap0", "coarse"))
     assert "\n" not in str(caught.value)
     assert "qatm-export --engines-only --engine tensorrt-rtx --sm 86" in str(caught.value)
     assert (memory.blocks, memory.streams) == ({}, 0)
@@ -459,11 +500,11 @@ def test_real_library_refuses_a_file_that_is_no_engine(rtx_engine):
     data = b"no engine at all" * 100
     rtx_engine.path.write_bytes(data)
     with pytest.raises(BundleError, match="bytes instead of"):
-        TensorRTEngine(rtx_engine, FakeMemory(sm=86), ("features",))
+        TensorRTEngine(rtx_engine, FakeMemory(sm=86), ("coarse",))
     digest = hashlib.sha256(data).hexdigest()
     info = dataclasses.replace(rtx_engine, bytes=len(data), sha256=digest)
     with pytest.raises(DeviceError, match="cannot load"):
-        TensorRTEngine(info, FakeMemory(sm=86), ("features",))
+        TensorRTEngine(info, FakeMemory(sm=86), ("coarse",))
 
 
 RTX_TARGETS = (75, 80, 86, 89, 120, 121)
@@ -510,22 +551,38 @@ def test_features_and_quality_agree_with_onnx_runtime(opened, photographs):
     sizes = [(480, 640), (64, 64), (240, 320), (720, 1280), (480, 640)]
     for height, width in sizes * 3:
         image = photograph(photographs, height, width)
-        fine, coarse = backend.features(image)
-        expected = reference.features(image)
-        for ours, theirs in zip((fine, coarse), expected, strict=True):
+        found, expected = backend.features(image), reference.features(image)
+        maps = ((*part.taps, part.coarse) for part in (found, expected))
+        for ours, theirs in zip(*maps, strict=True):
             assert ours.shape == theirs.shape
             assert ours.dtype == np.float32
             scale = np.abs(theirs).max()
             assert np.abs(ours - theirs).max() <= 2e-3 * scale, (height, width)
-        search = np.ascontiguousarray(expected[1])
+        search = np.ascontiguousarray(expected.coarse)
         for count in (8, 32):
             rows = np.ascontiguousarray(search.reshape(len(search), -1).T[:count])
             target = np.ones(count, np.float32)
             target[count // 2 :] = 0
             quality = backend.quality(rows, target, search)
             truth = reference.quality(rows, target, search)
-            assert quality.shape == truth.shape
-            assert np.abs(quality - truth).max() <= 2e-3, (height, width, count)
+            for ours, theirs in zip(quality, truth, strict=True):
+                assert ours.shape == theirs.shape
+                assert np.abs(ours - theirs).max() <= 2e-3, (height, width, count)
+
+
+@pytest.mark.gpu
+@pytest.mark.slow
+def test_several_small_images_at_once_are_as_one_by_one(opened, photographs):
+    backend: Session = opened[0]
+    image = photograph(photographs, 256, 256)
+    parts = [np.ascontiguousarray(image[y : y + 96, x : x + 128]) for y in (0, 64) for x in (0, 99)]
+    assert backend.graph("features").admits(image=(4, 96, 128, 3))
+    for found, part in zip(backend.features_of(parts, 512 * 512), parts, strict=True):
+        alone = backend.features(part)
+        for ours, theirs in zip(
+            (*found.taps, found.coarse), (*alone.taps, alone.coarse), strict=True
+        ):
+            assert np.abs(ours - theirs).max() <= 2e-3 * np.abs(theirs).max()
 
 
 @pytest.mark.gpu
@@ -535,7 +592,7 @@ def test_runs_repeat_exactly_with_and_without_graphs(opened, photographs):
     image = photograph(photographs, 240, 320)
     engine = backend.graph("features")
     assert isinstance(engine, TensorRTEngine)
-    results = [backend.features(image)[0] for _ in range(6)]
+    results = [backend.features(image).coarse for _ in range(6)]
     for result in results[1:]:
         np.testing.assert_allclose(result, results[0], rtol=1e-3, atol=1e-4)
     if engine.graphs == "captured":
@@ -569,5 +626,5 @@ def test_engine_for_another_gpu_is_refused(opened, bundle):
     other = dataclasses.replace(info, sm=(1,))
     memory = open_memory()
     with pytest.raises(DeviceError, match="is for SM 1, this GPU is SM"):
-        TensorRTEngine(other, memory, ("features",))
+        TensorRTEngine(other, memory, ("coarse",))
     memory.close()
