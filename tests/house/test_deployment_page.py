@@ -72,7 +72,7 @@ def test_default_profile_is_the_one_that_is_built():
     from qatm.export.engines.engine_options import EngineOptions, feature_profiles
     from qatm.runtime import Bundle
 
-    (profile,) = feature_profiles(Bundle.load().spec, EngineOptions())
+    profile, _ = feature_profiles(Bundle.load().spec, EngineOptions())
     shapes = profile.shapes["image"]
     sizes = (shapes.minimum, shapes.optimum, shapes.maximum)
     text = ":".join(f"{height}x{width}" for _, height, width, _ in sizes)

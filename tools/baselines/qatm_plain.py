@@ -43,7 +43,7 @@ class QatmPlain(Method):
         cells = self._features.search(encoded, image)
         rows = np.ascontiguousarray(encoded.cells.reshape(len(cells), -1).T)
         target = np.ones(len(rows), np.float32)
-        quality = quality_map(self._features.backend, rows, target, cells, self._alpha)
+        quality = quality_map(self._features.backend, rows, target, cells, self._alpha).contested
         stride = float(self._features.stride)
         size = (image.shape[1], image.shape[0])
         values = QualityMap(np.sqrt(quality), (stride, stride), size).resized()

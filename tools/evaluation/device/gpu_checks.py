@@ -18,7 +18,7 @@ from ....runtime.bundle.folder import Bundle
 from ....runtime.session import Session
 from ...console import one_line
 from ..speed.process_memory import memory_mb
-from .gpu_engines import admitted, bounds, engine_state, refusals
+from .gpu_engines import admitted, bounds, engine_state, refusals, windows
 from .gpu_scenes import (
     LIMITS,
     UNITS,
@@ -27,6 +27,7 @@ from .gpu_scenes import (
     Scene,
     compare,
     encode,
+    maps_of,
     match_inputs,
     padded,
     relative_difference,
@@ -126,9 +127,9 @@ def examine(
         with closing(Session(bundle, device, precision=precision)) as backend:
             maps = _examine_backend(found, bundle, backend, cases, repeats)
         with Matcher(bundle.path, device, precision=precision) as matcher:
-            for (scene, truth), fine in zip(cases, maps, strict=True):
-                if fine is not None:
-                    _examine_matcher(found, matcher, scene, fine, truth, repeats)
+            for (scene, truth), features in zip(cases, maps, strict=True):
+                if features is not None:
+                    _examine_matcher(found, matcher, scene, features, truth, repeats)
     except Exception as error:  # the libraries below have exceptions of their own
         text = one_line(f"{type(error).__name__}: {error}")
         found.checks.append(Check("runs to the end", "", False, detail=text))
@@ -142,7 +143,7 @@ def _examine_backend(
     backend: Session,
     cases: Sequence[tuple[Scene, DeviceOutcome]],
     repeats: int,
-) -> list[Array | None]:
+) -> list[tuple[Array, ...] | None]:
     """What needs no matcher; returns the features of each scene, ``None`` where it is too large."""
     found.provider = backend.provider
     seen = (backend.device, backend.precision.partition("-")[0])
@@ -156,20 +157,21 @@ def _examine_backend(
     fitting = [scene for scene, _ in cases if admitted(engines, padded(bundle, scene).shape)]
     found.skipped = [scene.size for scene, _ in cases if scene not in fitting]
     found.checks += _reruns(found, bundle, backend, fitting)
+    found.checks += _at_once(found, bundle, backend, fitting)
     for scene in fitting:
         found.latencies += _timings(bundle, backend, engines, scene, repeats)
     for role, engine in engines.items():
         found.engines[role] = engine_state(engine)
         found.checks += bounds(role, engine)
         found.engines[role]["device_bytes_at_most"] = engine.runner.device_bytes
-    return [encode(bundle, backend, scene)[0] if scene in fitting else None for scene, _ in cases]
+    return [encode(bundle, backend, scene) if scene in fitting else None for scene, _ in cases]
 
 
 def _examine_matcher(
     found: Examination,
     matcher: Matcher,
     scene: Scene,
-    features: Array,
+    features: tuple[Array, ...],
     truth: DeviceOutcome,
     repeats: int,
 ) -> None:
@@ -195,16 +197,42 @@ def _reruns(
     small, large = scenes[0], scenes[-1]
 
     def features(scene: Scene = small) -> Array:
-        return encode(bundle, backend, scene)[0]
+        return np.concatenate([part.ravel() for part in encode(bundle, backend, scene)])
 
-    inputs = [match_inputs(bundle, encode(bundle, backend, s)[1], s.box) for s in (small, large)]
+    inputs = [match_inputs(bundle, encode(bundle, backend, s)[-1], s.box) for s in (small, large)]
 
     def quality(which: int = 0) -> Array:
         part = inputs[which]
-        return backend.quality(part["template"], part["target"], part["search"])
+        return np.stack(backend.quality(part["template"], part["target"], part["search"]))
 
     yield _rerun(found, "features", small.size, features, lambda: features(large))
     yield _rerun(found, "quality", small.size, quality, lambda: quality(1))
+
+
+def _at_once(
+    found: Examination, bundle: Bundle, backend: Session, scenes: Sequence[Scene]
+) -> Iterator[Check]:
+    """Several small images in one run must give what each gives alone."""
+    if not scenes:
+        return
+    image, align = padded(bundle, scenes[0]), bundle.spec.backbone.align
+    side = max(1, min(image.shape[:2]) // 2 // align) * align
+    corners = [(y, x) for y in (0, image.shape[0] - side) for x in (0, image.shape[1] - side)]
+    parts = [np.ascontiguousarray(image[y : y + side, x : x + side]) for y, x in corners]
+    if not backend.takes_image(side, side):
+        return
+    together = backend.features_of(parts, len(parts) * side * side)
+    worst = max(
+        (
+            relative_difference(a, b)
+            for one, part in zip(together, parts, strict=True)
+            for a, b in zip(maps_of(one), maps_of(backend.features(part)), strict=True)
+        ),
+        key=_or_infinite,
+    )
+    limit = LIMITS[found.precision]["features"]
+    title = f"features, {len(parts)} at once"
+    yield Check(title, f"{side}x{side}", worst <= limit, worst, limit, UNITS["features"])
 
 
 def _rerun(
@@ -239,13 +267,12 @@ def _timings(
 ) -> Iterator[Latency]:
     """Features and quality of one scene: by the GPU's clock for engines, and by the wall's."""
     image = padded(bundle, scene)
-    coarse = np.ascontiguousarray(backend.features(image)[1])
+    coarse = np.ascontiguousarray(backend.features(image).coarse)
     rows = match_inputs(bundle, coarse, scene.box)
     if engines:
         spent = engines["features"].runner.measure({"image": image[None]}, repeats)
         yield _latency("features", scene.size, "GPU", spent)
-        rows["window"] = np.ones(2, np.int64)
-        spent = engines["match"].runner.measure(rows, repeats)
+        spent = engines["match"].runner.measure(rows | windows(engines["match"]), repeats)
         yield _latency("quality", scene.size, "GPU", spent)
     yield wall("features", scene.size, lambda: backend.features(image), repeats)
     parts = (rows["template"], rows["target"], rows["search"])

@@ -17,6 +17,8 @@ Array = NDArray[Any]
 
 Shapes = dict[str, tuple[int, ...]]
 
+WINDOW = "window"
+
 
 def admitted(engines: Mapping[str, TensorRTEngine], shape: tuple[int, ...]) -> bool:
     """Whether the features engine, if there is one, takes an image ``(H, W, 3)``."""
@@ -75,7 +77,7 @@ def bounds(role: str, engine: TensorRTEngine) -> Iterator[Check]:
 
 
 def _noise(shapes: Shapes, engine: TensorRTEngine) -> dict[str, Array]:
-    """Inputs of some shapes; the matching graph's window has a fixed one."""
+    """Inputs of some shapes."""
     generator = np.random.default_rng(0)
     inputs: dict[str, Array] = {}
     for name, shape in shapes.items():
@@ -83,11 +85,14 @@ def _noise(shapes: Shapes, engine: TensorRTEngine) -> dict[str, Array]:
             inputs[name] = generator.integers(0, 256, shape, np.uint8)
         elif name == "target":
             inputs[name] = np.ones(shape, np.float32)
-        elif name != "window":
+        elif name != WINDOW:
             inputs[name] = generator.standard_normal(shape, np.float32)
-    if engine.info.role == "match":
-        inputs["window"] = np.ones(2, np.int64)
-    return inputs
+    return inputs | windows(engine)
+
+
+def windows(engine: TensorRTEngine) -> dict[str, Array]:
+    """The further input of matching graphs of earlier versions, for those that have it."""
+    return {WINDOW: np.ones(2, np.int64)} if WINDOW in engine.inputs else {}
 
 
 def engine_state(engine: TensorRTEngine) -> dict[str, Any]:

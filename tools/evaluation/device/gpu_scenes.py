@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ....calib.photographs import DEMO, read_photographs
 from ....calib.report import moved
 from ....runtime import Matcher
+from ....runtime.backends.roles import Features
 from ....runtime.boxes import Box
 from ....runtime.bundle.folder import Bundle
 from ....runtime.images import Image, pad_to_multiple
@@ -75,9 +76,16 @@ class Scene:
 
 @dataclass(frozen=True, eq=False)
 class DeviceOutcome:
-    """What a device makes of a scene: features, quality map, and box and score of the match."""
+    """What a device makes of a scene.
 
-    features: Array
+    Attributes:
+        features: the outputs of the features graph, taps first.
+        quality: quality map.
+        box: of the match.
+        score: of the match.
+    """
+
+    features: tuple[Array, ...]
     quality: Array
     box: Box
     score: float
@@ -119,7 +127,7 @@ def reference(bundle: Bundle, scenes: Sequence[Scene]) -> list[DeviceOutcome]:
         DeviceError: ONNX Runtime is not installed.
     """
     with closing(Session(bundle, "cpu", precision="fp32")) as backend:
-        maps = [encode(bundle, backend, scene)[0] for scene in scenes]
+        maps = [encode(bundle, backend, scene) for scene in scenes]
     with Matcher(bundle.path, "cpu", precision="fp32") as matcher:
         return [search(matcher, scene, fine) for scene, fine in zip(scenes, maps, strict=True)]
 
@@ -129,12 +137,17 @@ def padded(bundle: Bundle, scene: Scene) -> Image:
     return pad_to_multiple(scene.search, bundle.spec.backbone.align)
 
 
-def encode(bundle: Bundle, backend: Session, scene: Scene) -> tuple[Array, Array]:
-    """Features of the searched picture, ``(C, H/s, W/s)``, and their 2x2 means."""
-    return backend.features(padded(bundle, scene))
+def encode(bundle: Bundle, backend: Session, scene: Scene) -> tuple[Array, ...]:
+    """Features of the searched picture: each tap ``(C, H/s, W/s)``, and the coarse map."""
+    return maps_of(backend.features(padded(bundle, scene)))
 
 
-def search(matcher: Matcher, scene: Scene, features: Array) -> DeviceOutcome:
+def maps_of(features: Features) -> tuple[Array, ...]:
+    """All that the features graph makes of a picture, the coarse map last."""
+    return (*features.taps, features.coarse)
+
+
+def search(matcher: Matcher, scene: Scene, features: tuple[Array, ...]) -> DeviceOutcome:
     """Quality map and match of a scene whose features are known."""
     template = matcher.encode_template(scene.frame, scene.box)
     best = matcher.match(scene.search, templates=[template])[0]
@@ -153,8 +166,7 @@ def match_inputs(bundle: Bundle, coarse: Array, box: Box) -> dict[str, Array]:
     template = np.concatenate([flat[own.ravel()], flat[others]])
     target = np.zeros(len(template), np.float32)
     target[: own.sum()] = 1
-    window = np.array([rows, columns], np.int64)
-    return {"template": template, "target": target, "search": coarse, "window": window}
+    return {"template": template, "target": target, "search": coarse}
 
 
 def compare(
@@ -171,12 +183,14 @@ def compare(
 
 def _differences(found: DeviceOutcome, truth: DeviceOutcome) -> Iterator[tuple[str, float, str]]:
     """Quantity, difference and where it is."""
-    pairs = ((found.features, truth.features), (found.quality, truth.quality))
-    for name, (a, b) in zip(("features", "quality"), pairs, strict=True):
+    maps = [("features", *pair) for pair in zip(found.features, truth.features, strict=True)]
+    for name, a, b in [*maps, ("quality", found.quality, truth.quality)]:
         if a.shape != b.shape:
             yield name, float("inf"), f"shape {a.shape} instead of {b.shape}"
             return
-    yield "features", relative_difference(*pairs[0]), ""
+    errors = [relative_difference(a, b) for _, a, b in maps]
+    worst = max(range(len(errors)), key=lambda i: -1.0 if errors[i] <= 0 else errors[i])
+    yield "features", errors[worst], f"output {worst}"
     error = np.abs(found.quality - truth.quality)
     yield "quality, mean", float(error.mean()), ""
     place = np.unravel_index(int(error.argmax()), error.shape)

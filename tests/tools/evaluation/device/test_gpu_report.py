@@ -92,7 +92,7 @@ def test_the_cpu_agrees_with_itself_at_every_precision(report):
         whats = [check.what for check in run_.checks]
         assert whats.count("box") == len(SIZES)
         assert {"features", "quality", "score", "runs what was asked for"} <= set(whats)
-        assert {"features, 4 reruns", "match, 4 reruns"} <= set(whats)
+        assert {"features, 4 reruns", "match, 4 reruns", "features, 4 at once"} <= set(whats)
         timed = {(time.what, time.size) for time in run_.latencies}
         assert timed == {
             (what, f"{h}x{w}") for what in ("features", "quality", "match()") for h, w in SIZES
@@ -124,7 +124,7 @@ def test_each_quantity_is_judged(cases):
     scene, truth = cases[0]
     bad = dataclasses.replace(
         truth,
-        features=truth.features * 1.5,
+        features=(*truth.features[:-1], truth.features[-1] * 1.5),
         quality=truth.quality + np.float32(0.5),
         box=truth.box._replace(x=truth.box.x + 5),
         score=truth.score + 0.5,
@@ -139,11 +139,12 @@ def test_each_quantity_is_judged(cases):
 
 def test_nan_and_other_shapes_fail(cases):
     scene, truth = cases[0]
-    broken = dataclasses.replace(truth, features=np.full_like(truth.features, np.nan))
+    first, *others = truth.features
+    broken = dataclasses.replace(truth, features=(np.full_like(first, np.nan), *others))
     seen = {c.what: c for c in compare("fp16", scene, broken, truth)}
     assert not seen["features"].passed
     assert seen["box"].passed
-    cut = dataclasses.replace(truth, features=truth.features[:, 1:])
+    cut = dataclasses.replace(truth, features=(first[:, 1:], *others))
     (only,) = compare("fp16", scene, cut, truth)
     assert not only.passed
     assert "instead of" in only.detail
@@ -185,12 +186,13 @@ def fake_engine(run=None, role="features"):
         profiles = ({"template": rows[0], "target": rows[1], "search": cells},)
 
     def really(inputs):
-        sizes = {name: array.shape for name, array in inputs.items() if name != "window"}
+        sizes = {name: array.shape for name, array in inputs.items()}
         choose_profile(profiles, sizes, names, "the test engine")
         return [np.zeros((1, 2), np.float32)]
 
     return SimpleNamespace(
         info=SimpleNamespace(profiles=profiles, role=role),
+        inputs=tuple(profiles[0]),
         run=run or really,
         admits=lambda **shapes: bool(admitting(profiles, shapes)),
     )
