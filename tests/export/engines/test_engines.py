@@ -99,6 +99,7 @@ def test_sidecars_say_what_was_built(built: Bundle, rtx: str):
     features = EngineInfo.load(sidecar_of(engine_of(built)))
     assert features.profiles == (
         {"image": ShapeRange((1, 16, 16, 3), (1, 48, 64, 3), (1, 96, 128, 3))},
+        {"image": ShapeRange((1, 16, 16, 3), (4, 96, 128, 3), (16, 96, 128, 3))},
     )
     assert len(EngineInfo.load(sidecar_of(engine_of(built, "match"))).profiles) == 2
 

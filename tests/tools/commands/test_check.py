@@ -65,8 +65,9 @@ def test_json_is_one_object_per_comparison(tiny_bundle):
     result = check(tiny_bundle, "--json")
     assert (result.exit_code, result.stderr) == (0, "")
     records = [json.loads(line) for line in result.stdout.splitlines()]
-    # Features twice: by our judge and by polygraphy.
-    assert len(records) == 2 + 2 + 3 + 3 + 1 + 3 + 3
+    # Features twice, by our judge and by polygraphy; the joined map; the chain, three ways of
+    # matching and two of placing; the joint graph.
+    assert len(records) == 3 + 3 + 1 + 4 + 3 * 4 + 2 * 3 + 3
     assert all(record["passed"] for record in records)
     assert all(0 <= record["error"] <= record["tolerance"] for record in records)
 
@@ -77,7 +78,7 @@ def test_failed_names_the_worst_place(wrong):
     assert "FAIL" in result.stdout
     (line,) = result.stderr.splitlines()
     assert line.startswith("failed: ")
-    assert "match.onnx" in line or "joint.onnx" in line
+    assert any(name in line for name in ("match.onnx", "place.onnx", "joint.onnx"))
     assert "40x56" in line
 
 
@@ -130,6 +131,7 @@ def test_default_is_the_bundle_in_the_package():
         "features.onnx",
         "features.onnx + match.onnx",
         "match.onnx",
+        "place.onnx",
         "network.onnx",
     }
 
