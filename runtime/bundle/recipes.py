@@ -154,7 +154,8 @@ class TrackRecipe(Record):
         margin: the search region reaches this many sides beyond the target on each side.
         sure_margin: the same in a frame before which the target was surely seen, and hardly moved;
             if it is not surely seen there too, the frame is looked at again with ``margin``.
-        sure_score: score from which a target is surely seen; 1 always looks with ``margin``.
+        sure_score: score from which a target is surely seen, for example .95: a fifth less is
+            computed, and quick objects are lost more often. 1 always looks with ``margin``.
         sure_move: it hardly moved if it moved less than this many sides, and what is found in the
             smaller region counts if it is no farther than this from the predicted place.
         reach: a move of this many sides away from the predicted place is as likely as
@@ -217,7 +218,7 @@ class TrackRecipe(Record):
     side: float = chosen(64.0, 16, 256)
     margin: float = chosen(0.6, 0.25, 4)
     sure_margin: float = chosen(0.35, 0.1, 4)
-    sure_score: float = chosen(0.95, 0, 1)
+    sure_score: float = chosen(1.0, 0, 1)
     sure_move: float = chosen(0.15, 0, 10)
     reach: float = chosen(0.4, 0.05, 10)
     locality: float = chosen(0.5, 0, 1)

@@ -142,7 +142,8 @@ class Follower:
     def _surely(self, score: float, moved: float) -> bool:
         """Whether the object was surely seen near a place, by the distance in pixels."""
         most = self.options.sure_move * self.model.side * self.size
-        return score >= self.options.sure_score and moved <= most
+        needed = self.options.sure_score
+        return needed < 1 and score >= needed and moved <= most
 
     def _doubt(self, frame: Image, score: float) -> float:
         """Look for a place that fits better than where the object was found again lately.

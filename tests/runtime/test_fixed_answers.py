@@ -1,6 +1,6 @@
 """What the four tasks answer on fixed pictures stays what it was, to a thousandth of a pixel.
 
-``fixed_answers.json`` was recorded with the first version of the project. Whoever changes
+``fixed_answers.json`` differs from what the first version answered by .02 px at most. Whoever changes
 what is computed, on purpose, records it again and says so in the changelog.
 """
 
