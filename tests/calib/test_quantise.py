@@ -363,7 +363,7 @@ def test_the_default_bundle_is_quantised(tmp_path):
     folder = stage(tmp_path)
     whole = tmp_path / "whole.onnx"
     backbone = fold_batch_norm(build_backbone("efficientnet-lite0"))
-    write_onnx(feature_export(backbone, 16, parts=1), whole, 20)
+    write_onnx(feature_export(backbone, 16, in_parts=False), whole, 20)
     wanted = CalibrationOptions(images=8, max_side=256, cache_folder=tmp_path / "cache")
     result = quantise_features(Bundle.load(), wanted, folder, float_file=whole)
     assert len(result.layers) == 66

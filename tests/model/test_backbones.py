@@ -198,17 +198,18 @@ def test_the_coarse_map_is_the_means_of_the_joined_one(
         assert found.shape == (2, tap.channels, size[0] // step, size[1] // step)
 
 
-@pytest.mark.parametrize("parts", [1, 2, 3, 7])
-def test_wide_blocks_in_parts_give_the_same_features(parts: int) -> None:
-    backbone = with_statistics(build_backbone("efficientnet-lite0", "random"))
-    assert isinstance(backbone, Backbone)
+@pytest.mark.parametrize("name", list(BACKBONES))
+def test_sparing_memory_gives_the_same_features_and_can_be_undone(name: str) -> None:
+    backbone = build_backbone(name, "random")
+    with_statistics(backbone)
     fold_batch_norm(backbone)
     picture = image(48, 64)
     with torch.no_grad():
         expected = backbone(picture)
-        found = backbone.compute_in_parts(parts)(picture)
+        found = backbone.spare_memory(wanted=True)(picture)
+        assert backbone.spare_memory(wanted=True) is backbone, "asked for twice"
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
-        torch.testing.assert_close(backbone.compute_in_parts(1)(picture), expected)
+        assert torch.equal(backbone.spare_memory(wanted=False)(picture), expected)
 
 
 def test_maps_shift_with_the_image_by_whole_cells() -> None:
