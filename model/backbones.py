@@ -52,7 +52,8 @@ class Backbone(nn.Module):
         super().__init__()
         self.spec = spec
         self.network = network
-        self._unfolded: nn.Parameter | None = None
+        # Of the first convolution while its own ones take in the preprocessing; no parameter.
+        self._trained: list[nn.Parameter] = []
         self.register_buffer("mean", _per_channel(spec.preprocessing.mean), persistent=False)
         self.register_buffer("std", _per_channel(spec.preprocessing.std), persistent=False)
         self.register_buffer("reverse", torch.tensor([2, 1, 0]), persistent=False)
@@ -146,10 +147,10 @@ class Backbone(nn.Module):
         if isinstance(self.network, EfficientNetLite0):
             self.network.compute_in_parts(wanted=wanted)
         first = next(m for m in self.network.modules() if isinstance(m, nn.Conv2d))
-        if self._unfolded is not None and not wanted:
-            first.weight, self._unfolded = self._unfolded, None
-        elif self._unfolded is None and wanted and self.std.unique().numel() == 1:
-            self._unfolded = first.weight
+        if self._trained and not wanted:
+            first.weight = self._trained.pop()
+        elif wanted and not self._trained and self.std.unique().numel() == 1:
+            self._trained.append(first.weight)
             weight = first.weight.detach()
             weight = weight.flip(1) if self._swaps_colours else weight
             first.weight = nn.Parameter(weight / self.std.flatten()[0])
@@ -162,7 +163,7 @@ class Backbone(nn.Module):
 
     def preprocess(self, image: Tensor) -> Tensor:
         """The network's input, same shape, from BGR 0 to 255."""
-        if self._unfolded is not None:
+        if self._trained:
             return image - (self.mean.flip(1) if self._swaps_colours else self.mean)
         if self._swaps_colours:
             # Not image[:, [2, 1, 0]], which becomes two transpositions and a GatherND in ONNX.

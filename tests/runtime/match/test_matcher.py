@@ -285,6 +285,9 @@ def test_scores_come_from_the_evidence(matcher: Matcher, photographs: Images) ->
         other.evidence(image)
 
 
+TAPS = ["tap0", "tap1", "tap2"]
+
+
 def joined(taps: list[np.ndarray]) -> np.ndarray:
     """All layers at the finest stride, as PyTorch interpolates them, ``(C, H, W)`` float64."""
     from torch import as_tensor, cat
@@ -312,7 +315,7 @@ def test_the_quality_map_is_the_papers(
         str(bundle.file("features", "fp32")), providers=["CPUExecutionProvider"]
     )
     features, cells = (
-        joined(session.run(["tap0", "tap1", "tap2"], {"image": picture[None]}))
+        joined([np.asarray(tap) for tap in session.run(TAPS, {"image": picture[None]})])
         for picture in (image, search)
     )
     x, y, w, h = (side // bundle.spec.backbone.stride for side in box)
