@@ -53,7 +53,7 @@ class Backbone(nn.Module):
         self.spec = spec
         self.network = network
         # Of the first convolution while its own ones take in the preprocessing; no parameter.
-        self._trained: list[nn.Parameter] = []
+        self._trained: list[Tensor] = []
         self.register_buffer("mean", _per_channel(spec.preprocessing.mean), persistent=False)
         self.register_buffer("std", _per_channel(spec.preprocessing.std), persistent=False)
         self.register_buffer("reverse", torch.tensor([2, 1, 0]), persistent=False)
@@ -148,7 +148,7 @@ class Backbone(nn.Module):
             self.network.compute_in_parts(wanted=wanted)
         first = next(m for m in self.network.modules() if isinstance(m, nn.Conv2d))
         if self._trained and not wanted:
-            first.weight = self._trained.pop()
+            first.weight = nn.Parameter(self._trained.pop())
         elif wanted and not self._trained and self.std.unique().numel() == 1:
             self._trained.append(first.weight)
             weight = first.weight.detach()
