@@ -16,7 +16,7 @@ LEVELS = range(6)
 
 OPTIMUM_IMAGE = (480, 640)
 MAXIMUM_IMAGE = (1216, 1920)
-"""Full HD, and the largest tile that the runtime cuts a larger image into."""
+"""Full HD, and the pieces that the runtime cuts a larger image into."""
 
 SMALL_BATCH = (1, 4, 16)
 SMALL_OPTIMUM, SMALL_MAXIMUM = 128, 256

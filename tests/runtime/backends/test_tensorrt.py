@@ -344,8 +344,8 @@ def test_what_the_engines_take_is_known_before_they_run(bundle, machine, monkeyp
     assert not backend.takes_match(513, 60, 80)
     assert not backend.takes_match(64, 60, 481)
     encoder = Encoder(backend)
-    assert encoder.in_one_piece(1090, 1920)
-    assert not encoder.in_one_piece(1024, 1921), "padded to 1936"
+    assert encoder.in_one_piece(642, 1920)
+    assert not encoder.in_one_piece(640, 1921), "padded to 1936"
 
 
 def test_engines_of_earlier_outputs_beside_a_bundle_that_was_written_again_are_refused(
