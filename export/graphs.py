@@ -234,11 +234,16 @@ def _trace(export: GraphExport, opset: int) -> onnx.ModelProto:
             # The exporter warns about its own internals; the checks below judge its result.
             warnings.simplefilter("ignore")
             arguments = tuple(export.inputs.values())
-            traced = torch.export.export(
-                export.module.eval(), arguments, dynamic_shapes=shapes, strict=False
-            )
+            traced: Any = export.module.eval()
+            stepped = any(export.least.get(name, 1) > 1 for name in names)
+            if stepped:
+                # The exporter itself takes no multiples of a dimension, ...
+                traced = torch.export.export(traced, arguments, dynamic_shapes=shapes, strict=False)
             program = torch.onnx.export(
                 traced,
+                () if stepped else arguments,
+                # ... but finds limits of others that tracing by itself only complains about.
+                dynamic_shapes=None if stepped else shapes,
                 dynamo=True,
                 opset_version=opset,
                 input_names=list(export.inputs),

@@ -107,8 +107,8 @@ class MatchRecipe(Record):
     fine_pool: int = chosen(500, 1, MANY)
     scale_steps: int = chosen(2, 1, 100)
     score_slope: float = fitted(2.2, 0, 1000)
-    score_likeness: float = fitted(22.9, 0, 1000)
-    score_offset: float = fitted(1.1, -1000, 1000)
+    score_likeness: float = fitted(23.1, 0, 1000)
+    score_offset: float = fitted(1.0, -1000, 1000)
     threshold: float = chosen(0.5, 0, 1)
 
     def __post_init__(self) -> None:

@@ -24,7 +24,7 @@ from qatm.tools.lab.score_samples import (
     track_samples,
 )
 
-MATCH_NUMBERS = {"score_slope": 2.2, "score_likeness": 22.9, "score_offset": 1.1}
+MATCH_NUMBERS = {"score_slope": 2.2, "score_likeness": 23.1, "score_offset": 1.0}
 TRACK_NUMBERS = {
     "quality_weight": 2.67,
     "share_weight": 3.91,
