@@ -97,6 +97,8 @@ class OnnxGraph:
         # Threads that spin between operators save a sixth of a small run; between runs they would
         # starve those that numpy and OpenCV use.
         options.add_session_config_entry("session.force_spinning_stop", "1")
+        # Smaller and smaller pieces of work even out what threads get: a hundredth or two.
+        options.add_session_config_entry("session.dynamic_block_base", "4")
         if device == "cpu" and share_arena(ort):
             options.add_session_config_entry("session.use_env_allocators", "1")
         if fold_weights:

@@ -20,14 +20,21 @@ from .windows import CellRange
 Array = NDArray[Any]
 
 HALO: Numeric[int] = 96
-"""Pixels around a tile that are encoded with it and thrown away."""
+"""Pixels around a window that are encoded with it and thrown away."""
+
+SEAM: Numeric[int] = 64
+"""The same around a piece of a large image: fewer, since little of it lies near a seam."""
 
 BATCH: Bound[int] = 512 * 512
 """Pixels of the parts of images that are encoded in one run, unless a single one has more."""
 
 WHOLE: Bound[int] = 1_300_000
 """Images up to this many pixels are encoded in one piece, unless they lie outside what the engine
-was built for; larger ones in equal pieces that have no more, with what is thrown away."""
+was built for."""
+
+PIECE: Bound[int] = 500_000
+"""Larger ones are encoded in equal pieces of up to this many pixels, with what is thrown away: a
+pixel of a larger piece takes longer, because less of what is computed stays in the cache."""
 
 SMALLEST: Bound[int] = 256
 """Side of the smallest piece into which an image is cut for an engine."""
@@ -135,8 +142,8 @@ class Encoder:
         height, width = self._piece(rows, columns)
         for top in range(0, rows, height):
             for left in range(0, columns, width):
-                y, x = max(0, top - HALO), max(0, left - HALO)
-                tile = working[y : top + height + HALO, x : left + width + HALO]
+                y, x = max(0, top - SEAM), max(0, left - SEAM)
+                tile = working[y : top + height + SEAM, x : left + width + SEAM]
                 part = self.encode_crop(np.ascontiguousarray(tile))[1]
                 if coarse is None:
                     shape = (len(part), math.ceil(rows / step), math.ceil(columns / step))
@@ -161,9 +168,12 @@ class Encoder:
                 step * math.ceil(side / count / step)
                 for side, count in zip((rows, columns), counts, strict=True)
             )
-            if not self.in_one_piece(height + 2 * HALO, width + 2 * HALO):
+            # Of two pieces each has one seam, of more the inner ones have two.
+            seams = (min(2, count - 1) for count in counts)
+            sides = height + next(seams) * SEAM, width + next(seams) * SEAM
+            if math.prod(sides) > PIECE or not self.in_one_piece(*sides):
                 continue
-            twice = 2 * HALO * ((counts[0] - 1) * columns + (counts[1] - 1) * rows)
+            twice = 2 * SEAM * ((counts[0] - 1) * columns + (counts[1] - 1) * rows)
             if best is None or twice < best[0]:
                 best = twice, (height, width)
         return (SMALLEST, SMALLEST) if best is None else best[1]
