@@ -106,12 +106,8 @@ class MBConv(nn.Module):
             y = x if self.expand is None else F.relu6(self.expand(x))
             y = self.project(F.relu6(self.depthwise(y)))
         else:
-            y = self._in_parts(x, self.expand)
+            y = self.summed(self.expand.pad(x), self.expand, self.parts)
         return x + y if self.shortcut else y
-
-    def _in_parts(self, x: Tensor, expand: SameConv) -> Tensor:
-        """The block without its shortcut, some of the expanded channels after the others."""
-        return self.summed(expand.pad(x), expand, self.parts)
 
     def summed(self, x: Tensor, expand: SameConv, parts: int) -> Tensor:
         """Expand, filter and project, some channels after the others, and add what comes out.

@@ -23,7 +23,6 @@ SMALLER: Numeric[int] = 4
 LULL: Numeric[int] = 50
 """So many small inputs in a row: a second or two of video."""
 
-
 HAS_ARENA = sys.maxsize > 1 << 32
 """ONNX Runtime has none in a process of 32 bits, and refuses to run where one is to be shrunk."""
 

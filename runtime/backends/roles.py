@@ -114,7 +114,12 @@ class FeatureRunner:
         while count > 1 and not self.admits(count, height, width):
             count //= 2
         starts = range(0, len(images), count)
-        parts = (np.stack(images[start : start + count]) for start in starts)
+        # A single image, as most runs have, needs no copy.
+        one = count == 1
+        parts = (
+            np.ascontiguousarray(images[i])[None] if one else np.stack(images[i : i + count])
+            for i in starts
+        )
         return [features for part in parts for features in self.encode(part)]
 
     def admits(self, count: int, height: int, width: int) -> bool:

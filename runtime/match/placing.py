@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..boxes import Box
@@ -157,9 +156,3 @@ class Placer:
             float(likelihood[y, x]),
             float(fit.likeness[y, x]),
         )
-
-
-def shares(likelihoods: Sequence[float]) -> Array:
-    """Posterior of some alternatives, all patches together counting as one observation each."""
-    weights = np.exp(np.asarray(likelihoods))
-    return weights / weights.sum()

@@ -12,7 +12,7 @@ from ..boxes import Box
 from ..bundle.recipes import MatchRecipe
 from ..images import Image
 from ..patches.region import Region
-from .placing import Look, Place, Placer, shares
+from .placing import Look, Place, Placer
 from .template import TemplateLevel
 
 
@@ -127,8 +127,9 @@ class SizeEstimator:
 
     def _mean(self, search: _Search, width: int, height: int) -> Box:
         """The mean of the posterior, inside an image."""
-        weights = shares([sight.likelihood for sight in search.sights])
-        steps, x, y = (float(v) for v in weights @ np.array([s[:3] for s in search.sights]))
+        weights = np.exp(np.array([sight.likelihood for sight in search.sights]))
+        shares = weights / weights.sum()
+        steps, x, y = (float(v) for v in shares @ np.array([s[:3] for s in search.sights]))
         box = search.found.box
         fitting = min(width / box.w, height / box.h)
         factor = min(self.recipe.size_step**steps, fitting)
