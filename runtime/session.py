@@ -6,7 +6,8 @@ with Session("bundle", device="tensorrt") as session:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
@@ -33,6 +34,8 @@ Array = NDArray[Any]
 
 Source = str | Path | Bundle
 TaskT = TypeVar("TaskT", bound="SessionTask")
+ItemT = TypeVar("ItemT")
+AnswerT = TypeVar("AnswerT")
 
 
 @dataclass(frozen=True)
@@ -193,18 +196,37 @@ class Session:
         """
         return self._features.encode_in_runs(images, most)
 
-    def quality(self, rows: Array, target: Array, search: Array) -> Qualities:
+    def side_by_side(self, work: Callable[[ItemT], AnswerT], items: Sequence[ItemT]) -> list[AnswerT]:
+        """Do small work for several items, on several threads where the device gains by it.
+
+        Args:
+            work: runs graphs with ``one_thread``; safe for several threads at once.
+            items: what it is done for.
+
+        Returns:
+            What ``work`` gives for each item, in their order.
+        """
+        workers = min(self._backend.workers, len(items))
+        if workers < 2:
+            return [work(item) for item in items]
+        with ThreadPoolExecutor(workers) as pool:
+            return list(pool.map(work, items))
+
+    def quality(
+        self, rows: Array, target: Array, search: Array, *, one_thread: bool = False
+    ) -> Qualities:
         """Quality of each search cell (paper, equation 5), from the matching graph.
 
         Args:
             rows: ``(M, C)`` float32 raw features.
             target: ``(M,)`` float32, 1 for the template's own rows, 0 for competitors.
             search: ``(C, H, W)`` float32 raw features.
+            one_thread: keep to the calling thread, because others do the same at the same time.
 
         Raises:
             DeviceError: a size that the engine was not built for, or the device failed.
         """
-        return self._match.run(rows, target, search)
+        return self._match.run(rows, target, search, one_thread=one_thread)
 
     def fit(self, rows: Array, target: Array, search: Array, cells: Array) -> WindowFit | None:
         """How well a template fits at some shifts, from the graph that places templates.

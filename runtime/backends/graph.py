@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
@@ -16,6 +17,13 @@ Precision = Literal["auto", "fp32", "fp16", "int8"] | str
 
 DEVICES = ("auto", "cpu", "cuda", "tensorrt", "tensorrt-rtx")
 PRECISIONS = ("auto", "fp32", "fp16", "int8")
+
+
+def usable_cores() -> int:
+    """How many processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class Graph(Protocol):
@@ -45,14 +53,20 @@ class Backend(Protocol):
         device: ``cpu``, ``cuda``, ``tensorrt`` or ``tensorrt-rtx``; never ``auto``.
         provider: the library's own word for what runs the graphs.
         precision: of the features graph.
+        workers: how many small graphs are worth running at once, each on one thread.
     """
 
     device: str
     provider: str
     precision: str
+    workers: int
 
-    def graph(self, role: str) -> Graph:
+    def graph(self, role: str, *, one_thread: bool = False) -> Graph:
         """The graph with a role: ``features``, ``match``, or one that is opened when asked for.
+
+        Args:
+            role: of the graph.
+            one_thread: keep to the calling thread, because others run the graph at the same time.
 
         Raises:
             BundleError: the bundle has no such graph, or its file is damaged.

@@ -15,6 +15,7 @@ from ..bundle.folder import Bundle
 from ..errors import BundleError, DeviceError, first_line
 from ..kinds import Numeric
 from .arena import HAS_ARENA, ArenaLull, share_arena
+from .graph import usable_cores
 from .roles import PLACE
 
 Array = NDArray[Any]
@@ -168,6 +169,7 @@ class OnnxBackend:
         device: ``cpu`` or ``cuda``.
         provider: ONNX Runtime's execution provider really in use.
         precision: of the features graph.
+        workers: how many small graphs are worth running at once, each on one thread.
 
     Raises: as :class:`OnnxGraph`.
     """
@@ -180,16 +182,22 @@ class OnnxBackend:
         self.precision = precision
         self._bundle = bundle
         self._threads = threads
+        self.workers = (threads or usable_cores()) if device == "cpu" else 1
         self._opening = Lock()
         self._closed = False
         self._process = os.getpid()
-        self._graphs: dict[str, OnnxGraph] = {}
+        self._graphs: dict[tuple[str, bool], OnnxGraph] = {}
         self.provider = self.graph("features").provider
         # Not every task runs it, so it is opened when asked for; a damaged one is refused now.
         bundle.file("match", SINGLE)
 
-    def graph(self, role: str) -> OnnxGraph:
+    def graph(self, role: str, *, one_thread: bool = False) -> OnnxGraph:
         """The graph with a role; others than ``features`` are opened when they are asked for.
+
+        Args:
+            role: of the graph.
+            one_thread: keep to the calling thread, because others run the graph at the same time:
+                threads that share each run wait for one another more than they help.
 
         Raises:
             BundleError: the bundle has no such graph, or its file is damaged.
@@ -198,9 +206,12 @@ class OnnxBackend:
         with self._opening:
             if self._closed:
                 raise DeviceError(f"bundle {self._bundle.path} is closed; open it again")
-            if role not in self._graphs:
-                self._graphs[role] = self._open(role)
-            return self._graphs[role]
+            # Sharing the operators of placing among threads takes longer than they do.
+            threads = 1 if one_thread or role == PLACE else self._threads
+            key = (role, threads == 1)
+            if key not in self._graphs:
+                self._graphs[key] = self._open(role, threads)
+            return self._graphs[key]
 
     def close(self) -> None:
         """Release all graphs, and the memory in which they computed. May be called twice."""
@@ -208,12 +219,13 @@ class OnnxBackend:
             # A child process has no threads to run a graph of its parent's with.
             if not self._closed and os.getpid() == self._process:
                 align = self._bundle.spec.backbone.align
-                self._graphs["features"].give_back({"image": np.zeros((1, align, align, 3), "B")})
+                features = self._graphs["features", self._threads == 1]
+                features.give_back({"image": np.zeros((1, align, align, 3), "B")})
             self._closed = True
             for graph in self._graphs.values():
                 graph.close()
 
-    def _open(self, role: str) -> OnnxGraph:
+    def _open(self, role: str, threads: int | None) -> OnnxGraph:
         """Open a graph from a file whose hash is right.
 
         Raises: as :meth:`graph`.
@@ -221,8 +233,6 @@ class OnnxBackend:
         precision = self.precision if role == "features" else SINGLE
         fold = role == "features" and precision != "int8-cpu"
         path = self._bundle.file(role, precision)
-        # Sharing its small operators among threads takes longer than they do.
-        threads = 1 if role == PLACE else self._threads
         graph = OnnxGraph(path, self.device, threads, fold_weights=fold)
         # Hashed again if it was written to meanwhile: what runs is what was checked.
         self._bundle.file(role, precision)

@@ -140,9 +140,11 @@ class QualityRunner:
         self._old = ONE_QUALITY in bundle.output_names("match")
         self._channels = bundle.spec.backbone.channels
 
-    def run(self, rows: Array, target: Array, search: Array) -> Qualities:
+    def run(
+        self, rows: Array, target: Array, search: Array, *, one_thread: bool = False
+    ) -> Qualities:
         """See ``Session.quality``."""
-        graph = self._backend.graph("match")
+        graph = self._backend.graph("match", one_thread=one_thread)
         inputs = {"template": rows, "target": target, "search": search}
         if not self._old:
             return Qualities(*graph.run(inputs, Qualities._fields))

@@ -48,6 +48,7 @@ class TensorRTBackend:
         self._memory = memory
         self._opening = Lock()
         self._engines: dict[str, TensorRTEngine] = {}
+        self.workers = 1
         with ExitStack() as stack:
             stack.callback(memory.close)
             self._stack = stack
@@ -60,8 +61,12 @@ class TensorRTBackend:
             f"{memory.device_name} (SM {memory.compute_capability}), CUDA graphs: {graphs}"
         )
 
-    def graph(self, role: str) -> TensorRTEngine:
+    def graph(self, role: str, *, one_thread: bool = False) -> TensorRTEngine:  # noqa: ARG002
         """The engine with a role; others than ``features`` and ``match`` are loaded when asked for.
+
+        Args:
+            role: of the graph.
+            one_thread: of no consequence, an engine runs on the device.
 
         Raises:
             BundleError: the bundle has no such graph, or its file is damaged.

@@ -228,9 +228,9 @@ class Matcher(SessionTask):
         """See :meth:`match`."""
         search = self._search(picture)
         drafts = [
-            self._draft(template, index, candidate, picture, min_score)
-            for index, template in enumerate(templates)
-            for candidate in search.candidates(template, top_k)
+            self._draft(templates[index], index, candidate, picture, min_score)
+            for index, candidates in enumerate(search.candidates_of_each(templates, top_k))
+            for candidate in candidates
         ]
         kept: list[list[Match]] = [[] for _ in templates]
         for match in self._resized(picture, templates, drafts):

@@ -113,15 +113,17 @@ class Placer:
         Returns:
             The places in their order. A part's resolution says in which size the object is seen.
         """
-        places: dict[int, Place] = {}
+        seen: dict[int, Taps] = {}
         by_size: dict[tuple[int, int], list[int]] = {}
         for index, look in enumerate(looks):
             by_size.setdefault((look.region.width, look.region.height), []).append(index)
         for members in by_size.values():
             crops = [cut_region(image, looks[index].region) for index in members]
             for index, (taps, _) in zip(members, self.encoder.encode_crops(crops), strict=True):
-                places[index] = self._seen(looks[index], taps)
-        return [places[index] for index in range(len(looks))]
+                seen[index] = taps
+        return self.encoder.session.side_by_side(
+            lambda index: self._seen(looks[index], seen[index]), range(len(looks))
+        )
 
     def _seen(self, look: Look, taps: Taps) -> Place:
         """Where a template fits best in an encoded part."""

@@ -8,6 +8,7 @@ the template's own resolution.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,11 +17,16 @@ from ..boxes import Box
 from ..bundle.recipes import MatchRecipe
 from ..errors import ImageError, TemplateError
 from ..images import Image
+from ..kinds import Bound
 from ..patches.encoder import Encoder, FeatureMap
 from ..patches.quality import TINY, quality_map
 from ..patches.windows import Peak, find_peaks, window_mean, window_response
 from .placing import Look, Place, Placer
 from .template import Template, TemplateLevel
+
+
+SMALL_MAP: Bound[int] = 20_000
+"""Cells of an image up to which several templates are looked for side by side."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +87,38 @@ class ImageSearch:
         self.image = image
         self._encoded: dict[float, FeatureMap] = {}
 
-    def candidates(self, template: Template, count: int) -> list[MatchCandidate]:
+    def candidates_of_each(
+        self, templates: Sequence[Template], count: int
+    ) -> list[list[MatchCandidate]]:
+        """The same as :meth:`candidates` of several templates, side by side where that pays.
+
+        Raises: as :func:`search_level`.
+        """
+        height, width = self.image.shape[:2]
+        maps = [
+            self._features(search_level(template, width, height, self.recipe))
+            for template in templates
+        ]
+        # Large products are shared among threads well, and two at once would take the memory of
+        # two.
+        if max(features.coarse[0].size for features in maps) > SMALL_MAP:
+            return [self.candidates(template, count) for template in templates]
+        one_thread = len(templates) > 1
+
+        def candidates(template: Template) -> list[MatchCandidate]:
+            return self.candidates(template, count, one_thread=one_thread)
+
+        return self.encoder.session.side_by_side(candidates, templates)
+
+    def candidates(
+        self, template: Template, count: int, *, one_thread: bool = False
+    ) -> list[MatchCandidate]:
         """The best places of a template, best first: at least one, at most ``count``.
+
+        Args:
+            template: to look for.
+            count: places at most.
+            one_thread: keep to the calling thread, because others do the same at the same time.
 
         Raises: as :func:`search_level`.
         """
@@ -90,7 +126,8 @@ class ImageSearch:
         height, width = self.image.shape[:2]
         level = search_level(template, width, height, recipe)
         features = self._features(level)
-        peaks = self._peaks(level, features, max(count, recipe.candidates))
+        most = max(count, recipe.candidates)
+        peaks = self._peaks(level, features, most, one_thread=one_thread)
         least = recipe.rival_share * peaks[0].response
         kept = [
             peak
@@ -114,7 +151,9 @@ class ImageSearch:
             self._encoded[level.scale] = self.encoder.encode(self.image, level.scale)
         return self._encoded[level.scale]
 
-    def _peaks(self, level: TemplateLevel, features: FeatureMap, count: int) -> list[Peak]:
+    def _peaks(
+        self, level: TemplateLevel, features: FeatureMap, count: int, *, one_thread: bool
+    ) -> list[Peak]:
         """The best windows of the coarse map, in coarse cells, with their evidence.
 
         Competitors sharpen the place, but they also take quality away from true matches by how
@@ -122,7 +161,14 @@ class ImageSearch:
         """
         grid, recipe = level.coarse, self.recipe
         session = self.encoder.session
-        quality = quality_map(session, grid.rows, grid.target, features.coarse, recipe.alpha)
+        quality = quality_map(
+            session,
+            grid.rows,
+            grid.target,
+            features.coarse,
+            recipe.alpha,
+            one_thread=one_thread,
+        )
         response = window_response(quality.contested, grid.footprint)
         rows, columns = grid.footprint.shape
         peaks = find_peaks(response, (rows, columns), count, recipe.overlap)

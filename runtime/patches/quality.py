@@ -89,7 +89,13 @@ def exponent(cosine: Array, alpha: float, out: Array | None = None) -> Array:
 
 
 def quality_map(
-    session: Session, rows: Array, target: Array, search: Array, alpha: float
+    session: Session,
+    rows: Array,
+    target: Array,
+    search: Array,
+    alpha: float,
+    *,
+    one_thread: bool = False,
 ) -> Qualities:
     """Quality of each search cell, with competitors and without.
 
@@ -99,11 +105,14 @@ def quality_map(
         target: ``(M,)`` float32, 1 for the template's own rows, 0 for competitors.
         search: ``(C, H, W)`` raw features.
         alpha: factor on the cosine similarity.
+        one_thread: keep to the calling thread, because others do the same at the same time.
     """
     height, width = search.shape[1:]
     small = len(rows) * height * width <= WHOLE
     if small and session.takes_match(len(rows), height, width):
-        return session.quality(rows, target, np.ascontiguousarray(search))
+        return session.quality(
+            rows, target, np.ascontiguousarray(search), one_thread=one_thread
+        )
     flat = search.reshape(search.shape[0], -1)
     both = stream_quality(rows, target, flat, alpha)
     return Qualities(*(values.reshape(height, width) for values in both))
