@@ -29,11 +29,15 @@ from .bundle.folder import Bundle
 from .bundle.manifest import NETWORK_ROLE
 from .bundle.recipes import TASKS
 from .errors import BundleError, DeviceError, InputError
+from .kinds import Numeric
 
 Array = NDArray[Any]
 
 Source = str | Path | Bundle
 TaskT = TypeVar("TaskT", bound="SessionTask")
+WORTH_THREADS: Numeric[int] = 4
+"""For fewer items the threads would take as long to start as they save."""
+
 ItemT = TypeVar("ItemT")
 AnswerT = TypeVar("AnswerT")
 
@@ -196,7 +200,9 @@ class Session:
         """
         return self._features.encode_in_runs(images, most)
 
-    def side_by_side(self, work: Callable[[ItemT], AnswerT], items: Sequence[ItemT]) -> list[AnswerT]:
+    def side_by_side(
+        self, work: Callable[[ItemT], AnswerT], items: Sequence[ItemT]
+    ) -> list[AnswerT]:
         """Do small work for several items, on several threads where the device gains by it.
 
         Args:
@@ -207,7 +213,7 @@ class Session:
             What ``work`` gives for each item, in their order.
         """
         workers = min(self._backend.workers, len(items))
-        if workers < 2:
+        if workers == 1 or len(items) < WORTH_THREADS:
             return [work(item) for item in items]
         with ThreadPoolExecutor(workers) as pool:
             return list(pool.map(work, items))

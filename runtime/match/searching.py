@@ -24,7 +24,6 @@ from ..patches.windows import Peak, find_peaks, window_mean, window_response
 from .placing import Look, Place, Placer
 from .template import Template, TemplateLevel
 
-
 SMALL_MAP: Bound[int] = 20_000
 """Cells of an image up to which several templates are looked for side by side."""
 

@@ -110,9 +110,7 @@ def quality_map(
     height, width = search.shape[1:]
     small = len(rows) * height * width <= WHOLE
     if small and session.takes_match(len(rows), height, width):
-        return session.quality(
-            rows, target, np.ascontiguousarray(search), one_thread=one_thread
-        )
+        return session.quality(rows, target, np.ascontiguousarray(search), one_thread=one_thread)
     flat = search.reshape(search.shape[0], -1)
     both = stream_quality(rows, target, flat, alpha)
     return Qualities(*(values.reshape(height, width) for values in both))

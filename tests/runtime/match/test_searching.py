@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from typing import Any
 
 import cv2
@@ -175,3 +176,28 @@ def test_what_is_looked_at_by_itself_lies_where_the_whole_says(
     whole = matcher.match(image, templates=[template])[0]
     assert apart.box == pytest.approx(whole.box, abs=1.5)
     assert apart.score == pytest.approx(whole.score, abs=0.05)
+
+
+def test_many_templates_are_looked_for_side_by_side(photographs: Images) -> None:
+    """Each answer is what the template gets by itself, on however many threads."""
+    image = photographs["astronaut"]
+    boxes = [(176, 64, 64, 48), (300, 300, 64, 64), (60, 200, 48, 64), (400, 60, 56, 56)]
+    with Matcher(threads=2) as two, Matcher(threads=1) as one:
+        templates = [two.encode_template(image, box) for box in boxes]
+        together = {m.template: m for m in two.match(image, templates=templates)}
+        in_turn = {m.template: m for m in one.match(image, templates=templates)}
+        assert threading.active_count() == 1
+        for index, template in enumerate(templates):
+            alone = two.match(image, templates=[template])[0]
+            for match in (together[index], in_turn[index]):
+                assert match.box == pytest.approx(alone.box, abs=1e-3)
+                assert match.score == pytest.approx(alone.score, abs=1e-4)
+            assert box_iou(alone.box, Box(*boxes[index])) > 0.9
+
+
+def test_an_error_of_one_of_many_templates_is_raised(matcher: Matcher, photographs: Images) -> None:
+    image = photographs["astronaut"]
+    small = matcher.encode_template(image, (176, 64, 48, 48))
+    large = matcher.encode_template(image, (0, 0, 300, 300))
+    with pytest.raises(TemplateError, match="larger than the image"):
+        matcher.match(image[:200, :200], templates=[small] * 4 + [large])
