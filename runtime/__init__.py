@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from .match.matches import Match
     from .match.template import Template
     from .patches.quality import QualityMap
-    from .session import MatcherInfo, Session, SessionInfo
+    from .session import Session, SessionInfo
+    from .session_task import MatcherInfo
     from .track.multi_tracker import MultiTracker
     from .track.options import TrackerOptions
     from .track.presence import Track
@@ -100,7 +101,7 @@ MODULES = {
     "Match": "match.matches",
     "Template": "match.template",
     "QualityMap": "patches.quality",
-    "MatcherInfo": "session",
+    "MatcherInfo": "session_task",
     "Session": "session",
     "SessionInfo": "session",
     "MultiTracker": "track.multi_tracker",

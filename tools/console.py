@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ..runtime.errors import InputError, QatmError
-from ..runtime.session import MatcherInfo
+from ..runtime.session_task import MatcherInfo
 
 Item = TypeVar("Item")
 

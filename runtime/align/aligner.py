@@ -12,7 +12,8 @@ from ..bundle.folder import default_align_path
 from ..errors import ImageError, InputError
 from ..images import Image, as_bgr, is_flat, resize_to
 from ..patches.encoder import Encoder
-from ..session import Session, SessionTask, Source
+from ..session import Session, Source
+from ..session_task import SessionTask
 from .affine import AffineFit, PairScores, cosine_scores, fit_affine, fit_rest, inside, pair_scores
 from .align_network import fit_by_network
 from .alignment import Alignment, Parameters

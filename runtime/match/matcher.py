@@ -15,7 +15,8 @@ from ..errors import InputError, TemplateError
 from ..images import Image, as_bgr, is_flat
 from ..patches.encoder import Encoder
 from ..patches.quality import QualityMap, quality_map
-from ..session import Session, SessionTask, Source
+from ..session import Session, Source
+from ..session_task import SessionTask
 from .matches import Match, MatchEvidence
 from .placing import Placer
 from .searching import ImageSearch, MatchCandidate, search_level

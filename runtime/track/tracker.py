@@ -9,7 +9,8 @@ from ..boxes import box_in_frame
 from ..errors import InputError
 from ..images import as_bgr
 from ..patches.encoder import Encoder
-from ..session import Session, SessionTask, Source
+from ..session import Session, Source
+from ..session_task import SessionTask
 from .budget import SearchBudget
 from .follower import Follower
 from .options import TrackerOptions

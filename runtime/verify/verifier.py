@@ -10,7 +10,8 @@ from ..backends.graph import Device, Precision
 from ..errors import InputError
 from ..images import Image, as_bgr, is_flat
 from ..patches.encoder import Encoder
-from ..session import Session, SessionTask, Source
+from ..session import Session, Source
+from ..session_task import SessionTask
 from .pair_matches import MATCHING
 from .place_network import Compare, Sight, compare_with, look
 from .reference import PlaceEncoder, check_size, wraps_around

@@ -1,0 +1,137 @@
+"""What everything that computes with a session has in common."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+from .backends.graph import Device, Precision
+from .bundle.folder import Bundle
+from .errors import DeviceError, InputError
+from .session import Session, Source
+
+TaskT = TypeVar("TaskT", bound="SessionTask")
+
+
+@dataclass(frozen=True)
+class MatcherInfo:
+    """What a matcher, tracker, aligner or verifier runs on.
+
+    Attributes:
+        bundle: folder of the bundle.
+        backbone: network and taps.
+        precision: of the features graph.
+        device: the device in use, never the one merely asked for.
+        provider: the inference library's word for what runs the graphs.
+        alpha: factor on the similarity.
+        stride: pixels per cell at the working resolution.
+        threshold: score from which the task says that it found what it was asked for.
+        hashes: SHA-256 of each file of the bundle.
+        calibrated: whether the task's score was fitted for this backbone; otherwise it ranks, but
+            the threshold means little.
+    """
+
+    bundle: str
+    backbone: str
+    precision: str
+    device: str
+    provider: str
+    alpha: float
+    stride: int
+    threshold: float
+    hashes: dict[str, str]
+    calibrated: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain dictionary, for JSON."""
+        return asdict(self)
+
+
+class SessionTask:
+    """What everything that computes with a session has in common.
+
+    Args:
+        source: a session to share, or a bundle to open.
+        device: where to open a bundle.
+        precision: of a bundle.
+        threads: for a bundle.
+
+    Attributes:
+        session: what it computes with.
+
+    Raises:
+        InputError: a device, precision or number of threads beside a session.
+        BundleError: the bundle is missing, damaged, or lacks the precision.
+        DeviceError: what was asked for is not available here, or the session is closed.
+    """
+
+    TASK = ""
+    """The task's name: whose recipe it uses."""
+
+    def __init__(
+        self,
+        source: Source | Session | None,
+        device: Device,
+        precision: Precision,
+        threads: int | None,
+    ) -> None:
+        if isinstance(source, Session):
+            asked = {"device": device, "precision": precision, "threads": threads}
+            beside = [name for name, value in asked.items() if value not in ("auto", None)]
+            if beside:
+                name = beside[0]
+                raise InputError(
+                    f"{name} is {asked[name]!r}, but a session is open already (on "
+                    f"{source.device}, {source.precision}); give {name} to the Session"
+                )
+            self._use = source.join()
+        else:
+            session = Session(source, device, precision=precision, threads=threads)
+            self._use = session.join()
+            session.close()
+        self.session = self._use.session
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle it computes with."""
+        return self.session.bundle
+
+    @property
+    def info(self) -> MatcherInfo:
+        """What it runs on."""
+        info, spec = self.session.info, self.bundle.spec
+        return MatcherInfo(
+            bundle=info.bundle,
+            backbone=info.backbone,
+            precision=info.precision,
+            device=info.device,
+            provider=info.provider,
+            alpha=spec.recipes.match.alpha,
+            stride=info.stride,
+            threshold=self._threshold(),
+            hashes=info.hashes,
+            calibrated=info.calibrated[self.TASK],
+        )
+
+    def close(self) -> None:
+        """Give its part of the session up; it cannot be used afterwards. May be called twice."""
+        self._use.close()
+
+    def __enter__(self: TaskT) -> TaskT:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _threshold(self) -> float:
+        """The score from which it says "found"."""
+        raise NotImplementedError
+
+    def _check_open(self) -> None:
+        """Refuse to go on after :meth:`close`.
+
+        Raises:
+            DeviceError: it is closed.
+        """
+        if self._use.closed:
+            raise DeviceError(f"this {type(self).__name__.lower()} is closed; make a new one")
