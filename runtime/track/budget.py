@@ -2,28 +2,50 @@
 
 from __future__ import annotations
 
+import statistics
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from ..kinds import Numeric
 
 MILLISECOND: Numeric[float] = 1e-3
 """In the clock's seconds."""
 
-SLOWER: Numeric[float] = 0.1
-"""Part of a frame's pace that enters the estimate: single frames are disturbed."""
+REMEMBERED: Numeric[int] = 9
+"""Measurements whose median is the estimate: single ones are disturbed."""
 
 LEAST: Numeric[float] = 0.1
 """Of the ordinary looks' time, what a search gets where they alone take all of it: a lost object
 would never be found again otherwise."""
 
 
+class Piece(NamedTuple):
+    """Work that is done in one frame.
+
+    Attributes:
+        pixels: working pixels that it encodes.
+        part: whether a part of a frame is searched; a look otherwise.
+    """
+
+    pixels: float
+    part: bool = False
+
+    @property
+    def kind(self) -> tuple[bool, int]:
+        """Pieces of one kind take about as long per working pixel."""
+        return self.part, int(self.pixels).bit_length()
+
+
 class SearchBudget:
     """Shares the time that frames have left among the searches for lost objects.
 
     What a piece of work takes is estimated from its working pixels, by the pace at which the
-    ordinary looks of the own frames were done. Where the time of one frame is too short for
-    any piece, it is saved until it is enough for the smallest one.
+    ordinary looks of the last frames were done, and by how many times as long a pixel took in
+    pieces of its kind. Each piece is measured, and what it took is what the frame has less: an
+    estimate that was wrong is made up for within the frame. Where the time of one frame is too
+    short for any piece, it is saved until it is enough for the smallest one.
 
     Args:
         milliseconds: that a frame may take, ordinary looks included; 0 for no limit.
@@ -31,57 +53,111 @@ class SearchBudget:
 
     Attributes:
         idle: whether no search has done anything in this frame.
+        whole: milliseconds that the search at hand had when it began.
     """
 
     def __init__(self, milliseconds: float, clock: Callable[[], float] = time.perf_counter) -> None:
         self.milliseconds = milliseconds
-        self._clock = clock
-        self._began = clock()
-        self._pace = 0.0
-        self._left = self._share = self._refused = 0.0
         self.idle = True
+        self.whole = 0.0
+        self._clock = clock
+        self._paces: deque[float] = deque(maxlen=REMEMBERED)
+        self._times: dict[tuple[bool, int], deque[float]] = {}
+        self._doing: tuple[Piece, float] | None = None
+        self._owed = False
+        self._began = self._ends = self._share_ends = self._now
+        self._saved = self._refused = 0.0
 
     @property
     def limited(self) -> bool:
         """Whether there is a limit at all."""
         return self.milliseconds > 0
 
-    @property
-    def left(self) -> float:
-        """Working pixels that the search at hand may still take."""
-        return self._share
-
     def begin(self) -> None:
         """A frame begins."""
-        self._began = self._clock()
+        self._began = self._now
+        self._doing = None
 
     def looked(self, pixels: int) -> None:
         """The ordinary looks of the frame are done; they had so many working pixels."""
-        saved = self._left
-        spent = max((self._clock() - self._began) / MILLISECOND, MILLISECOND)
-        pace = pixels / spent
-        self._pace += (pace - self._pace) * (SLOWER if self._pace else 1.0)
-        spare = max(self.milliseconds - spent, LEAST * spent) * self._pace
-        # No more than a piece takes: frames that follow an idle one would take the time of two.
-        self._left = max(spare, min(saved + spare, self._refused))
-        self._share = self._refused = 0.0
+        now = self._now
+        spent = now - self._began
+        if pixels:
+            self._paces.append(max(spent, MILLISECOND) / pixels)
+        spare = max(self.milliseconds - spent, LEAST * spent)
+        if self.idle:
+            # No more than a piece takes: frames that follow an idle one would take the time of two.
+            spare = max(spare, min(self._saved + spare, self._refused))
+        self._ends = self._share_ends = now + spare
+        self._saved = self._refused = 0.0
         self.idle = True
 
-    def share(self, searches: int) -> None:
-        """Another search begins, one of so many that are still to come in this frame."""
-        self._share = self._left / searches
+    def share(self, searches: int, *, owed: bool = False) -> None:
+        """Another search begins.
 
-    def take(self, pixels: float) -> bool:
-        """Ask for a piece of work of so many working pixels; a granted one counts as done.
+        Args:
+            searches: so many are still to come in this frame, this one included.
+            owed: its ordinary look was left out, so that its first piece is granted in any case.
+        """
+        now = self._now
+        self.whole = max(0.0, self._ends - now) / searches
+        self._share_ends = now + self.whole
+        self._owed = owed
+
+    def cost(self, piece: Piece) -> float:
+        """Milliseconds that a piece of work is expected to take."""
+        times = self._times_of(piece)
+        return piece.pixels * _typical(self._paces) * (1.0 if times is None else times)
+
+    def knows(self, piece: Piece) -> bool:
+        """Whether pieces like this one were measured, of any size."""
+        return self._times_of(piece) is not None
+
+    def take(self, piece: Piece) -> bool:
+        """Ask for a piece of work; a granted one has to be done at once.
 
         A search may take more than its share if nothing was done yet in this frame: shares may all
         be smaller than any piece.
         """
-        granted = pixels <= self._share or (self.idle and pixels <= self._left)
+        now, cost = self._now, self.cost(piece)
+        ends = self._ends if self.idle else self._share_ends
+        granted = self._owed or cost <= ends - now
         if granted:
-            self.idle = False
-            self._left -= pixels
-            self._share -= pixels
+            self.idle = self._owed = False
+            self._doing = piece, now
         else:
-            self._refused = min(self._refused or pixels, pixels)
+            self._refused = min(self._refused or cost, cost)
+            self._saved = max(0.0, self._ends - now)
         return granted
+
+    def done(self) -> None:
+        """The piece of work that was granted last is done."""
+        if self._doing is None:
+            return
+        (piece, began), self._doing = self._doing, None
+        usual = piece.pixels * _typical(self._paces)
+        if usual > 0:
+            times = self._times.setdefault(piece.kind, deque(maxlen=REMEMBERED))
+            times.append((self._now - began) / usual)
+
+    def _times_of(self, piece: Piece) -> float | None:
+        """How many times as long as in an ordinary look a pixel takes, if that is known."""
+        alike = {
+            size: _typical(times)
+            for (part, size), times in self._times.items()
+            if part == piece.part
+        }
+        # A pixel of a larger piece takes no longer: what is known of smaller ones goes for it too,
+        # so that a large one that was disturbed once does not stay too dear to be tried again.
+        smaller = [times for size, times in alike.items() if size <= piece.kind[1]]
+        return min(smaller or alike.values(), default=None)
+
+    @property
+    def _now(self) -> float:
+        """Milliseconds from any start."""
+        return self._clock() / MILLISECOND
+
+
+def _typical(measured: Sequence[float]) -> float:
+    """The median of some measurements, 0 of none."""
+    return statistics.median_low(measured) if measured else 0.0

@@ -78,6 +78,12 @@ class Follower:
         """Whether the next frame may be searched for the object elsewhere."""
         return self.state == LOST or self._seen_for < self.options.probation
 
+    @property
+    def rests(self) -> bool:
+        """Whether the next frame goes without the ordinary look: the search needs its time."""
+        searched = self.state == LOST and self._lost_for > self.options.wait
+        return searched and self._spread.refused
+
     def step(self, frame: Image, seen: RegionFeatures) -> Track:
         """Take in a frame.
 
@@ -110,9 +116,11 @@ class Follower:
         return more
 
     def conclude(self, frame: Image) -> Track:
-        """The second half: whether it is the object, and where else it may be."""
+        """The second half: whether it is the object, and where else it may be.
+
+        Where the object :attr:`rests`, it is called without the first.
+        """
         score, seen = self._score, self._seen
-        assert seen is not None
         self._seen = None
         if self.state == LOST:
             score = self._look_again(frame, score)
@@ -120,7 +128,7 @@ class Follower:
             self._belief.weigh(score)
             if self.state == TRACKING and self._seen_for < self.options.probation:
                 score = self._doubt(frame, score)
-            elif self.state == TRACKING and score >= self.options.found_score:
+            elif self.state == TRACKING and seen is not None and score >= self.options.found_score:
                 self.model.remember(seen, self.centre)
         if self.state != LOST and score >= self.options.found_score:
             self._sure = self.centre, self.size

@@ -84,16 +84,21 @@ class MultiTracker(TrackerBase):
             raise InputError("no object to follow: call add(frame, box) first")
         picture = as_bgr(frame, "frame")
         self._budget.begin()
-        regions = {number: follower.region() for number, follower in self._followers.items()}
+        resting = {number for number, follower in self._followers.items() if follower.rests}
+        regions = {
+            number: follower.region()
+            for number, follower in self._followers.items()
+            if number not in resting
+        }
         seen = self._encode(picture, regions)
         pixels = sum(region.width * region.height for region in regions.values())
-        for number, follower in self._followers.items():
-            pixels += follower.look(picture, seen.pop(number))
+        for number in regions:
+            pixels += self._followers[number].look(picture, seen.pop(number))
         self._budget.looked(pixels)
         tracks: dict[int, Track] = {}
         order = self._in_turn()
         for place, number in enumerate(order):
-            self._budget.share(len(order) - place)
+            self._budget.share(len(order) - place, owed=number in resting)
             idle = self._budget.idle
             tracks[number] = self._followers[number].conclude(picture)
             if idle and not self._budget.idle:

@@ -81,9 +81,20 @@ class WholeFrameSearch:
     ) -> FramePart:
         """The part of a frame to be searched next, of at most so many working pixels."""
         # Places where it was seen are looked at in between: around them one part in four is enough.
-        part = self._part(frame, last, size, most, every=4)
+        return self._part(frame, last, size, most, every=4)
+
+    def go_on(self) -> None:
+        """The next part was searched: another one's turn."""
         self._searches += 1
-        return part
+
+    def unready(self, part: FramePart, size: float) -> int:
+        """Working pixels of the target that are to be encoded before a part can be searched."""
+        rounded = self._rounded(self._side(size) * part.scale)
+        return 0 if rounded in self._grids else math.prod(self._sides(rounded))
+
+    def get_ready(self, part: FramePart, size: float) -> None:
+        """Encode what :meth:`unready` says is lacking."""
+        self._grid(self._side(size) * part.scale)
 
     def _part(
         self, frame: Image, last: tuple[float, float], size: float, most: int, every: int = 2
@@ -144,22 +155,31 @@ class WholeFrameSearch:
 
     def _grid(self, side: float) -> PatchGrid:
         """The target's patches when its side is about this many working pixels."""
-        steps = self.model.options.search_rounding
-        rounded = 2 ** (round(steps * math.log2(side)) / steps)
+        rounded = self._rounded(side)
         if rounded not in self._grids:
             self._grids[rounded] = self._encode(rounded)
         return self._grids[rounded]
 
-    def _encode(self, side: float) -> PatchGrid:
-        """Encode the first look again at another size."""
+    def _rounded(self, side: float) -> float:
+        steps = self.model.options.search_rounding
+        return 2 ** (round(steps * math.log2(side)) / steps)
+
+    def _sides(self, side: float) -> tuple[int, int]:
+        """Width and height of the first look, in working pixels, at another size."""
+        # The same part of the first frame, or what is next to the target would lack.
         model, align = self.model, self.model.encoder.align
         scale = model.scale * side / model.options.side
-        # The same part of the first frame, or what is next to the target would lack.
         width, height = (
             align * max(2, math.ceil(length * scale / model.scale / align) + 2)
             for length in model.region_size
         )
-        region = Region.around(model.centre, scale, width, height)
+        return width, height
+
+    def _encode(self, side: float) -> PatchGrid:
+        """Encode the first look again at another size."""
+        model = self.model
+        scale = model.scale * side / model.options.side
+        region = Region.around(model.centre, scale, *self._sides(side))
         features = model.encode(model.frame, region)
         placed, stride = region.box_to_working(model.box), model.encoder.coarse_stride
         return model.cut(DenseCells(features.coarse), placed, stride, compete=True)

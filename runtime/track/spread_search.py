@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ..images import Image
-from .budget import SearchBudget
-from .redetect import WholeFrameSearch
+from .budget import Piece, SearchBudget
+from .redetect import FramePart, WholeFrameSearch
 
 Known = tuple[tuple[float, float], float]
 """A place where a target was seen: its centre in pixels of the frame, and its size there."""
@@ -37,11 +37,14 @@ class SpreadSearch:
 
     Args:
         search: finds likely places in parts of a frame.
+
+    Attributes:
+        refused: whether the time of the last frame was too short for anything.
     """
 
     def __init__(self, search: WholeFrameSearch) -> None:
         self._search = search
-        self._look = math.prod(search.model.region_size)
+        self._look = Piece(math.prod(search.model.region_size))
         self.begin_again()
 
     def begin_again(self) -> None:
@@ -49,6 +52,7 @@ class SpreadSearch:
         self._waiting: deque[LikelyPlace] = deque()
         self._turn = 0
         self._searched = 0.0
+        self.refused = False
 
     def places(
         self, frame: Image, known: Sequence[Known], budget: SearchBudget
@@ -61,6 +65,7 @@ class SpreadSearch:
             budget: is asked for every look, and for every part of the frame.
         """
         self._searched = 0.0
+        self.refused, granted = False, False
         # A generous budget allows no more than a search without one, which sees the frame once.
         while self._waiting or self._searched < 1:
             if not self._waiting:
@@ -68,27 +73,42 @@ class SpreadSearch:
                     self._waiting.append(
                         LikelyPlace(*known[self._turn // 2 % len(known)], known=True)
                     )
-                elif not self._search_part(frame, known[0], budget):
-                    return
+                elif self._search_part(frame, known[0], budget):
+                    granted = True
+                else:
+                    break
                 self._turn += 1
             elif budget.take(self._look):
+                granted = True
                 yield self._waiting.popleft()
+                budget.done()
             else:
-                return
+                break
+        self.refused = not granted
 
     def _search_part(self, frame: Image, last: Known, budget: SearchBudget) -> bool:
         """Search the next part of the frame, if the budget allows."""
         model = self._search.model
         sizes = model.options.search_sizes
         size = last[1] * sizes[self._turn // 2 % len(sizes)]
-        # Few sizes of parts, so that those of one size go on where the last one ended.
-        least = self._look / 2
-        doubled = math.floor(math.log2(max(budget.left, least) / least))
-        most = min(model.options.search_pixels, least * 2**doubled)
-        part = self._search.next_part(frame, last[0], size, int(most))
-        if not budget.take(part.pixels):
+        # As large as fits into a frame that does nothing else, the smallest until one was measured;
+        # and few sizes, so that those of one size go on where the last one ended.
+        most = min(int(self._look.pixels / 2), model.options.search_pixels)
+        part = self._search.next_part(frame, last[0], size, most)
+        while most < model.options.search_pixels:
+            twice = min(2 * most, model.options.search_pixels)
+            larger = self._search.next_part(frame, last[0], size, twice)
+            piece = Piece(larger.pixels, part=True)
+            if not budget.knows(piece) or budget.cost(piece) > budget.whole:
+                break
+            most, part = twice, larger
+        if not self._get_ready(part, size, budget):
+            return False
+        if not budget.take(Piece(part.pixels, part=True)):
             return False
         places = self._search.inside(frame, part, size)
+        budget.done()
+        self._search.go_on()
         whole = frame.shape[0] * frame.shape[1]
         seen = part.width * part.height / whole
         self._searched += max(seen, most / model.options.search_pixels)
@@ -96,3 +116,14 @@ class SpreadSearch:
         kept = math.ceil(model.options.search_places * seen / 2)
         self._waiting += [LikelyPlace(centre, size, known=False) for centre in places[:kept]]
         return True
+
+    def _get_ready(self, part: FramePart, size: float, budget: SearchBudget) -> bool:
+        """Encode the target for a part in another resolution, if the budget allows."""
+        pixels = self._search.unready(part, size)
+        if not pixels:
+            return True
+        granted = budget.take(Piece(pixels))
+        if granted:
+            self._search.get_ready(part, size)
+            budget.done()
+        return granted

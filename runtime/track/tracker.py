@@ -130,11 +130,13 @@ class Tracker(TrackerBase):
         picture = as_bgr(frame, "frame")
         follower, budget = self._follower, self._budget
         budget.begin()
-        region = follower.region()
-        pixels = region.width * region.height
-        pixels += follower.look(picture, follower.model.encode(picture, region))
+        pixels, rests = 0, follower.rests
+        if not rests:
+            region = follower.region()
+            pixels = region.width * region.height
+            pixels += follower.look(picture, follower.model.encode(picture, region))
         budget.looked(pixels)
-        budget.share(1)
+        budget.share(1, owed=rests)
         return follower.conclude(picture)
 
     def reset(self) -> None:
