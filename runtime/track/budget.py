@@ -5,7 +5,8 @@ from __future__ import annotations
 import statistics
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from enum import Enum, auto
 from typing import NamedTuple
 
 from ..kinds import Numeric
@@ -14,11 +15,22 @@ MILLISECOND: Numeric[float] = 1e-3
 """In the clock's seconds."""
 
 REMEMBERED: Numeric[int] = 9
-"""Measurements whose median is the estimate: single ones are disturbed."""
+"""Measurements from which an estimate is made: single ones are disturbed."""
+
+CAREFUL: Numeric[float] = 0.75
+"""Part of the measurements of a kind of work that took no longer than its estimate."""
 
 LEAST: Numeric[float] = 0.1
 """Of the ordinary looks' time, what a search gets where they alone take all of it: a lost object
 would never be found again otherwise."""
+
+
+class Work(Enum):
+    """What a piece of work is for."""
+
+    LOOK = auto()
+    PART = auto()
+    TARGET = auto()
 
 
 class Piece(NamedTuple):
@@ -26,16 +38,17 @@ class Piece(NamedTuple):
 
     Attributes:
         pixels: working pixels that it encodes.
-        part: whether a part of a frame is searched; a look otherwise.
+        work: a look at a place, the search of a part of the frame, or the target in another
+            resolution.
     """
 
     pixels: float
-    part: bool = False
+    work: Work = Work.LOOK
 
     @property
-    def kind(self) -> tuple[bool, int]:
+    def kind(self) -> tuple[Work, int]:
         """Pieces of one kind take about as long per working pixel."""
-        return self.part, int(self.pixels).bit_length()
+        return self.work, int(self.pixels).bit_length()
 
 
 class SearchBudget:
@@ -54,17 +67,18 @@ class SearchBudget:
     Attributes:
         idle: whether no search has done anything in this frame.
         whole: milliseconds that the search at hand had when it began.
+        owed: whether its next piece is granted in any case.
     """
 
     def __init__(self, milliseconds: float, clock: Callable[[], float] = time.perf_counter) -> None:
         self.milliseconds = milliseconds
         self.idle = True
         self.whole = 0.0
+        self.owed = False
         self._clock = clock
         self._paces: deque[float] = deque(maxlen=REMEMBERED)
-        self._times: dict[tuple[bool, int], deque[float]] = {}
+        self._times: dict[tuple[Work, int], deque[float]] = {}
         self._doing: tuple[Piece, float] | None = None
-        self._owed = False
         self._began = self._ends = self._share_ends = self._now
         self._saved = self._refused = 0.0
 
@@ -102,12 +116,12 @@ class SearchBudget:
         now = self._now
         self.whole = max(0.0, self._ends - now) / searches
         self._share_ends = now + self.whole
-        self._owed = owed
+        self.owed = owed
 
     def cost(self, piece: Piece) -> float:
         """Milliseconds that a piece of work is expected to take."""
         times = self._times_of(piece)
-        return piece.pixels * _typical(self._paces) * (1.0 if times is None else times)
+        return piece.pixels * self._pace * (1.0 if times is None else times)
 
     def knows(self, piece: Piece) -> bool:
         """Whether pieces like this one were measured, of any size."""
@@ -121,9 +135,9 @@ class SearchBudget:
         """
         now, cost = self._now, self.cost(piece)
         ends = self._ends if self.idle else self._share_ends
-        granted = self._owed or cost <= ends - now
+        granted = self.owed or cost <= ends - now
         if granted:
-            self.idle = self._owed = False
+            self.idle = self.owed = False
             self._doing = piece, now
         else:
             self._refused = min(self._refused or cost, cost)
@@ -135,7 +149,7 @@ class SearchBudget:
         if self._doing is None:
             return
         (piece, began), self._doing = self._doing, None
-        usual = piece.pixels * _typical(self._paces)
+        usual = piece.pixels * self._pace
         if usual > 0:
             times = self._times.setdefault(piece.kind, deque(maxlen=REMEMBERED))
             times.append((self._now - began) / usual)
@@ -143,9 +157,9 @@ class SearchBudget:
     def _times_of(self, piece: Piece) -> float | None:
         """How many times as long as in an ordinary look a pixel takes, if that is known."""
         alike = {
-            size: _typical(times)
-            for (part, size), times in self._times.items()
-            if part == piece.part
+            size: sorted(times)[int(CAREFUL * (len(times) - 1))]
+            for (work, size), times in self._times.items()
+            if work is piece.work
         }
         # A pixel of a larger piece takes no longer: what is known of smaller ones goes for it too,
         # so that a large one that was disturbed once does not stay too dear to be tried again.
@@ -153,11 +167,11 @@ class SearchBudget:
         return min(smaller or alike.values(), default=None)
 
     @property
+    def _pace(self) -> float:
+        """Milliseconds that a working pixel of an ordinary look takes."""
+        return statistics.median_low(self._paces) if self._paces else 0.0
+
+    @property
     def _now(self) -> float:
         """Milliseconds from any start."""
         return self._clock() / MILLISECOND
-
-
-def _typical(measured: Sequence[float]) -> float:
-    """The median of some measurements, 0 of none."""
-    return statistics.median_low(measured) if measured else 0.0

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ..images import Image
-from .budget import Piece, SearchBudget
+from .budget import Piece, SearchBudget, Work
 from .redetect import FramePart, WholeFrameSearch
 
 Known = tuple[tuple[float, float], float]
@@ -66,6 +66,8 @@ class SpreadSearch:
         """
         self._searched = 0.0
         self.refused, granted = False, False
+        # Parts are of one size in frames with the ordinary look and in those without it.
+        room = budget.whole - (budget.cost(self._look) if budget.owed else 0)
         # A generous budget allows no more than a search without one, which sees the frame once.
         while self._waiting or self._searched < 1:
             if not self._waiting:
@@ -73,7 +75,7 @@ class SpreadSearch:
                     self._waiting.append(
                         LikelyPlace(*known[self._turn // 2 % len(known)], known=True)
                     )
-                elif self._search_part(frame, known[0], budget):
+                elif self._search_part(frame, known[0], room, budget):
                     granted = True
                 else:
                     break
@@ -86,25 +88,32 @@ class SpreadSearch:
                 break
         self.refused = not granted
 
-    def _search_part(self, frame: Image, last: Known, budget: SearchBudget) -> bool:
-        """Search the next part of the frame, if the budget allows."""
+    def _search_part(self, frame: Image, last: Known, room: float, budget: SearchBudget) -> bool:
+        """Search the next part of the frame, if the budget allows.
+
+        Args:
+            frame: ``(H, W, 3)`` uint8 BGR.
+            last: where the target was last seen.
+            room: milliseconds that a part may take in a frame that does nothing else.
+            budget: is asked.
+        """
         model = self._search.model
         sizes = model.options.search_sizes
         size = last[1] * sizes[self._turn // 2 % len(sizes)]
-        # As large as fits into a frame that does nothing else, the smallest until one was measured;
-        # and few sizes, so that those of one size go on where the last one ended.
+        # The smallest until one was measured; and few sizes, so that those of one size go on where
+        # the last one ended.
         most = min(int(self._look.pixels / 2), model.options.search_pixels)
         part = self._search.next_part(frame, last[0], size, most)
         while most < model.options.search_pixels:
             twice = min(2 * most, model.options.search_pixels)
             larger = self._search.next_part(frame, last[0], size, twice)
-            piece = Piece(larger.pixels, part=True)
-            if not budget.knows(piece) or budget.cost(piece) > budget.whole:
+            piece = Piece(larger.pixels, Work.PART)
+            if not budget.knows(piece) or budget.cost(piece) > room:
                 break
             most, part = twice, larger
         if not self._get_ready(part, size, budget):
             return False
-        if not budget.take(Piece(part.pixels, part=True)):
+        if not budget.take(Piece(part.pixels, Work.PART)):
             return False
         places = self._search.inside(frame, part, size)
         budget.done()
@@ -122,7 +131,7 @@ class SpreadSearch:
         pixels = self._search.unready(part, size)
         if not pixels:
             return True
-        granted = budget.take(Piece(pixels))
+        granted = budget.take(Piece(pixels, Work.TARGET))
         if granted:
             self._search.get_ready(part, size)
             budget.done()
