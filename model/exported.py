@@ -124,7 +124,7 @@ class PlaceGraph(nn.Module):
         below = self.match.below(template, flat)
         crowd = torch.log(torch.exp(below).sum(0).clamp_min(TINY))
         nearest = (below - NEVER * (1.0 - target)[:, None]).amax(0)
-        own = torch.arange(cells.shape[0])[:, None] * flat.shape[1]
+        own = torch.arange(cells.shape[0], device=cells.device)[:, None] * flat.shape[1]
         similarity = below.flatten()[cells + own].mean(0)
         likelihood = similarity - crowd[cells].mean(0)
         return likelihood, similarity, nearest[cells].mean(0) / self.match.alpha_t + 1.0
@@ -145,15 +145,15 @@ def window_means(values: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
     rows = _band(values.shape[0], window[0])
     columns = _band(values.shape[1], window[1])
     sums = rows @ values @ columns.T
-    y = torch.arange(values.shape[0])[:, None]
-    x = torch.arange(values.shape[1])[None, :]
+    y = torch.arange(values.shape[0], device=values.device)[:, None]
+    x = torch.arange(values.shape[1], device=values.device)[None, :]
     valid = (y + window[0] <= values.shape[0]) & (x + window[1] <= values.shape[1])
     return sums / (window[0] * window[1]).to(values.dtype), valid
 
 
 def _band(size: int, length: Tensor) -> Tensor:
     """``(size, size)`` matrix whose row ``i`` is 1 on columns ``i`` to ``i + length - 1``."""
-    i = torch.arange(size)
+    i = torch.arange(size, device=length.device)
     offset = i[None, :] - i[:, None]
     return ((offset >= 0) & (offset < length)).to(torch.float32)
 

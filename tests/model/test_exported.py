@@ -262,3 +262,38 @@ def test_joint_graph_gives_boxes_in_pixels(crop):
     assert scores.shape == (CANDIDATES,)
     assert scores[0] > 1.2 * scores[1]
     np.testing.assert_allclose(boxes[0].numpy(), [left, top, width, height], atol=1)
+
+
+def graphs_with_inputs() -> list[tuple[str, torch.nn.Module, tuple[Tensor, ...]]]:
+    """Return every graph with inputs that fit."""
+    features, match = FeatureGraph(TinyBackbone()), MatchGraph(25.0, 25.0)
+    rows, search = normal(12, 6), normal(6, 5, 7, seed=1)
+    picture = normal(1, 64, 96, 3, seed=2).mul(40).add(128).clamp(0, 255).to(torch.uint8)
+    cells = torch.arange(32).reshape(8, 4)
+    return [
+        ("features", features, (picture,)),
+        ("match", match, (rows, torch.ones(12), search)),
+        ("place", PlaceGraph(25.0), (rows, torch.ones(12), search, cells)),
+        ("joint", JointGraph(features, match, 8), (picture[:, :32, :32], picture)),
+    ]
+
+
+NAMES = [name for name, *_ in graphs_with_inputs()]
+
+
+@pytest.mark.parametrize("index", range(len(NAMES)), ids=NAMES)
+def test_graphs_compute_where_their_inputs_are(index: int) -> None:
+    # Nothing is computed on this device, but it refuses tensors of another one.
+    _, module, inputs = graphs_with_inputs()[index]
+    outputs = module.to("meta")(*(value.to("meta") for value in inputs))
+    assert {value.device.type for value in outputs} == {"meta"}
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("index", range(len(NAMES)), ids=NAMES)
+def test_graphs_on_a_gpu_are_as_on_the_cpu(index: int) -> None:
+    _, module, inputs = graphs_with_inputs()[index]
+    expected = module(*inputs)
+    found = module.to("cuda")(*(value.to("cuda") for value in inputs))
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours.cpu(), theirs, rtol=1e-3, atol=1e-4)
