@@ -47,6 +47,7 @@ class GraphFlags:
     task: Annotated[
         str,
         typer.Option(
+            "--task",
             metavar="TASK",
             help="match, verify (the same features) or align: layers whose features tell kinds of "
             "objects apart.",

@@ -74,7 +74,8 @@ class TrainFlags:
         int | None, typer.Option(metavar="N", min=1, help="CPU threads. Default: all.")
     ] = None
     device: Annotated[
-        TrainDevice, typer.Option(metavar="DEVICE", help="Where PyTorch computes: cpu or cuda.")
+        TrainDevice,
+        typer.Option("--device", metavar="DEVICE", help="Where PyTorch computes: cpu or cuda."),
     ] = TrainDevice.cpu
     resume: Annotated[
         bool,
