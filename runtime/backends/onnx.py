@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -12,23 +14,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bundle.folder import Bundle
+from ..bundle.manifest import NETWORK_ROLE
 from ..errors import BundleError, DeviceError, first_line
 from ..kinds import Numeric
 from .arena import HAS_ARENA, ArenaLull, share_arena
 from .graph import usable_cores
 from .roles import PLACE
+from .shape_sessions import SHAPES_HELD, ShapeSessions
 
 Array = NDArray[Any]
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 """The provider behind each device this module serves."""
 
-OPTIONS: dict[str, dict[str, str]] = {"cpu": {}, "cuda": {"use_tf32": "0"}}
-"""Options of each device's provider: CUDA's would convolve FP32 with the 10 bits of TF32."""
+CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested"}
+"""Options of CUDA's provider. An exhaustive search takes three times as long for each new shape."""
 
 INSTALL = {"cpu": 'pip install "qatm[cpu]"', "cuda": 'pip install "qatm[gpu]"'}
 SINGLE = "fp32"
 """Of all graphs but the features': small, and their exponentials need it."""
+
+CONVOLVING = ("features", NETWORK_ROLE)
+"""Roles of the graphs with convolutions, which CUDA plans anew for each shape of their inputs."""
 
 FATAL: Numeric[int] = 4
 """ONNX Runtime's quietest log level: what matters comes back as an exception or a check here."""
@@ -66,6 +73,30 @@ def _provider_of(ort: Any, device: str) -> str:
     return wanted
 
 
+def load_cuda_libraries(ort: Any) -> None:
+    """Load CUDA and cuDNN from NVIDIA's wheels, where the CUDA provider itself does not look.
+
+    Libraries that are missing are no error yet: the system may have them elsewhere.
+
+    Args:
+        ort: the module ``onnxruntime``; before its version 1.21 nothing is loaded.
+    """
+    preload = getattr(ort, "preload_dlls", None)
+    if preload is not None:
+        # It prints what it does not find; the provider's own error says that too.
+        with redirect_stdout(io.StringIO()):
+            preload()
+
+
+def _provider_options(device: str, *, half: bool) -> dict[str, str]:
+    """What a device's provider is told."""
+    if device == "cpu":
+        return {}
+    # FP32 would be convolved with the 10 bits of TF32. FP16 has no more, and the same option would
+    # keep it from the tensor cores.
+    return {"use_tf32": str(int(half)), **CUDA_OPTIONS}
+
+
 class OnnxGraph:
     """One graph on one device.
 
@@ -75,6 +106,9 @@ class OnnxGraph:
         threads: CPU threads inside an operator; ``None`` lets ONNX Runtime choose.
         fold_weights: turn weights stored in eight bits to floats once, when the file is loaded;
             a graph that computes in INT8 would then compute in floats.
+        half: it convolves in FP16.
+        shapes: how many shapes of its inputs take turns without being planned anew; that costs
+            memory on ``cuda``, and matters to graphs with convolutions.
 
     Attributes:
         path: as given.
@@ -86,7 +120,14 @@ class OnnxGraph:
     """
 
     def __init__(
-        self, path: Path, device: str, threads: int | None = None, *, fold_weights: bool = False
+        self,
+        path: Path,
+        device: str,
+        threads: int | None = None,
+        *,
+        fold_weights: bool = False,
+        half: bool = False,
+        shapes: int = 1,
     ) -> None:
         self.path = path
         ort = _import_onnxruntime(device)
@@ -100,30 +141,39 @@ class OnnxGraph:
         options.add_session_config_entry("session.force_spinning_stop", "1")
         # Smaller and smaller pieces of work even out what threads get: a hundredth or two.
         options.add_session_config_entry("session.dynamic_block_base", "4")
+        if device == "cuda":
+            load_cuda_libraries(ort)
+            # Its faster sums depend on the order in which threads come to add.
+            options.use_deterministic_compute = True
         if device == "cpu" and share_arena(ort):
             options.add_session_config_entry("session.use_env_allocators", "1")
         if fold_weights:
             options.add_session_config_entry("session.disable_quant_qdq", "1")
         if threads is not None:
             options.intra_op_num_threads = threads
-        try:
+        providers = [(wanted, _provider_options(device, half=half))]
+        # What was checked is what later sessions are made of, whatever becomes of the file.
+        model = str(path) if shapes == 1 else path.read_bytes()
+
+        def open_session() -> Any:
             # Without its fallback ONNX Runtime raises instead of printing and taking the CPU.
-            session = ort.InferenceSession(
-                str(path), options, providers=[(wanted, OPTIONS[device])], enable_fallback=0
-            )
+            return ort.InferenceSession(model, options, providers=providers, enable_fallback=0)
+
+        try:
+            sessions = ShapeSessions(open_session, shapes)
         except Exception as error:
             if device != "cpu":
                 raise DeviceError(
                     f"device {device!r} does not work with {path.name}: {first_line(error)}"
                 ) from error
             raise BundleError(f"ONNX Runtime cannot load {path}: {first_line(error)}") from error
-        self.provider = session.get_providers()[0]
+        self.provider = sessions.first.get_providers()[0]
         if self.provider != wanted:
             raise DeviceError(
                 f"device {device!r} was asked for, but ONNX Runtime fell back to {self.provider}: "
                 "no usable GPU, or its CUDA and cuDNN libraries are missing"
             )
-        self._session: Any = session
+        self._sessions: ShapeSessions | None = sessions
         self._lull = ArenaLull() if wanted == PROVIDERS["cpu"] and HAS_ARENA else None
         self._giving_back = ort.RunOptions()
         self._giving_back.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
@@ -134,26 +184,27 @@ class OnnxGraph:
         Raises:
             DeviceError: the graph is closed.
         """
-        session = self._session
-        if session is None:
+        sessions = self._sessions
+        if sessions is None:
             raise DeviceError(f"{self.path.name} is closed; open the bundle again")
         size = sum(array.nbytes for array in inputs.values())
         lull = self._lull is not None and self._lull.ends_with(size)
         options = self._giving_back if lull else None
+        session = sessions.for_inputs(inputs)
         return session.run(None if outputs is None else list(outputs), dict(inputs), options)
 
     def give_back(self, inputs: Mapping[str, Array]) -> None:
         """Run the graph on small inputs and return to the system what no run needs any more."""
-        if self._session is not None and self._lull is not None:
-            self._session.run(None, dict(inputs), self._giving_back)
+        if self._sessions is not None and self._lull is not None:
+            self._sessions.first.run(None, dict(inputs), self._giving_back)
 
     def admits(self, **shapes: tuple[int, ...]) -> bool:  # noqa: ARG002
         """Always: ONNX files have no bounds."""
         return True
 
     def close(self) -> None:
-        """Release the session."""
-        self._session = None
+        """Release its sessions."""
+        self._sessions = None
 
 
 class OnnxBackend:
@@ -233,7 +284,14 @@ class OnnxBackend:
         precision = self.precision if role == "features" else SINGLE
         fold = role == "features" and precision != "int8-cpu"
         path = self._bundle.file(role, precision)
-        graph = OnnxGraph(path, self.device, threads, fold_weights=fold)
+        graph = OnnxGraph(
+            path,
+            self.device,
+            threads,
+            fold_weights=fold,
+            half=precision == "fp16",
+            shapes=SHAPES_HELD if self.device == "cuda" and role in CONVOLVING else 1,
+        )
         # Hashed again if it was written to meanwhile: what runs is what was checked.
         self._bundle.file(role, precision)
         return graph

@@ -106,16 +106,21 @@ def test_a_provider_that_falls_back_is_an_error(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
     real = onnxruntime.InferenceSession
 
-    asked: list[object] = []
+    asked: list[list[tuple[str, dict[str, str]]]] = []
 
-    def fallen(path: str, options: object, providers: object, **_: object) -> object:
+    def fallen(
+        model: Any, options: Any, providers: list[tuple[str, dict[str, str]]], **_: object
+    ) -> object:
         asked.append(providers)
-        return real(path, options, providers=["CPUExecutionProvider"])
+        return real(model, options, providers=["CPUExecutionProvider"])
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", fallen)
     with pytest.raises(DeviceError, match="fell back to CPUExecutionProvider"):
         Matcher(device="cuda")
-    assert asked == [[("CUDAExecutionProvider", {"use_tf32": "0"})]], "FP32 must be FP32"
+    ((name, options),) = asked[0]
+    assert name == "CUDAExecutionProvider"
+    assert options["use_tf32"] == "0", "FP32 must be FP32"
+    assert options["cudnn_conv_algo_search"] == "HEURISTIC", "others take long for each new size"
     with Matcher(device="auto") as matcher:
         assert matcher.info.device == "cpu"
 

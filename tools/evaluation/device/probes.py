@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ....runtime.backends.onnx import PROVIDERS, load_cuda_libraries
 from ....runtime.bundle.folder import Bundle
 from ....runtime.bundle.recipes import TASKS
 from ....runtime.errors import BundleError, QatmError
@@ -196,6 +197,8 @@ def _try_provider(onnxruntime: Any, name: str) -> Record:
     options.log_severity_level = QUIET
     path = Bundle.load().file("features", "fp32")
     try:
+        if name == PROVIDERS["cuda"]:
+            load_cuda_libraries(onnxruntime)
         with _no_output():
             session = onnxruntime.InferenceSession(str(path), options, providers=[name])
             session.run(None, {session.get_inputs()[0].name: _picture()[None]})
