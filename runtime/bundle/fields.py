@@ -21,8 +21,8 @@ MANY: Numeric[int] = 10_000
 RecordT = TypeVar("RecordT", bound="Record")
 
 
-def fitted(default: float, low: float, high: float) -> Any:
-    """A number that was fitted to data, from ``low`` to ``high``."""
+def fitted(default: float | tuple[float, ...], low: float, high: float) -> Any:
+    """A number, or a tuple of numbers, fitted to data, from ``low`` to ``high``."""
     return _declared("fitted", default, low, high)
 
 

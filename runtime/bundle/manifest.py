@@ -10,7 +10,8 @@ from typing import Any
 from ..errors import BundleError, InputError
 from ..kinds import Numeric
 from .fits import FitRecord
-from .recipes import MatchRecipe, Recipes
+from .match_recipe import MatchRecipe
+from .recipes import Recipes
 
 SCHEMA_VERSION: Numeric[int] = 2
 NETWORK_ROLE = "network"

@@ -19,6 +19,8 @@ from ..session import Session, Source
 from ..session_task import SessionTask
 from .matches import Match, MatchEvidence
 from .placing import Placer
+from .pose import PoseRange
+from .posing import PoseFinder
 from .searching import ImageSearch, MatchCandidate, search_level
 from .sizing import SizedBox, SizeEstimator
 from .template import Template, TemplateEncoder
@@ -63,6 +65,7 @@ class Matcher(SessionTask):
         self._encoder = Encoder(self.session)
         self._placer = Placer(self._encoder, recipe)
         self._sizes = SizeEstimator(self._placer, recipe)
+        self._poses = PoseFinder(self._encoder, recipe)
         self._model = self.bundle.file_hash("features", "fp32")
         self._templates = TemplateEncoder(self._encoder, recipe, self._model)
         self._template: Template | None = None
@@ -105,6 +108,8 @@ class Matcher(SessionTask):
         templates: Sequence[Template] | None = None,
         *,
         region: Sequence[float] | None = None,
+        rotation: float | Sequence[float] | None = None,
+        scale: float | Sequence[float] | None = None,
     ) -> list[Match]:
         """Find the template, or several at the price of one encoding of the image.
 
@@ -115,6 +120,11 @@ class Matcher(SessionTask):
             templates: look for these; ``None`` is the one that was set.
             region: search only this part of the image, ``(x, y, w, h)`` in whole pixels; nothing
                 outside it is looked at, and boxes are in pixels of the image as ever.
+            rotation: angles at which the object is looked for, in degrees, counter-clockwise as
+                seen in the picture: ``r`` for ±r, or ``(lo, hi)``; ``None`` is the template as it
+                is, give or take some.
+            scale: sizes relative to the template in which it is looked for: ``s`` for 1/s to s, or
+                ``(lo, hi)``; ``None`` is the template's own, give or take some.
 
         Returns:
             Matches, best first. The best candidate of each template is always listed, with
@@ -123,6 +133,7 @@ class Matcher(SessionTask):
         Raises:
             ImageError: not a usable image.
             BoxError: a region that is malformed or sticks out of the image.
+            InputError: ``top_k``, ``min_score``, ``rotation`` or ``scale`` out of range.
             TemplateError: no template, one of another model, or one larger than the image or the
                 region.
         """
@@ -131,6 +142,7 @@ class Matcher(SessionTask):
             raise InputError(f"top_k is {top_k}; it must be at least 1")
         if min_score is not None and not 0 <= min_score <= 1:
             raise InputError(f"min_score is {min_score}; scores lie between 0 and 1")
+        poses = PoseRange.of(rotation, scale)
         wanted = self._checked(templates)
         picture = as_bgr(image)
         if region is not None:
@@ -143,10 +155,9 @@ class Matcher(SessionTask):
                         f"than the region ({part.w}x{part.h} px); search a larger region"
                     )
             picture = picture[y : y + part.h, x : x + part.w]
-            inside = self._found(picture, wanted, top_k, min_score)
-            moved = (replace(m, box=Box(m.box.x + x, m.box.y + y, *m.box[2:])) for m in inside)
-            return list(moved)
-        return self._found(picture, wanted, top_k, min_score)
+            inside = self._found(picture, wanted, top_k, min_score, poses)
+            return [match.shifted(x, y) for match in inside]
+        return self._found(picture, wanted, top_k, min_score, poses)
 
     def evidence(
         self, image: Any, templates: Sequence[Template] | None = None
@@ -224,10 +235,19 @@ class Matcher(SessionTask):
         return ImageSearch(self._encoder, self._placer, self._recipe, picture)
 
     def _found(
-        self, picture: Image, templates: Sequence[Template], top_k: int, min_score: float | None
+        self,
+        picture: Image,
+        templates: Sequence[Template],
+        top_k: int,
+        min_score: float | None,
+        poses: PoseRange | None,
     ) -> list[Match]:
         """See :meth:`match`."""
         search = self._search(picture)
+        if poses is not None:
+            least = self._recipe.threshold if min_score is None else min_score
+            found = self._poses.found(search, templates, top_k, least, poses)
+            return sorted(found, key=lambda match: -match.score)
         drafts = [
             self._draft(templates[index], index, candidate, picture, min_score)
             for index, candidates in enumerate(search.candidates_of_each(templates, top_k))

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..boxes import Box
+from .pose import Pose
+
+Array = NDArray[Any]
+
+Row = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -12,16 +21,82 @@ class Match:
     """One place where a template may be.
 
     Attributes:
-        box: ``(x, y, w, h)`` in pixels of the searched image.
+        box: ``(x, y, w, h)`` in pixels of the searched image: the upright rectangle around
+            :attr:`corners`.
         score: 0 to 1; how surely the object is there.
         found: whether the score reaches the threshold.
         template: index of the template in the searched list (0 for a single one).
+        angle: degrees by which the object is turned, counter-clockwise as seen in the picture, in
+            (-180, 180].
+        scale: its size, relative to the template.
+        margin: how far the best other place is behind, in [0, 1]: 0 where another fits as well, 1
+            where none comes close.
+        name: of the template.
+        rows: of :attr:`transform`, or ``None`` for a box alone.
+        size: width and height of the template in pixels, or ``None`` for a box alone.
     """
 
     box: Box
     score: float
     found: bool
     template: int = 0
+    angle: float = 0.0
+    scale: float = 1.0
+    margin: float = 0.0
+    name: str = ""
+    rows: tuple[Row, Row, Row] | None = None
+    size: tuple[float, float] | None = None
+
+    @classmethod
+    def at(
+        cls,
+        pose: Pose,
+        size: tuple[float, float],
+        score: float,
+        found: bool,
+        template: int,
+        **more: Any,
+    ) -> Match:
+        """A match of a template of some size at a pose; its box is that around its corners."""
+        matrix = pose.transform(size)
+        rows = tuple(tuple(float(v) for v in row) for row in matrix)
+        low, high = (edge(pose.corners(size), axis=0) for edge in (np.min, np.max))
+        box = Box(*(float(v) for v in (*low, *(high - low))))
+        return cls(
+            box,
+            score,
+            found,
+            template,
+            pose.angle,
+            pose.scale,
+            rows=rows,  # type: ignore[arg-type]
+            size=size,
+            **more,
+        )
+
+    @property
+    def transform(self) -> Array:
+        """``(3, 3)`` float64: from pixels of the template to pixels of the searched image."""
+        if self.rows is not None:
+            return np.array(self.rows)
+        return np.array([[1.0, 0.0, self.box.x], [0.0, 1.0, self.box.y], [0.0, 0.0, 1.0]])
+
+    @property
+    def corners(self) -> Array:
+        """``(4, 2)`` float64: the template's corners, clockwise from its top-left one."""
+        w, h = self.box[2:] if self.size is None else self.size
+        points = np.array([[0.0, 0.0, 1.0], [w, 0.0, 1.0], [w, h, 1.0], [0.0, h, 1.0]])
+        moved = points @ self.transform.T
+        return moved[:, :2] / moved[:, 2:]
+
+    def shifted(self, x: float, y: float) -> Match:
+        """The same match in an image of which the searched one is a part."""
+        box = Box(self.box.x + x, self.box.y + y, *self.box[2:])
+        if self.rows is None:
+            return replace(self, box=box)
+        moved = np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]]) @ self.transform
+        rows = tuple(tuple(float(v) for v in row) for row in moved)
+        return replace(self, box=box, rows=rows)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

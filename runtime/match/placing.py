@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..boxes import Box
-from ..bundle.recipes import MatchRecipe
+from ..bundle.match_recipe import MatchRecipe
 from ..images import Image
 from ..patches.agreement import fit_windows
 from ..patches.encoder import Encoder, FeatureMap

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..boxes import Box
-from ..bundle.recipes import MatchRecipe
+from ..bundle.match_recipe import MatchRecipe
 from ..errors import ImageError, TemplateError
 from ..images import Image
 from ..kinds import Bound
@@ -41,16 +41,25 @@ class MatchCandidate:
     place: Place
 
 
-def search_level(template: Template, width: int, height: int, recipe: MatchRecipe) -> TemplateLevel:
+def search_level(
+    template: Template, width: int, height: int, recipe: MatchRecipe, smallest: float = 1.0
+) -> TemplateLevel:
     """The resolution at which an image is searched as a whole.
 
     The finest one that keeps to the recipe's pixels, or else the coarsest that the template has.
+
+    Args:
+        template: to look for.
+        width: of the image, in pixels.
+        height: the same.
+        recipe: of the bundle.
+        smallest: size, relative to the template, in which it is looked for.
 
     Raises:
         TemplateError: the template is larger than the image.
         ImageError: the image is too large even at the coarsest.
     """
-    if template.size[0] > width or template.size[1] > height:
+    if template.size[0] * smallest > width or template.size[1] * smallest > height:
         size = f"{template.size[0]:g}x{template.size[1]:g}"
         raise TemplateError(
             f"the template ({size} px) is larger than the image ({width}x{height} px); "
@@ -95,7 +104,7 @@ class ImageSearch:
         """
         height, width = self.image.shape[:2]
         maps = [
-            self._features(search_level(template, width, height, self.recipe))
+            self.features(search_level(template, width, height, self.recipe))
             for template in templates
         ]
         # Large products are shared among threads well, and two at once would take the memory of
@@ -124,7 +133,7 @@ class ImageSearch:
         recipe, stride = self.recipe, self.encoder.coarse_stride
         height, width = self.image.shape[:2]
         level = search_level(template, width, height, recipe)
-        features = self._features(level)
+        features = self.features(level)
         most = max(count, recipe.candidates)
         peaks = self._peaks(level, features, most, one_thread=one_thread)
         least = recipe.rival_share * peaks[0].response
@@ -144,7 +153,7 @@ class ImageSearch:
         rivals.sort(key=lambda each: -self._promise(each))
         return [*rivals, *found[len(rivals) :]][:count]
 
-    def _features(self, level: TemplateLevel) -> FeatureMap:
+    def features(self, level: TemplateLevel) -> FeatureMap:
         """The image at a level's resolution."""
         if level.scale not in self._encoded:
             self._encoded[level.scale] = self.encoder.encode(self.image, level.scale)

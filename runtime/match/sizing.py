@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..boxes import Box
-from ..bundle.recipes import MatchRecipe
+from ..bundle.match_recipe import MatchRecipe
 from ..images import Image
 from ..patches.region import Region
 from .placing import Look, Place, Placer

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..boxes import Box, box_in_frame
-from ..bundle.recipes import MatchRecipe
+from ..bundle.match_recipe import MatchRecipe
 from ..errors import TemplateError
 from ..files import whole
 from ..images import Image, is_flat
 from ..kinds import Numeric
 from ..patches.encoder import Encoder
 from ..patches.grid import PatchGrid, ScaledMask, cut_grid
+from ..patches.similarity import small_product, standardised
 from ..patches.taps import Cells, DenseCells
 from ..patches.windows import CellRange
+from .pixels import PixelTemplate
+from .posed_rows import PosedRows, TemplateView
 
 Array = NDArray[Any]
 
-FORMAT: Numeric[int] = 1
+FORMAT: Numeric[int] = 2
 """Of saved templates."""
+
+WITHOUT_VIEW: Numeric[int] = 1
+"""An earlier format, of templates that cannot be turned and resized."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,9 @@ class Template:
         model: identifies the features; a matcher with another model refuses the template.
         name: free text.
         flat: whether the object shows a single colour: such a template scores 0 everywhere.
+        view: what is kept of its picture, or ``None`` if an earlier version saved it.
+        poses: its patches at other angles (degrees) and sizes (working pixels per pixel), as far as
+            it was looked for in them; saved with it.
     """
 
     levels: tuple[TemplateLevel, ...]
@@ -55,6 +66,29 @@ class Template:
     model: str
     name: str = ""
     flat: bool = False
+    view: TemplateView | None = field(default=None, compare=False, repr=False)
+    poses: dict[tuple[float, float], PosedRows] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+
+    @cached_property
+    def pixels(self) -> PixelTemplate | None:
+        """Its pixels to be registered with an image's, ``None`` where they are flat or not kept."""
+        return None if self.view is None else PixelTemplate.of(self.view)
+
+    @cached_property
+    def confusable(self) -> float:
+        """Mean cosine of its patches with the surroundings' that resemble them most, in [-1, 1].
+
+        A template of plain texture resembles what surrounds it, wherever it is.
+        """
+        grid = self.levels[0].fine
+        own, others = grid.own_rows, grid.rows[grid.target == 0]
+        if len(others) == 0:
+            return 0.0
+        rows = standardised(np.concatenate([own, others]))
+        likeness = small_product(rows[: len(own)], np.ascontiguousarray(rows[len(own) :].T))
+        return float(likeness.max(1).mean())
 
     def save(self, path: str | Path) -> Path:
         """Write the template as ``.npz`` (no pickles), whole or not at all; returns the path.
@@ -74,8 +108,9 @@ class Template:
         }
         for i, level in enumerate(self.levels):
             for kind, grid in (("coarse", level.coarse), ("fine", level.fine)):
-                for field in ("rows", "target", "footprint", "offset"):
-                    data[f"{kind}{i}_{field}"] = np.asarray(getattr(grid, field))
+                for name in ("rows", "target", "footprint", "offset"):
+                    data[f"{kind}{i}_{name}"] = np.asarray(getattr(grid, name))
+        data |= _view_data(self.view) | _pose_data(self.poses)
         with whole(target) as part, part.open("wb") as file:
             np.savez_compressed(file, **data)
         return target
@@ -89,7 +124,7 @@ class Template:
         """
         try:
             with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as data:
-                if int(data["format"]) != FORMAT:
+                if int(data["format"]) not in (FORMAT, WITHOUT_VIEW):
                     raise TemplateError(
                         f"template {path} has format {int(data['format'])}, expected {FORMAT}; "
                         "encode it again"
@@ -106,6 +141,8 @@ class Template:
                     str(data["model"]),
                     str(data["name"]),
                     bool(data["flat"]),
+                    _view(data) if "view" in data else None,
+                    _poses(data),
                 )
         except TemplateError:
             raise
@@ -115,6 +152,48 @@ class Template:
             raise TemplateError(
                 f"template {path} cannot be read ({type(error).__name__}); encode it again"
             ) from error
+
+
+def _view_data(view: TemplateView | None) -> dict[str, Any]:
+    """A view as arrays with names."""
+    if view is None:
+        return {}
+    mask = {} if view.mask is None else {"view_mask": view.mask}
+    about = np.array([*view.box, view.zoom, view.framed])
+    return {"view": view.image, "view_about": about, **mask}
+
+
+def _view(data: Any) -> TemplateView:
+    """Read a view back."""
+    *box, zoom, framed = (float(value) for value in data["view_about"])
+    mask = data.get("view_mask")
+    return TemplateView(data["view"], Box(*box), zoom, bool(framed), mask)
+
+
+def _pose_data(poses: Mapping[tuple[float, float], PosedRows]) -> dict[str, Any]:
+    """Patches at other poses as arrays with names."""
+    if not poses:
+        return {}
+    kept = list(poses.values())
+    about = [[*key, each.stride, len(each.rows)] for key, each in poses.items()]
+    return {
+        "poses": np.array(about),
+        "pose_rows": np.concatenate([each.rows for each in kept]),
+        "pose_cells": np.concatenate([each.cells for each in kept]),
+    }
+
+
+def _poses(data: Any) -> dict[tuple[float, float], PosedRows]:
+    """Read patches at other poses back."""
+    if "poses" not in data:
+        return {}
+    about, rows, cells = data["poses"], data["pose_rows"], data["pose_cells"]
+    ends = np.cumsum(about[:, 3].astype(int))
+    poses: dict[tuple[float, float], PosedRows] = {}
+    for (angle, zoom, stride, count), end in zip(about, ends, strict=True):
+        part = slice(end - int(count), end)
+        poses[float(angle), float(zoom)] = PosedRows(rows[part], cells[part], int(stride))
+    return poses
 
 
 def _grid(data: Any, prefix: str) -> PatchGrid:
@@ -169,7 +248,8 @@ class TemplateEncoder:
             for index, scale in enumerate(level_scales(region.w, region.h, self.recipe))
         )
         flat = is_flat(image, region, coverage)
-        return Template(levels, (region.w, region.h), inside, self.model, name, flat)
+        view = TemplateView.cut(image, region, coverage, levels[0].scale, framed=box is not None)
+        return Template(levels, (region.w, region.h), inside, self.model, name, flat, view)
 
     def _level(
         self,

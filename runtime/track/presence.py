@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..boxes import Box
-from ..bundle.recipes import TrackRecipe, log_odds
+from ..bundle.logistic import log_odds
+from ..bundle.recipes import TrackRecipe
 
 TRACKING = "tracking"
 UNCERTAIN = "uncertain"

@@ -29,10 +29,11 @@ RUNTIME_ROOMS: dict[str, frozenset[str]] = {
     "bundle": GROUND,
     "backends": GROUND | {"bundle"},
     "session": GROUND | {"bundle", "backends"},
+    "session_task": GROUND | {"bundle", "backends", "session"},
     "patches": GROUND | {"bundle", "backends", "session"},
-    **dict.fromkeys(TASKS, GROUND | {"bundle", "session", "patches"}),
+    **dict.fromkeys(TASKS, GROUND | {"bundle", "session", "session_task", "patches"}),
     "video": GROUND | {"track"},
-    "__init__": GROUND | TASKS | {"bundle", "session", "patches", "video"},
+    "__init__": GROUND | TASKS | {"bundle", "session", "session_task", "patches", "video"},
 }
 """What each room or module of ``runtime/`` may use besides itself."""
 

@@ -22,7 +22,7 @@ from qatm.runtime import (
     box_iou,
 )
 from qatm.runtime.boxes import Box
-from qatm.runtime.bundle.recipes import MatchRecipe
+from qatm.runtime.bundle.match_recipe import MatchRecipe
 from qatm.runtime.match.template import working_scale
 from qatm.runtime.patches.grid import ScaledMask, cut_grid
 from qatm.runtime.patches.taps import DenseCells
@@ -101,7 +101,7 @@ def test_a_damaged_file_is_refused(face: Template, tmp_path: Path) -> None:
     with pytest.raises(TemplateError, match=r"array\.npy cannot be read"):
         Template.load(tmp_path / "array.npy")
     np.savez(path, format=99)
-    with pytest.raises(TemplateError, match="has format 99, expected 1"):
+    with pytest.raises(TemplateError, match="has format 99, expected 2"):
         Template.load(path)
 
 

@@ -1,0 +1,156 @@
+"""How a template is found: every number that was fitted or chosen for it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..errors import InputError
+from .fields import Record, bound, chosen, fitted
+from .logistic import logistic
+
+MANY = 1_000_000
+
+
+@dataclass(frozen=True)
+class MatchRecipe(Record):
+    """How a template is found.
+
+    Attributes:
+        alpha: factor on the cosine similarity inside both softmaxes (paper, section 3.2); the
+            matching graph has it built in, and the other tasks take it from here.
+        competitors: this many patches around the template, those most similar to it, join the
+            softmax over the template.
+        min_side: templates are enlarged until the root of their area is this many pixels.
+        max_side: templates are shrunk until the root of their area is this many pixels.
+        max_enlarge: never enlarge by more than this.
+        max_pixels: largest image, in pixels at the resolution at which it is searched as a whole.
+        whole_pixels: an image of more pixels at the template's own resolution is searched as a
+            whole at a lower one, and its best places are looked at by themselves.
+        least_side: no lower, though, than where the root of the template's area is this many
+            pixels, ...
+        tiny_side: ... or, for what is smaller in the image, no lower than the image's own
+            resolution and this.
+        refine: move each match to where its patches agree best at the finer stride.
+        exclusive: patches agree by how surely a cell is its own patch, among all patches and
+            competitors; otherwise by similarity alone.
+        candidates: this many of the best windows are placed exactly before the best is chosen.
+        size_step: the size of what is found is estimated between this factor smaller and larger;
+            0 keeps the template's size, as a mask does.
+        size_steps: an object is looked at this many steps smaller or larger at most, ...
+        clear_gain: ... each time only if the last step added this much to the mean log-likelihood.
+        rival_share: windows with less than this share of the best response are no candidates.
+        likelihood_weight: what a unit of mean log-likelihood counts beside one of log response
+            between candidates.
+        overlap: windows that overlap a better one by more than this IoU are the same match.
+        place_margin: cells searched on each side of a place that is known to about a coarse cell.
+        size_margin: the same when the object is looked at in another size.
+        look_border: pixels around a box that the network sees when it looks again, and ...
+        look_share: ... this share of the box, on each side.
+        crop_border: pixels of repeated border around a template that comes without its frame.
+        frame_border: pixels of a large frame that are encoded on each side of the box.
+        level_border: the same around a template at a lower resolution than its own.
+        coarse_pool: cells of the surroundings among which competitors are sought, evenly spread.
+        fine_pool: the same at the finer stride: neighbours resemble each other, so that more of
+            them give no better ones.
+        scale_steps: scales are rounded to this many steps per factor of two, so that templates
+            share encodings.
+        pose_angle: degrees between two angles at which a first look compares.
+        pose_sizes: sizes per factor of two at which it compares.
+        pose_depth: dimensions of the patches that it compares.
+        pose_apart: sides of the object between two candidates of the same angle and size.
+        pose_looks: this many candidates, at least, are looked at upright.
+        pose_rounds: the best of them are looked at so often again, each time in a better pose.
+        pose_kept: so many of them at first, half as many each time after that.
+        pose_margin: fine cells around its place in which a patch is sought in such a look.
+        pose_border: pixels around an upright box that the network sees.
+        pose_beyond: degrees outside the range that was asked for at which an object is still found.
+        size_beyond: factor on the size outside the range, the same.
+        rigid_correlation: an object is rigid if its pixels correlate with the template's by so much
+            once they are registered; only then do they say where it is.
+        judge_weights: of the evidence for a turned and resized object, in its order.
+        judge_offset: added to it.
+        score_slope: weight of the log of the evidence in the score.
+        score_likeness: weight of the likeness.
+        score_offset: a little higher than fitted, so that about as many objects are missed as
+            imagined.
+        threshold: score from which a match counts as found.
+    """
+
+    alpha: float = chosen(25.0, 1e-3, 1000)
+    competitors: int = chosen(64, 0, 10_000)
+    min_side: float = chosen(32.0, 4, 1024)
+    max_side: float = chosen(64.0, 4, 1024)
+    max_enlarge: float = chosen(4.0, 1, 64)
+    max_pixels: int = bound(64_000_000, 1024, 1 << 40)
+    whole_pixels: int = chosen(1_000_000, 1024, 1 << 40)
+    least_side: float = chosen(31.0, 4, 1024)
+    tiny_side: float = chosen(16.0, 4, 1024)
+    refine: bool = chosen(True)
+    exclusive: bool = chosen(True)
+    candidates: int = chosen(3, 1, 1000)
+    size_step: float = chosen(1.15, 0, 4)
+    size_steps: int = chosen(3, 1, 100)
+    clear_gain: float = chosen(1.0, 0, 1000)
+    rival_share: float = chosen(0.5, 0, 1)
+    likelihood_weight: float = chosen(0.08, 0, 1000)
+    overlap: float = chosen(0.3, 0, 0.99)
+    place_margin: int = chosen(2, 0, 100)
+    size_margin: int = chosen(3, 0, 100)
+    look_border: int = chosen(32, 0, 1024)
+    look_share: float = chosen(0.2, 0, 10)
+    crop_border: int = chosen(32, 0, 1024)
+    frame_border: int = chosen(320, 32, 1 << 16)
+    level_border: int = chosen(128, 32, 1 << 16)
+    coarse_pool: int = bound(2000, 1, MANY)
+    fine_pool: int = chosen(500, 1, MANY)
+    scale_steps: int = chosen(2, 1, 100)
+    pose_angle: float = chosen(30.0, 1, 90)
+    pose_sizes: int = chosen(2, 1, 100)
+    pose_depth: int = chosen(48, 1, 10_000)
+    pose_apart: float = chosen(0.35, 0, 10)
+    pose_looks: int = chosen(10, 1, 1000)
+    pose_rounds: int = chosen(2, 0, 100)
+    pose_kept: int = chosen(3, 1, 1000)
+    pose_margin: int = chosen(3, 1, 100)
+    pose_border: int = chosen(24, 0, 1024)
+    pose_beyond: float = chosen(3.0, 0, 180)
+    size_beyond: float = chosen(1.05, 1, 10)
+    rigid_correlation: float = chosen(0.8, 0, 1)
+    judge_weights: tuple[float, ...] = chosen((4.0, 8.0, 8.0, 4.0, 4.0, -2.0, -0.3), -1000, 1000)
+    judge_offset: float = chosen(0.0, -1000, 1000)
+    score_slope: float = fitted(2.2, 0, 1000)
+    score_likeness: float = fitted(23.1, 0, 1000)
+    score_offset: float = fitted(1.0, -1000, 1000)
+    threshold: float = chosen(0.5, 0, 1)
+
+    def __post_init__(self) -> None:
+        """Check the fields, and that they fit together."""
+        super().__post_init__()
+        if 0 < self.size_step <= 1:
+            raise InputError(f"size_step is {self.size_step}; it must be above 1, or 0 for none")
+        if self.min_side > self.max_side:
+            raise InputError(f"min_side {self.min_side:g} is above max_side {self.max_side:g}")
+
+    def score(self, evidence: float, likeness: float) -> float:
+        """Score in [0, 1] of a match.
+
+        Quality says how exclusive a match is, likeness how good: the best match of an absent
+        object may be exclusive, but it is poor.
+
+        Args:
+            evidence: mean quality of the window, in [0, 1].
+            likeness: mean over its cells of the similarity to the patch of the template that they
+                resemble most, in [-1, 1].
+        """
+        if evidence <= 0.0 or not math.isfinite(evidence):
+            return 0.0
+        return logistic(self.odds(evidence, likeness))
+
+    def odds(self, evidence: float, likeness: float) -> float:
+        """Log-odds of a match with some evidence: linear in the score's numbers."""
+        return (
+            self.score_slope * math.log(evidence)
+            + self.score_likeness * likeness
+            + self.score_offset
+        )

@@ -1,0 +1,88 @@
+"""How surely a box is right: what is known at the end, weighed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import astuple, dataclass
+
+from ..bundle.logistic import logistic
+from ..bundle.match_recipe import MatchRecipe
+from ..images import Image
+from .pose import Pose
+from .registration import UprightLook
+from .template import Template
+
+
+@dataclass(frozen=True)
+class BoxEvidence:
+    """What speaks for a box, numbers of which more is better unless it says otherwise.
+
+    Attributes:
+        likelihood: root of how surely cells are the patches at their places, in [0, 1].
+        similarity: mean cosine of patches with the cells at their places.
+        likeness: mean cosine of cells with the patch that they resemble most.
+        support: part of the patches whose places agree with the pose.
+        correlation: of the pixels once they are registered, at least 0.
+        confusable: how much the template resembles what surrounds it; less is better.
+        poses: logarithm of the number of poses tried; less is better.
+    """
+
+    likelihood: float
+    similarity: float
+    likeness: float
+    support: float
+    correlation: float
+    confusable: float
+    poses: float
+
+    def odds(self, recipe: MatchRecipe) -> float:
+        """Log-odds that the box is right."""
+        pairs = zip(recipe.judge_weights, astuple(self), strict=True)
+        return recipe.judge_offset + sum(weight * value for weight, value in pairs)
+
+
+@dataclass(frozen=True)
+class JudgedPose:
+    """A pose, and how surely it is right.
+
+    Attributes:
+        pose: registered with the pixels where the object is rigid.
+        score: probability that the box is right, in [0, 1].
+        evidence: what the score is made of.
+    """
+
+    pose: Pose
+    score: float
+    evidence: BoxEvidence
+
+
+def judge(
+    template: Template, image: Image, sighting: UprightLook, poses: int, recipe: MatchRecipe
+) -> JudgedPose:
+    """Register a sighting with the image's pixels, and weigh what speaks for it.
+
+    Args:
+        template: what was looked for.
+        image: ``(H, W, 3)`` uint8 BGR.
+        sighting: its last look.
+        poses: that were tried.
+        recipe: of the bundle.
+    """
+    pose, correlation = sighting.better, 0.0
+    if template.pixels is not None:
+        fit = template.pixels.register(image, pose)
+        correlation = max(0.0, fit.correlation)
+        if fit.correlation >= recipe.rigid_correlation:
+            pose = fit.pose
+    evidence = BoxEvidence(
+        math.exp(sighting.likelihood / 2),
+        sighting.similarity,
+        sighting.likeness,
+        sighting.support,
+        correlation,
+        template.confusable,
+        math.log(poses),
+    )
+    flat = template.flat
+    score = 0.0 if flat else logistic(evidence.odds(recipe))
+    return JudgedPose(pose, score, evidence)

@@ -1,0 +1,203 @@
+"""Registration of a template's pixels with an image's: the last fraction of a pixel.
+
+Where an object is rigid, its pixels say more exactly than features where it is. Inverse
+compositional Gauss-Newton steps (Baker and Matthews, "Lucas-Kanade 20 years on", IJCV 2004) for a
+similarity, on standardised grey values, so that gain and offset of the light do not count. Features
+come first: the pixels find their way only from a pixel or two away.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..kinds import Numeric
+from .pose import Pose, sampled
+from .posed_rows import TemplateView
+
+Array = NDArray[Any]
+
+SAMPLES: Numeric[int] = 64
+"""Samples along a template's side: the root of how many are compared."""
+
+STEPS: Numeric[int] = 12
+"""Gauss-Newton steps at most."""
+
+SETTLED: Numeric[float] = 0.003
+"""Samples by which the last step moved a corner, below which there is no further one."""
+
+FLAT: Numeric[float] = 2.0
+"""Standard deviation of grey values below which there is nothing to register."""
+
+SMOOTH: Numeric[float] = 0.7
+"""Standard deviation in samples of the average over both pictures, or noise would steer."""
+
+FARTHEST: Numeric[float] = 0.1
+"""Sides that a registration may move a corner: farther, it has lost its way."""
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A template's pixels registered with an image's.
+
+    Attributes:
+        pose: at which they fit best.
+        correlation: zero-mean normalised cross-correlation there, in [-1, 1].
+        before: the same at the pose that was given.
+    """
+
+    pose: Pose
+    correlation: float
+    before: float
+
+
+@dataclass(frozen=True)
+class PixelTemplate:
+    """A template's pixels and how they change with its pose.
+
+    Attributes:
+        zoom: samples per pixel of the template.
+        size: columns and rows of samples.
+        grey: ``(N,)`` float32, zero mean and unit length, of the samples that count.
+        used: ``(rows, columns)`` bool, which ones do.
+        steepest: ``(4, N)``: change of ``grey`` for steps right, down, of turn and of size.
+        inverse: ``(4, 4)``: of their products.
+    """
+
+    zoom: float
+    size: tuple[int, int]
+    grey: Array
+    used: Array
+    steepest: Array
+    inverse: Array
+
+    @classmethod
+    def of(cls, view: TemplateView) -> PixelTemplate | None:
+        """From what a template keeps of its picture; ``None`` where it is flat."""
+        width, height = view.box.w / view.zoom, view.box.h / view.zoom
+        zoom = min(view.zoom, SAMPLES / math.sqrt(width * height))
+        size = max(4, round(width * zoom)), max(4, round(height * zoom))
+        matrix = np.eye(2) * (view.zoom / zoom)
+        middle = view.box.centre
+        picture = _smooth(sampled(_grey(view.image), matrix, middle, *size, cv2.BORDER_REPLICATE))
+        used = np.ones(size[::-1], bool)
+        if view.mask is not None:
+            shown = sampled(
+                view.mask.astype(np.float32), matrix, middle, *size, cv2.BORDER_REPLICATE
+            )
+            used = shown > 0.5  # noqa: PLR2004
+        if used.sum() < used.size / 8 or float(picture[used].std()) < FLAT:
+            return None
+        right, down = _gradient(picture)
+        rows, columns = picture.shape
+        x = np.arange(columns) - (columns - 1) / 2
+        y = (np.arange(rows) - (rows - 1) / 2)[:, None]
+        # Offsets change by (dx, dy) + turn (-y, x) + size (x, y).
+        moves = np.stack([right, down, down * x - right * y, right * x + down * y])[:, used]
+        grey = picture[used] - picture[used].mean()
+        length = float(np.linalg.norm(grey))
+        grey = (grey / length).astype(np.float32)
+        moves = moves / length
+        moves -= moves.mean(1, keepdims=True)
+        # What only changes the contrast is no move.
+        moves -= (moves @ grey)[:, None] * grey
+        products = moves @ moves.T
+        scale = np.sqrt(np.maximum(np.diag(products), 1e-12))
+        if np.linalg.cond(products / np.outer(scale, scale)) > 1e6:  # noqa: PLR2004
+            return None
+        return cls(zoom, size, grey, used, moves.astype(np.float32), np.linalg.inv(products))
+
+    def register(self, image: Array, pose: Pose) -> Registration:
+        """Find the pose at which the pixels fit best.
+
+        Args:
+            image: ``(H, W, 3)`` uint8 BGR.
+            pose: known to a sample or two.
+        """
+        part, left, top = _around(image, pose, self.size, self.zoom)
+        start = Pose(pose.x - left, pose.y - top, pose.angle, pose.scale)
+        here, best = start, start
+        before = highest = -2.0
+        rows, columns = self.used.shape
+        reach = math.hypot(rows, columns) / 2
+        for _ in range(STEPS):
+            seen = self._seen(part, here)
+            correlation = float(seen @ self.grey) if seen is not None else -1.0
+            if before < -1:
+                before = correlation
+            if correlation > highest:
+                highest, best = correlation, here
+            if seen is None or correlation < highest - 0.05:
+                break
+            # The image is scaled so that its part along the template has the template's length.
+            error = seen / max(correlation, 0.1) - self.grey
+            dx, dy, turn, grow = self.inverse @ (self.steepest @ error)
+            step = np.array([[1 + grow, -turn], [turn, 1 + grow]])
+            undone = np.linalg.inv(step)
+            shift = -undone @ (dx, dy)
+            moved = here.matrix() @ shift / self.zoom
+            here = here.moved(undone, here.x + float(moved[0]), here.y + float(moved[1]))
+            if math.hypot(dx, dy) + math.hypot(turn, grow) * reach < SETTLED:
+                break
+        # The last step has not been looked at yet.
+        seen = self._seen(part, here)
+        if seen is not None and float(seen @ self.grey) > highest:
+            highest, best = float(seen @ self.grey), here
+        if not self._near(start, best):
+            highest, best = before, start
+        found = Pose(best.x + left, best.y + top, best.angle, best.scale)
+        return Registration(found, max(-1.0, highest), max(-1.0, before))
+
+    def _near(self, start: Pose, best: Pose) -> bool:
+        """Whether a registration stayed where it began."""
+        size = self.size[0] / self.zoom, self.size[1] / self.zoom
+        side = math.sqrt(size[0] * size[1]) * start.scale
+        moved = np.linalg.norm(best.corners(size) - start.corners(size), axis=1).max()
+        return bool(moved <= FARTHEST * side + 1)
+
+    def _seen(self, part: Array, pose: Pose) -> Array | None:
+        """The image's samples at a pose, ``(N,)``, zero mean and unit length."""
+        matrix = pose.matrix() / self.zoom
+        picture = sampled(
+            part, matrix, (pose.x, pose.y), *self.size, cv2.BORDER_REPLICATE, cv2.INTER_CUBIC
+        )
+        values = _smooth(picture)[self.used]
+        values = values - values.mean()
+        length = float(np.linalg.norm(values))
+        if length < FLAT * math.sqrt(len(values)) / 4:
+            return None
+        return (values / length).astype(np.float32)
+
+
+def _around(image: Array, pose: Pose, size: tuple[int, int], zoom: float) -> tuple[Array, int, int]:
+    """The grey part of an image around an object, and where it begins."""
+    radius = math.hypot(*size) / zoom * pose.scale * 0.6 + 4
+    rows, columns = image.shape[:2]
+    left = min(max(0, math.floor(pose.x - radius)), columns - 1)
+    top = min(max(0, math.floor(pose.y - radius)), rows - 1)
+    right = max(left + 1, min(columns, math.ceil(pose.x + radius)))
+    bottom = max(top + 1, min(rows, math.ceil(pose.y + radius)))
+    return _grey(image[top:bottom, left:right]), left, top
+
+
+def _grey(image: Array) -> Array:
+    """Grey values, float32."""
+    return cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_BGR2GRAY).astype(np.float32)
+
+
+def _smooth(picture: Array) -> Array:
+    """A little smoother."""
+    return cv2.GaussianBlur(picture, (0, 0), SMOOTH, borderType=cv2.BORDER_REPLICATE)
+
+
+def _gradient(picture: Array) -> tuple[Array, Array]:
+    """Change of grey values per sample, right and down."""
+    padded = cv2.copyMakeBorder(picture, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    right = (padded[1:-1, 2:] - padded[1:-1, :-2]) / 2
+    down = (padded[2:, 1:-1] - padded[:-2, 1:-1]) / 2
+    return right, down

@@ -1,0 +1,219 @@
+"""Finding a template at any angle and size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..bundle.match_recipe import MatchRecipe
+from ..errors import TemplateError
+from ..images import Image
+from ..patches.encoder import Encoder, FeatureMap
+from .judging import judge
+from .matches import Match
+from .pose import Pose, PoseRange, outline_overlap
+from .pose_search import PosedTemplate, first_look
+from .posed_rows import PosedRows, encode_pose
+from .registration import PoseRefiner, UprightLook
+from .searching import ImageSearch, search_level
+from .template import Template, TemplateLevel
+
+
+@dataclass(frozen=True)
+class PosedCandidate:
+    """A place where a turned and resized template may be.
+
+    Attributes:
+        response: of the first look.
+        sighting: the last look.
+    """
+
+    response: float
+    sighting: UprightLook
+
+    @property
+    def pose(self) -> Pose:
+        """Where it is."""
+        return self.sighting.better
+
+
+class PoseFinder:
+    """Finds templates at any angle and size.
+
+    Args:
+        encoder: encodes looks and templates.
+        recipe: of the bundle.
+    """
+
+    def __init__(self, encoder: Encoder, recipe: MatchRecipe) -> None:
+        self.encoder = encoder
+        self.recipe = recipe
+        self._refiner = PoseRefiner(encoder, recipe)
+
+    def found(
+        self,
+        search: ImageSearch,
+        templates: Sequence[Template],
+        top_k: int,
+        least: float,
+        wanted: PoseRange,
+    ) -> list[Match]:
+        """Matches of templates at any of some angles and sizes, in their order, best first.
+
+        The best candidate of each is always among them, others only if they are found.
+
+        Args:
+            search: of the image.
+            templates: to look for.
+            top_k: at most this many matches of each.
+            least: score from which a match is found.
+            wanted: the poses in which to look.
+
+        Raises:
+            TemplateError: a template without a view, or larger than the image at every size.
+            ImageError: the image is too large.
+        """
+        matches: list[Match] = []
+        for index, template in enumerate(templates):
+            level, features = self._level(search, template, wanted)
+            candidates = self.candidates(search.image, features, template, wanted, level, top_k + 1)
+            drafts = self._drafts(search.image, template, candidates, wanted)
+            for rank, (pose, score, margin) in enumerate(drafts[:top_k]):
+                good = score >= least
+                if rank == 0 or good:
+                    matches.append(
+                        Match.at(
+                            pose,
+                            template.size,
+                            score,
+                            good,
+                            index,
+                            margin=margin,
+                            name=template.name,
+                        )
+                    )
+        return matches
+
+    def posed(
+        self, template: Template, wanted: PoseRange, level: TemplateLevel
+    ) -> list[PosedTemplate]:
+        """A template at all steps of a range, encoded now unless it was before.
+
+        Args:
+            template: keeps what was encoded.
+            wanted: the range.
+            level: the resolution of the image.
+        """
+        recipe = self.recipe
+        return [
+            PosedTemplate(angle, scale, self._rows(template, angle, level.scale * scale))
+            for scale in wanted.scale_steps(recipe.pose_sizes)
+            for angle in wanted.angle_steps(recipe.pose_angle)
+        ]
+
+    def candidates(
+        self,
+        image: Image,
+        features: FeatureMap,
+        template: Template,
+        wanted: PoseRange,
+        level: TemplateLevel,
+        count: int,
+    ) -> list[PosedCandidate]:
+        """The best places, best first.
+
+        Args:
+            image: ``(H, W, 3)`` uint8 BGR.
+            features: of the image, at the level's resolution.
+            template: to look for.
+            wanted: the poses in which to look.
+            level: of the template.
+            count: places at most.
+        """
+        recipe, size = self.recipe, template.size
+        exact = template.levels[0]
+        side = (size[0] * size[1]) ** 0.5
+        first = first_look(
+            self.posed(template, wanted, level),
+            features,
+            self.encoder.coarse_stride,
+            side,
+            max(recipe.pose_looks, count + recipe.pose_kept),
+            recipe,
+        )
+        looks = self._refiner.look(image, exact, size, [each.pose for each in first])
+        found = [
+            PosedCandidate(each.response, look) for each, look in zip(first, looks, strict=True)
+        ]
+        kept = recipe.pose_kept
+        for _ in range(recipe.pose_rounds):
+            found = self._distinct(found, size)[: max(count, kept)]
+            again = self._refiner.look(image, exact, size, [each.pose for each in found])
+            found = [
+                PosedCandidate(each.response, look) for each, look in zip(found, again, strict=True)
+            ]
+            kept = max(1, kept // 2)
+        return self._distinct(found, size)[:count]
+
+    def _level(
+        self, search: ImageSearch, template: Template, wanted: PoseRange
+    ) -> tuple[TemplateLevel, FeatureMap]:
+        """The resolution at which an image is searched, and its features there.
+
+        Raises: as :meth:`found`.
+        """
+        if template.view is None:
+            raise TemplateError(
+                f"template {template.name!r} was saved by an earlier version, without the picture "
+                "that turning and resizing it takes; encode it again"
+            )
+        height, width = search.image.shape[:2]
+        level = search_level(template, width, height, self.recipe, wanted.scales[0])
+        return level, search.features(level)
+
+    def _drafts(
+        self,
+        image: Image,
+        template: Template,
+        candidates: Sequence[PosedCandidate],
+        wanted: PoseRange,
+    ) -> list[tuple[Pose, float, float]]:
+        """Pose, score and margin of each candidate, best first."""
+        steps = len(wanted.scale_steps(self.recipe.pose_sizes)) * len(
+            wanted.angle_steps(self.recipe.pose_angle)
+        )
+        drafts: list[tuple[Pose, float, float]] = []
+        for index, each in enumerate(candidates):
+            judged = judge(template, image, each.sighting, steps, self.recipe)
+            others = [
+                other.sighting.likelihood
+                for other in (*candidates[:index], *candidates[index + 1 :])
+            ]
+            behind = each.sighting.likelihood - max(others, default=-math.inf)
+            margin = 1.0 - math.exp(-max(0.0, behind))
+            inside = wanted.contains(judged.pose, self.recipe.pose_beyond, self.recipe.size_beyond)
+            drafts.append((judged.pose, judged.score if inside else 0.0, margin))
+        return sorted(drafts, key=lambda draft: -draft[1])
+
+    def _distinct(
+        self, found: list[PosedCandidate], size: tuple[float, float]
+    ) -> list[PosedCandidate]:
+        """Those that are no worse look at a better one, best first."""
+        kept: list[PosedCandidate] = []
+        for each in sorted(found, key=lambda each: -each.sighting.likelihood):
+            outline = each.pose.corners(size)
+            if all(
+                outline_overlap(outline, other.pose.corners(size)) <= self.recipe.overlap
+                for other in kept
+            ):
+                kept.append(each)
+        return kept
+
+    def _rows(self, template: Template, angle: float, zoom: float) -> PosedRows:
+        """The template's patches at one pose, kept with it."""
+        key = (angle, zoom)
+        if key not in template.poses:
+            assert template.view is not None
+            template.poses[key] = encode_pose(self.encoder, template.view, angle, zoom)
+        return template.poses[key]
