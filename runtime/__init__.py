@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .align.alignment import Alignment
     from .boxes import Box, box_iou
     from .bundle.folder import Bundle
-    from .images import expand_sources, read_image
+    from .images import expand_sources, read_image, read_values
     from .match.matcher import Matcher
     from .match.matches import Match
     from .match.template import Template
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .track.presence import Track
     from .track.records import TrackRecord, TrackWriter, read_tracks
     from .track.tracker import Tracker
+    from .value_range import ValueRange
     from .verify.verification import Verification
     from .verify.verifier import Verifier
     from .video.track_video import track_video
@@ -75,6 +76,7 @@ __all__ = [
     "TrackWriter",
     "Tracker",
     "TrackerOptions",
+    "ValueRange",
     "Verification",
     "Verifier",
     "Video",
@@ -86,6 +88,7 @@ __all__ = [
     "frames",
     "read_image",
     "read_tracks",
+    "read_values",
     "track_video",
 ]
 
@@ -97,6 +100,7 @@ MODULES = {
     "Bundle": "bundle.folder",
     "expand_sources": "images",
     "read_image": "images",
+    "read_values": "images",
     "Matcher": "match.matcher",
     "Match": "match.matches",
     "Template": "match.template",
@@ -111,6 +115,7 @@ MODULES = {
     "TrackWriter": "track.records",
     "read_tracks": "track.records",
     "Tracker": "track.tracker",
+    "ValueRange": "value_range",
     "Verification": "verify.verification",
     "Verifier": "verify.verifier",
     "track_video": "video.track_video",

@@ -1,20 +1,24 @@
-"""Images in: finding and reading files, checking arrays, resizing, padding; always uint8 BGR."""
+"""Images in: finding and reading files, checking arrays, resizing, padding; always uint8 BGR.
+
+Pictures of more than 8 bits become so by the rule of :mod:`.value_range`.
+"""
 
 from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .boxes import Box
+from .boxes import Box, box_in_frame
 from .errors import ImageError
 from .kinds import Bound, Numeric
+from .value_range import Limits, ValueRange, grey_levels, object_range, own_limits
 
 Image = NDArray[np.uint8]
 """``(H, W, 3)`` uint8, BGR."""
@@ -27,12 +31,36 @@ FLAT_RANGE: Bound[int] = 2
 FEW: Numeric[int] = 8
 """Rows and columns of pixels that are looked at first, to see whether they differ."""
 
+TIFF_STARTS: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
+
+BITS_PER_SAMPLE: Numeric[int] = 258
+
+UNTOUCHED_BITS: Numeric[int] = 32
+"""Samples of so many bits are read as they are stored."""
+
 SHOWN_MATCHES: Bound[int] = 3
 """Names that a message about a pattern lists."""
 
 
 def read_image(path: str | Path) -> Image:
     """Read an image file as ``(H, W, 3)`` uint8 BGR.
+
+    One of more than 8 bits is shown in its own range, see :mod:`.value_range`. To have template and
+    images in one range, use :func:`read_values`.
+
+    Raises:
+        ImageError: the file is missing, empty, truncated or not an image.
+    """
+    return as_bgr(read_values(path), str(path))
+
+
+def read_values(path: str | Path) -> NDArray[Any]:
+    """Read an image file with the values that it stores.
+
+    Returns:
+        ``(H, W, 3)`` uint8 BGR of an 8-bit file, as :func:`read_image`. Of others ``(H, W, 3)`` BGR
+        or ``(H, W)`` grey in the file's own type: uint16, int16, int32, float32 or float64. Every
+        entry point takes them.
 
     Raises:
         ImageError: the file is missing, empty, truncated or not an image.
@@ -51,12 +79,42 @@ def read_image(path: str | Path) -> Image:
     if _is_truncated(data):
         raise ImageError(f"{file} is truncated: its end is missing; copy it again")
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        image = decode_values(data)
     except cv2.error as error:
         raise ImageError(f"{file} cannot be decoded: {error.err}") from error
     if image is None or image.size == 0:
         raise ImageError(f"{file} is not an image that OpenCV can read ({len(data)} bytes)")
-    return np.asarray(image, dtype=np.uint8)
+    return image
+
+
+def decode_values(data: bytes) -> NDArray[Any] | None:
+    """The picture in the bytes of a file, in the file's own type; ``None`` if there is none.
+
+    Raises:
+        cv2.error: it is damaged.
+    """
+    # OpenCV turns no grey TIFF of 32 or 64 bits into colour, and says so on stderr.
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+    if _tiff_bits(data) >= UNTOUCHED_BITS:
+        flags = cv2.IMREAD_UNCHANGED
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    return None if image is None else np.asarray(image)
+
+
+def _tiff_bits(data: bytes) -> int:
+    """Bits per sample of a TIFF (tag 258 of TIFF 6.0); 0 if it does not say, or is none."""
+    order: Literal["little", "big"] | None = TIFF_STARTS.get(data[:4])
+    if order is None:
+        return 0
+    start = int.from_bytes(data[4:8], order)
+    for entry in range(int.from_bytes(data[start : start + 2], order)):
+        at = start + 2 + 12 * entry
+        if int.from_bytes(data[at : at + 2], order) == BITS_PER_SAMPLE:
+            count = int.from_bytes(data[at + 4 : at + 8], order)
+            # Two values fit into the entry; more stand elsewhere.
+            place = at + 8 if count <= 2 else int.from_bytes(data[at + 8 : at + 12], order)  # noqa: PLR2004
+            return int.from_bytes(data[place : place + 2], order)
+    return 0
 
 
 def _is_truncated(data: bytes) -> bool:
@@ -77,20 +135,79 @@ def _jpeg_scan(data: bytes) -> int:
     return at
 
 
-def as_bgr(array: Any, name: str = "image") -> Image:
+def as_bgr(array: Any, name: str = "image", value_range: ValueRange | None = None) -> Image:
     """Check an image array and return it as ``(H, W, 3)`` uint8 BGR.
 
-    Grey ``(H, W)`` or ``(H, W, 1)`` and BGRA ``(H, W, 4)`` arrays are converted.
+    Grey ``(H, W)`` or ``(H, W, 1)`` and BGRA ``(H, W, 4)`` arrays are converted. uint8 stays as it
+    is; other integers and floats are shown as :mod:`.value_range` says.
+
+    Args:
+        array: of any integer or float type.
+        name: what messages call it.
+        value_range: the template's; ``None`` shows the picture in its own range.
 
     Raises:
-        ImageError: not an array, not uint8, wrong number of dimensions or channels, or empty.
+        ImageError: not an array of numbers, wrong number of dimensions or channels, empty, or
+            without any finite value.
+    """
+    pixels = checked_pixels(array, name)
+    if pixels.dtype == np.uint8:
+        return _three_channels(pixels)
+    return _three_channels(grey_levels(pixels, _limits(pixels, name, value_range)))
+
+
+def as_object_frame(
+    array: Any, box: Any = None, limits: Sequence[float] | None = None, name: str = "image"
+) -> tuple[Image, ValueRange | None]:
+    """The frame that shows an object as :func:`as_bgr`, and the range that is kept for others.
+
+    Args:
+        array: of any integer or float type.
+        box: ``(x, y, w, h)`` of the object; ``None`` for the whole frame.
+        limits: the values to show as black and white; ``None`` to find them.
+        name: what messages call the frame.
+
+    Returns:
+        The frame, and the range; ``None`` for a uint8 frame without limits.
+
+    Raises:
+        ImageError: as :func:`as_bgr`.
+        BoxError: malformed, or outside the frame.
+        InputError: limits that are not two finite numbers, the lower one first.
+    """
+    pixels = checked_pixels(array, name)
+    placed = None if box is None else box_in_frame(box, pixels.shape[1], pixels.shape[0])
+    values = object_range(pixels, placed, limits, name)
+    if pixels.dtype == np.uint8 or values is None:
+        return _three_channels(pixels), values
+    return _three_channels(grey_levels(pixels, (values.low, values.high))), values
+
+
+def limits_of(
+    array: Any, name: str = "image", value_range: ValueRange | None = None
+) -> Limits | None:
+    """Between which values :func:`as_bgr` shows a picture; ``None`` for uint8.
+
+    Arguments and errors as :func:`as_bgr`.
+    """
+    pixels = checked_pixels(array, name)
+    return None if pixels.dtype == np.uint8 else _limits(pixels, name, value_range)
+
+
+def checked_pixels(array: Any, name: str = "image") -> NDArray[Any]:
+    """Check an image array; returns its 1 or 3 channels, ``(H, W, C)``, in its own type.
+
+    Raises:
+        ImageError: not an array of numbers, wrong number of dimensions or channels, or empty.
     """
     if not isinstance(array, np.ndarray):
         raise ImageError(
             f"{name} is {type(array).__name__}, not a numpy array; read files with read_image()"
         )
-    if array.dtype != np.uint8:
-        raise ImageError(_dtype_message(array, name))
+    if array.dtype.kind not in "uif":
+        raise ImageError(
+            f"{name} has dtype {array.dtype}; give integers or floats, best uint8 from 0 to 255"
+        )
     if array.size == 0:
         raise ImageError(f"{name} of shape {array.shape} holds no pixels")
     if array.ndim == 2:  # noqa: PLR2004
@@ -99,20 +216,21 @@ def as_bgr(array: Any, name: str = "image") -> Image:
         raise ImageError(
             f"{name} has shape {array.shape}; expected (H, W, 3) BGR, (H, W) grey or (H, W, 4) BGRA"
         )
-    if array.shape[2] == 1:
-        return np.ascontiguousarray(np.repeat(array, 3, axis=2))
-    return np.ascontiguousarray(array[..., :3])
+    return array[..., :3]
 
 
-def _dtype_message(array: NDArray[Any], name: str) -> str:
-    """Say what is wrong with an image that is not uint8, and how to convert it."""
-    fix = "convert it to uint8, 0 to 255"
-    if array.dtype == np.uint16:
-        fix = "convert 16-bit images first, for example (image >> 8).astype(numpy.uint8)"
-    elif np.issubdtype(array.dtype, np.floating):
-        bad = " and it holds NaN or infinity" if not np.isfinite(array).all() else ""
-        return f"{name} has dtype {array.dtype}{bad}; {fix}, for example (image * 255).round()"
-    return f"{name} has dtype {array.dtype}; {fix}"
+def _three_channels(pixels: NDArray[Any]) -> Image:
+    """Checked uint8 pixels as BGR, in one piece."""
+    if pixels.shape[2] == 1:
+        pixels = np.repeat(pixels, 3, axis=2)
+    return np.ascontiguousarray(pixels)
+
+
+def _limits(pixels: NDArray[Any], name: str, value_range: ValueRange | None) -> Limits:
+    """Between which values a checked picture is shown."""
+    if value_range is None:
+        return own_limits(pixels, name)
+    return value_range.for_picture(pixels, name)
 
 
 def expand_sources(sources: Iterable[str | Path]) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from ..images import Image, as_bgr, is_flat, resize_to
 from ..patches.encoder import Encoder
 from ..session import Session, Source
 from ..session_task import SessionTask
+from ..value_range import ValueRange
 from .affine import AffineFit, PairScores, cosine_scores, fit_affine, fit_rest, inside, pair_scores
 from .align_network import fit_by_network
 from .alignment import Alignment, Parameters
@@ -36,7 +38,8 @@ class Aligner(SessionTask):
     and a smooth thin-plate spline takes up the rest. Nothing is trained for this and nothing is
     random.
 
-    Images are ``(H, W, 3)`` uint8 BGR (grey and BGRA are converted). Several threads may call
+    Images are ``(H, W, 3)`` uint8 BGR (grey and BGRA are converted, and so are other integers and
+    floats, each picture by its own range). Several threads may call
     :meth:`align` of one aligner at once.
 
     Args:
@@ -89,12 +92,16 @@ class Aligner(SessionTask):
                 self.close()
                 raise
 
-    def align(self, source: Any, target: Any) -> Alignment:
+    def align(
+        self, source: Any, target: Any, *, value_range: Sequence[float] | None = None
+    ) -> Alignment:
         """Find the transform that takes points of the source to those of the target.
 
         Args:
             source: ``(H, W, 3)`` uint8 BGR; shows one object, large.
             target: ``(H, W, 3)`` uint8 BGR; shows another one of its kind. Any other size.
+            value_range: ``(low, high)``, the values of pictures that are not uint8 to show as black
+                and white; ``None`` shows each in its own range, see :mod:`..value_range`.
 
         Returns:
             The transform. Without a reliable one ``found`` is false, the score low, and the
@@ -102,9 +109,14 @@ class Aligner(SessionTask):
 
         Raises:
             ImageError: not a usable image, or one with a side below 16 pixels.
+            InputError: a value range that is not two finite numbers, the lower one first.
         """
         self._check_open()
-        pictures = [self._checked(source, "source"), self._checked(target, "target")]
+        values = None if value_range is None else ValueRange.fixed(value_range)
+        pictures = [
+            self._checked(source, "source", values),
+            self._checked(target, "target", values),
+        ]
         sizes = [(picture.shape[1], picture.shape[0]) for picture in pictures]
         matrix, control, score = IDENTITY, None, 0.0
         if not any(is_flat(picture) for picture in pictures):
@@ -166,13 +178,13 @@ class Aligner(SessionTask):
         across, down = (min(max(side, recipe.shortest), recipe.longest) for side in sides)
         return across, down
 
-    def _checked(self, picture: Any, name: str) -> Image:
+    def _checked(self, picture: Any, name: str, values: ValueRange | None) -> Image:
         """A picture as BGR.
 
         Raises:
             ImageError: not a usable image, or too small.
         """
-        image, least = as_bgr(picture, name), self._recipe.smallest
+        image, least = as_bgr(picture, name, values), self._recipe.smallest
         if min(image.shape[:2]) < least:
             raise ImageError(
                 f"{name} is {image.shape[1]}x{image.shape[0]} px; alignment needs sides of at "

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..images import Image, as_bgr
+from ..images import as_bgr, checked_pixels
 from ..kinds import Numeric
 from .maps import pixel_matrix, to_pixels
 from .spline import ThinPlate, fit_thin_plate
@@ -22,6 +22,10 @@ EXACT: Numeric[float] = 1e-9
 
 WARP_STEP: Numeric[int] = 8
 """The backward map is computed at every so many pixels and interpolated between."""
+
+
+BENDABLE = (np.uint16, np.int16, np.float32, np.float64)
+"""Types beside uint8 that OpenCV bends as they are."""
 
 
 @dataclass(frozen=True)
@@ -104,20 +108,22 @@ class Alignment:
             return spline(given)
         return given @ numbers.affine[:, :2].T + numbers.affine[:, 2]
 
-    def warp(self, image: Any) -> Image:
+    def warp(self, image: Any) -> Array:
         """Bend the source, or anything drawn on it, onto the target.
 
         Args:
-            image: ``(H, W, 3)`` uint8 BGR of the source's size.
+            image: ``(H, W, 3)`` uint8 BGR of the source's size; grey and BGRA are converted. Other
+                integers and floats keep their type and their values.
 
         Returns:
-            ``(H, W, 3)`` uint8 of the target's size, black where the source does not reach.
+            ``(H, W, 3)`` of the image's type and the target's size, 0 where the source does not
+            reach; ``(H, W)`` or ``(H, W, 3)`` of an image that is not uint8.
 
         Raises:
             ImageError: not a usable image.
             InputError: the image is not of the source's size.
         """
-        picture = as_bgr(image)
+        picture = _warpable(image)
         if (picture.shape[1], picture.shape[0]) != self.source_size:
             width, height = self.source_size
             raise InputError(
@@ -127,10 +133,10 @@ class Alignment:
         numbers = self.parameters
         if not len(numbers.control_source):
             warped = cv2.warpAffine(picture, numbers.affine, self.target_size)
-            return np.asarray(warped, np.uint8)
+            return _of_type(warped, image.dtype)
         back = _through(numbers.control_target, numbers.control_source)
         x, y = _map_between(back, *self.target_size)
-        return np.asarray(cv2.remap(picture, x, y, cv2.INTER_LINEAR), np.uint8)
+        return _of_type(cv2.remap(picture, x, y, cv2.INTER_LINEAR), image.dtype)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain dictionary, for JSON."""
@@ -142,6 +148,23 @@ class Alignment:
             "control_source": numbers.control_source.round(2).tolist(),
             "control_target": numbers.control_target.round(2).tolist(),
         }
+
+
+def _warpable(image: Any) -> Array:
+    """An image in a type that OpenCV bends."""
+    pixels = checked_pixels(image)
+    if pixels.dtype == np.uint8:
+        return as_bgr(pixels)
+    kind = pixels.dtype if pixels.dtype in BENDABLE else np.float64
+    return np.ascontiguousarray(pixels, kind)
+
+
+def _of_type(values: Any, kind: np.dtype[Any]) -> Array:
+    """Bent values in the type that they came in."""
+    array = np.asarray(values)
+    if np.issubdtype(kind, np.integer) and array.dtype != kind:
+        array = np.rint(array)
+    return array.astype(kind, copy=False)
 
 
 def _through(points: Array, values: Array) -> ThinPlate:

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from ..backends.graph import Device, Precision
 from ..boxes import Box, box_iou, checked_region, move_inside
 from ..errors import InputError, TemplateError
-from ..images import Image, as_bgr, is_flat
+from ..images import Image, as_bgr, as_object_frame, checked_pixels, is_flat
 from ..patches.encoder import Encoder
 from ..patches.quality import QualityMap, quality_map
 from ..session import Session, Source
 from ..session_task import SessionTask
+from ..value_range import shared_range
 from .matches import Match, MatchEvidence
 from .placing import Placer
 from .pose import PoseRange
@@ -31,9 +32,10 @@ Array = NDArray[Any]
 class Matcher(SessionTask):
     """Finds templates in images.
 
-    Images are ``(H, W, 3)`` uint8 BGR (grey and BGRA are converted); boxes are ``(x, y, w, h)`` in
-    pixels. Several threads may call :meth:`match` and :meth:`encode_template` of one matcher at
-    once; :meth:`set_template` changes it and is not for concurrent use.
+    Images are ``(H, W, 3)`` uint8 BGR (grey and BGRA are converted; other integers and floats are
+    shown as :mod:`..value_range` says); boxes are ``(x, y, w, h)`` in pixels. Several threads may
+    call :meth:`match` and :meth:`encode_template` of one matcher at once; :meth:`set_template`
+    changes it and is not for concurrent use.
 
     Args:
         bundle: folder written by ``qatm-export``, a bundle that was loaded, or a session to share;
@@ -76,7 +78,13 @@ class Matcher(SessionTask):
         return self._template
 
     def encode_template(
-        self, image: Any, box: Any = None, mask: Any = None, name: str = ""
+        self,
+        image: Any,
+        box: Any = None,
+        mask: Any = None,
+        name: str = "",
+        *,
+        value_range: Sequence[float] | None = None,
     ) -> Template:
         """Encode a template.
 
@@ -86,18 +94,29 @@ class Matcher(SessionTask):
             box: ``(x, y, w, h)``; may be sub-pixel and may stick out of the frame.
             mask: ``(H, W)`` bool of the image's size or of the box's, true on the object.
             name: free text kept with the template.
+            value_range: ``(low, high)``, the values of pictures that are not uint8 to show as black
+                and white; ``None`` finds them as :mod:`..value_range` says.
 
         Raises:
             ImageError: not a usable image.
             BoxError: malformed, or outside the frame.
             TemplateError: a mask that does not fit, or that leaves nothing.
+            InputError: a value range that is not two finite numbers, the lower one first.
         """
         self._check_open()
-        return self._templates.encode(as_bgr(image), box, mask, name)
+        frame, values = as_object_frame(image, box, value_range)
+        return replace(self._templates.encode(frame, box, mask, name), value_range=values)
 
-    def set_template(self, image: Any, box: Any = None, mask: Any = None) -> Template:
+    def set_template(
+        self,
+        image: Any,
+        box: Any = None,
+        mask: Any = None,
+        *,
+        value_range: Sequence[float] | None = None,
+    ) -> Template:
         """Encode a template (see :meth:`encode_template`) and look for it from now on."""
-        self._template = self.encode_template(image, box, mask)
+        self._template = self.encode_template(image, box, mask, value_range=value_range)
         return self._template
 
     def match(
@@ -144,7 +163,7 @@ class Matcher(SessionTask):
             raise InputError(f"min_score is {min_score}; scores lie between 0 and 1")
         poses = PoseRange.of(rotation, scale)
         wanted = self._checked(templates)
-        picture = as_bgr(image)
+        picture = _shown(image, wanted)
         if region is not None:
             part = checked_region(region, picture.shape[1], picture.shape[0])
             y, x = part.y, part.x
@@ -175,7 +194,7 @@ class Matcher(SessionTask):
         """
         self._check_open()
         wanted = self._checked(templates)
-        search = self._search(as_bgr(image))
+        search = self._search(_shown(image, wanted))
         return [
             self._evidence(template, search.image, search.candidates(template, 1)[0])
             for template in wanted
@@ -187,8 +206,8 @@ class Matcher(SessionTask):
         Raises: as :meth:`match`.
         """
         self._check_open()
-        picture = as_bgr(image)
         wanted = self._checked(None if template is None else [template])[0]
+        picture = as_bgr(image, value_range=wanted.value_range)
         height, width = picture.shape[:2]
         level = search_level(wanted, width, height, self._recipe)
         features = self._encoder.encode(picture, level.scale)
@@ -315,3 +334,15 @@ class Matcher(SessionTask):
             placed = move_inside(box, picture.shape[1], picture.shape[0]) if inside else box
             matches[index] = replace(matches[index], box=placed)
         return matches
+
+
+def _shown(image: Any, templates: Sequence[Template]) -> Image:
+    """An image in the range of the templates that are looked for in it.
+
+    Raises:
+        ImageError: not a usable image.
+        TemplateError: the ranges of the templates are too different.
+    """
+    pixels = checked_pixels(image)
+    values = shared_range(pixels, (template.value_range for template in templates))
+    return as_bgr(pixels, value_range=values)

@@ -23,6 +23,7 @@ from ..patches.grid import PatchGrid, ScaledMask, cut_grid
 from ..patches.similarity import small_product, standardised
 from ..patches.taps import Cells, DenseCells
 from ..patches.windows import CellRange
+from ..value_range import ValueRange
 from .pixels import PixelTemplate
 from .posed_rows import PosedRows, TemplateView
 
@@ -55,6 +56,8 @@ class Template:
         model: identifies the features; a matcher with another model refuses the template.
         name: free text.
         flat: whether the object shows a single colour: such a template scores 0 everywhere.
+        value_range: between which values its frame was shown, and images are; ``None`` for a uint8
+            frame, which is shown as it is.
         view: what is kept of its picture, or ``None`` if an earlier version saved it.
         poses: its patches at other angles (degrees) and sizes (working pixels per pixel), as far as
             it was looked for in them; saved with it.
@@ -66,6 +69,7 @@ class Template:
     model: str
     name: str = ""
     flat: bool = False
+    value_range: ValueRange | None = None
     view: TemplateView | None = field(default=None, compare=False, repr=False)
     poses: dict[tuple[float, float], PosedRows] = field(
         default_factory=dict, compare=False, repr=False
@@ -106,6 +110,8 @@ class Template:
             "flat": self.flat,
             "scales": np.asarray([level.scale for level in self.levels]),
         }
+        if self.value_range is not None:
+            data.update(self.value_range.record())
         for i, level in enumerate(self.levels):
             for kind, grid in (("coarse", level.coarse), ("fine", level.fine)):
                 for name in ("rows", "target", "footprint", "offset"):
@@ -141,6 +147,7 @@ class Template:
                     str(data["model"]),
                     str(data["name"]),
                     bool(data["flat"]),
+                    ValueRange.recorded(data),
                     _view(data) if "view" in data else None,
                     _poses(data),
                 )
@@ -249,7 +256,8 @@ class TemplateEncoder:
         )
         flat = is_flat(image, region, coverage)
         view = TemplateView.cut(image, region, coverage, levels[0].scale, framed=box is not None)
-        return Template(levels, (region.w, region.h), inside, self.model, name, flat, view)
+        size = region.w, region.h
+        return Template(levels, size, inside, self.model, name, flat, view=view)
 
     def _level(
         self,

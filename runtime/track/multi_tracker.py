@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..backends.graph import Device, Precision
@@ -9,6 +10,7 @@ from ..errors import InputError
 from ..images import Image, as_bgr
 from ..patches.region import Region, RegionFeatures
 from ..session import Session, Source
+from ..value_range import widened
 from .encoding import encode_regions
 from .follower import Follower
 from .options import TrackerOptions
@@ -43,12 +45,16 @@ class MultiTracker(TrackerBase):
         """Numbers of the objects that are followed."""
         return list(self._followers)
 
-    def add(self, frame: Any, box: Any) -> int:
+    def add(self, frame: Any, box: Any, *, value_range: Sequence[float] | None = None) -> int:
         """Begin to follow another object.
+
+        Frames that are not uint8 are shown in the range of the first object's frame, widened to
+        those of the objects that are added later.
 
         Args:
             frame: ``(H, W, 3)`` uint8 BGR, the frame that shows it.
             box: ``(x, y, w, h)``; may be sub-pixel and may stick out of the frame.
+            value_range: as for ``Tracker.init``; give all objects the same.
 
         Returns:
             Its number; numbers are not used again.
@@ -56,8 +62,11 @@ class MultiTracker(TrackerBase):
         Raises:
             ImageError: not a usable image.
             BoxError: malformed, or outside the frame.
+            InputError: a value range that is not two finite numbers, the lower one first, or not
+                the one of the objects before.
         """
-        follower = self._follow(frame, box)
+        follower, values = self._follow(frame, box, value_range)
+        self._values = values if not self._followers else widened(self._values, values)
         number, self._next = self._next, self._next + 1
         self._followers[number] = follower
         return number
@@ -82,7 +91,7 @@ class MultiTracker(TrackerBase):
         self._check_open()
         if not self._followers:
             raise InputError("no object to follow: call add(frame, box) first")
-        picture = as_bgr(frame, "frame")
+        picture = as_bgr(frame, "frame", self._values)
         self._budget.begin()
         resting = {number for number, follower in self._followers.items() if follower.rests}
         regions = {
@@ -116,6 +125,7 @@ class MultiTracker(TrackerBase):
     def reset(self) -> None:
         """Forget all objects; numbers go on."""
         self._followers.clear()
+        self._values = None
 
     def _encode(self, frame: Image, regions: dict[int, Region]) -> dict[int, RegionFeatures]:
         """Features of every region, each shared part encoded once."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..backends.graph import Device, Precision
 from ..boxes import box_in_frame
 from ..errors import InputError
-from ..images import as_bgr
+from ..images import as_bgr, as_object_frame
 from ..patches.encoder import Encoder
 from ..session import Session, Source
 from ..session_task import SessionTask
+from ..value_range import ValueRange
 from .budget import SearchBudget
 from .follower import Follower
 from .options import TrackerOptions
@@ -37,6 +39,13 @@ class TrackerBase(SessionTask):
         self._alpha = recipes.match.alpha
         self._encoder = Encoder(self.session)
         self._budget = SearchBudget(self.options.budget_ms)
+        self._values: ValueRange | None = None
+
+    @property
+    def value_range(self) -> ValueRange | None:
+        """Between which values frames are shown: those of the first one, see
+        :mod:`..value_range`; ``None`` for a uint8 frame, which is shown as it is."""
+        return self._values
 
     def reset(self) -> None:
         """Forget what is followed."""
@@ -50,20 +59,26 @@ class TrackerBase(SessionTask):
     def _threshold(self) -> float:
         return self.options.found_score
 
-    def _follow(self, frame: Any, box: Any) -> Follower:
-        """Begin to follow an object."""
+    def _follow(
+        self, frame: Any, box: Any, value_range: Sequence[float] | None
+    ) -> tuple[Follower, ValueRange | None]:
+        """Begin to follow an object; also the range in which its first frame was shown."""
         self._check_open()
-        picture = as_bgr(frame, "frame")
+        picture, values = as_object_frame(frame, box, value_range, "frame")
         checked = box_in_frame(box, picture.shape[1], picture.shape[0])
-        return Follower(self._encoder, self._alpha, self.options, picture, checked, self._budget)
+        follower = Follower(
+            self._encoder, self._alpha, self.options, picture, checked, self._budget
+        )
+        return follower, values
 
 
 class Tracker(TrackerBase):
     """Follows one object; the calls are those of OpenCV's ``cv2.Tracker``.
 
-    Frames are ``(H, W, 3)`` uint8 BGR (grey and BGRA are converted); boxes are ``(x, y, w, h)`` in
-    pixels. The cost of a frame depends neither on its size nor on the object's while the object is
-    tracked. Not for use by several threads at once; several trackers of one session are.
+    Frames are ``(H, W, 3)`` uint8 BGR (grey and BGRA are converted; other integers and floats are
+    shown in the range of the first frame); boxes are ``(x, y, w, h)`` in pixels. The cost of a
+    frame depends neither on its size nor on the object's while the object is tracked. Not for use
+    by several threads at once; several trackers of one session are.
 
     Args:
         bundle: folder written by ``qatm-export``, a bundle that was loaded, or a session to share;
@@ -92,18 +107,21 @@ class Tracker(TrackerBase):
         super().__init__(bundle, device, precision=precision, threads=threads, options=options)
         self._follower: Follower | None = None
 
-    def init(self, frame: Any, box: Any) -> None:
+    def init(self, frame: Any, box: Any, *, value_range: Sequence[float] | None = None) -> None:
         """Begin to follow an object.
 
         Args:
             frame: the frame that shows it.
             box: ``(x, y, w, h)``; may be sub-pixel and may stick out of the frame.
+            value_range: ``(low, high)``, the values of frames that are not uint8 to show as black
+                and white; ``None`` finds them in this frame, see :mod:`..value_range`.
 
         Raises:
             ImageError: not a usable image.
             BoxError: malformed, or outside the frame.
+            InputError: a value range that is not two finite numbers, the lower one first.
         """
-        self._follower = self._follow(frame, box)
+        self._follower, self._values = self._follow(frame, box, value_range)
 
     def update(self, frame: Any) -> tuple[bool, tuple[float, float, float, float]]:
         """The next frame, as OpenCV's trackers take it.
@@ -127,7 +145,7 @@ class Tracker(TrackerBase):
         self._check_open()
         if self._follower is None:
             raise InputError("no object to follow: call init(frame, box) first")
-        picture = as_bgr(frame, "frame")
+        picture = as_bgr(frame, "frame", self._values)
         follower, budget = self._follower, self._budget
         budget.begin()
         pixels, rests = 0, follower.rests
@@ -141,4 +159,4 @@ class Tracker(TrackerBase):
 
     def reset(self) -> None:
         """Forget the object."""
-        self._follower = None
+        self._follower = self._values = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from ..images import Image, as_bgr, is_flat
 from ..patches.encoder import Encoder
 from ..session import Session, Source
 from ..session_task import SessionTask
+from ..value_range import ValueRange
 from .pair_matches import MATCHING
 from .place_network import Compare, Sight, compare_with, look
 from .reference import PlaceEncoder, check_size, wraps_around
@@ -31,8 +33,9 @@ class Verifier(SessionTask):
     those that agree on one affine map or homography support the decision. Nothing is trained for
     that, and it decides better than the network that a bundle may hold beside it.
 
-    Images are ``(H, W, 3)`` uint8 BGR (grey and BGRA are converted). Several threads may call
-    :meth:`verify` of one verifier at once.
+    Images are ``(H, W, 3)`` uint8 BGR (grey and BGRA are converted, and so are other integers and
+    floats, each picture by its own range). Several threads may call :meth:`verify` of one verifier
+    at once.
 
     Args:
         reference: photo or panorama of the place.
@@ -47,11 +50,14 @@ class Verifier(SessionTask):
             calibration is meant for ``qatm``.
         decide: ``fit``, the robust fit; or ``network``, the bundle's trained network, which needs
             fewer looks but is surer of less. Its answers have no ``support`` and no ``matches``.
+        value_range: ``(low, high)``, the values of pictures that are not uint8 to show as black and
+            white; ``None`` shows each in its own range, see :mod:`..value_range`.
 
     Raises:
         ImageError: the reference is not a usable image, or too small.
-        InputError: ``panorama``, ``matching`` or ``decide`` is something else, or ``device``,
-            ``precision`` or ``threads`` is given beside a session.
+        InputError: ``panorama``, ``matching`` or ``decide`` is something else, ``value_range`` is
+            not two finite numbers, the lower one first, or ``device``, ``precision`` or ``threads``
+            is given beside a session.
         BundleError: the bundle is missing, damaged, or lacks the precision or the network.
         DeviceError: what was asked for is not available here.
     """
@@ -69,6 +75,7 @@ class Verifier(SessionTask):
         panorama: bool | Literal["auto"] = "auto",
         matching: Literal["qatm", "correlation", "cosine"] | str = "qatm",
         decide: Literal["fit", "network"] | str = "fit",
+        value_range: Sequence[float] | None = None,
     ) -> None:
         if matching not in MATCHING:
             raise InputError(f"matching is {matching!r}; choose one of {', '.join(MATCHING)}")
@@ -76,7 +83,8 @@ class Verifier(SessionTask):
             raise InputError(f"decide is {decide!r}; choose one of {', '.join(DECIDE)}")
         if panorama not in (True, False, "auto"):
             raise InputError(f"panorama is {panorama!r}; give True, False or 'auto'")
-        picture = as_bgr(reference, "reference")
+        self._values = None if value_range is None else ValueRange.fixed(value_range)
+        picture = as_bgr(reference, "reference", self._values)
         super().__init__(bundle, device, precision, threads)
         self._recipe = self.bundle.spec.recipes.verify
         try:
@@ -127,7 +135,7 @@ class Verifier(SessionTask):
         self._check_open()
         if min_score is not None and not 0 <= min_score <= 1:
             raise InputError(f"min_score is {min_score}; scores lie between 0 and 1")
-        picture = as_bgr(query, "query")
+        picture = as_bgr(query, "query", self._values)
         check_size(picture, "query", self._recipe)
         least = self._recipe.threshold if min_score is None else min_score
         # Pictures of one colour match in nothing but noise.

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 import cv2
+from numpy.typing import NDArray
 
 from ..errors import VideoError
-from ..images import IMAGE_SUFFIXES, Image, as_bgr, expand_sources, is_pattern, read_image
+from ..images import IMAGE_SUFFIXES, Image, as_bgr, expand_sources, is_pattern, read_values
 from ..kinds import Bound
 from .stdin import PictureStream, PipedFile, open_stdin
 
@@ -40,8 +41,9 @@ class Reader(Protocol):
     count: int | None
     endless: bool
 
-    def read(self) -> Image | None:
-        """The next frame, ``(H, W, 3)`` uint8 BGR; ``None`` at the end."""
+    def read(self) -> NDArray[Any] | None:
+        """The next frame, ``(H, W, 3)`` BGR or ``(H, W)`` grey, in the type that the source
+        stores; ``None`` at the end."""
         ...
 
     def skip(self) -> bool:
@@ -268,14 +270,14 @@ class PictureReader:
         self.endless = False
         self._files = iter(files)
 
-    def read(self) -> Image | None:
-        """The next picture, ``(H, W, 3)`` uint8 BGR; ``None`` at the end.
+    def read(self) -> NDArray[Any] | None:
+        """The next picture, in the type that its file stores; ``None`` at the end.
 
         Raises:
             ImageError: the picture cannot be read; the message names the file.
         """
         file = next(self._files, None)
-        return None if file is None else read_image(file)
+        return None if file is None else read_values(file)
 
     def skip(self) -> bool:
         """Pass over a picture without reading it; whether there was one."""

@@ -10,12 +10,13 @@ import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import cv2
-import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import ImageError, VideoError
-from ..images import Image, as_bgr
+from ..images import decode_values
 from ..kinds import Bound, Numeric
 
 Fetch = Callable[[], bytes]
@@ -139,8 +140,9 @@ class PictureStream:
         self._data = bytearray(head)
         self._number = 0
 
-    def read(self) -> Image | None:
-        """The next picture, ``(H, W, 3)`` uint8 BGR; ``None`` at the end.
+    def read(self) -> NDArray[Any] | None:
+        """The next picture, ``(H, W, 3)`` BGR or ``(H, W)`` grey, uint8 or uint16; ``None`` at the
+        end.
 
         Raises:
             ImageError: the picture cannot be decoded.
@@ -149,12 +151,12 @@ class PictureStream:
         if data is None:
             return None
         try:
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+            image = decode_values(data)
         except cv2.error:
             image = None
         if image is None:
             raise ImageError(f"picture {self._number} of {self.name} cannot be decoded")
-        return as_bgr(image, self.name)
+        return image
 
     def skip(self) -> bool:
         """Pass over a picture; whether there was one."""

@@ -19,6 +19,7 @@ def track_video(
     live: bool = False,
     start: int = 0,
     fps: float | None = None,
+    value_range: Sequence[float] | None = None,
 ) -> Generator[tuple[Frame, Track], None, None]:
     """Follow an object through a source.
 
@@ -26,7 +27,7 @@ def track_video(
         source: see :class:`Video`.
         box: the object in the first frame, ``(x, y, w, h)`` in pixels.
         tracker: used and left open. Default: one of its own, closed at the end.
-        live, start, fps: see :class:`Video`.
+        live, start, fps, value_range: see :class:`Video`.
 
     Yields:
         Every frame with what the tracker says of it, the first one (the given box) included.
@@ -36,7 +37,7 @@ def track_video(
         VideoError, ImageError, InputError: see :class:`Video`.
     """
     box = as_box(box)
-    with Video(source, live=live, start=start, fps=fps) as video:
+    with Video(source, live=live, start=start, fps=fps, value_range=value_range) as video:
         own = Tracker() if tracker is None else None
         following = own or tracker
         assert following is not None

@@ -9,12 +9,17 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from ..errors import InputError, VideoError
 from ..images import Image
 from ..kinds import Bound, Numeric
+from ..value_range import ValueRange
+from .frame_values import FrameValues
 from .live import Newest
 from .sources import Reader, Source, open_reader
 
@@ -50,7 +55,8 @@ class Video:
     URL; a GStreamer pipeline (recognised by ``" ! "``; OpenCV has to be built with it); ``"-"``
     for standard input, which may be a video or JPEG and PNG pictures one after another.
 
-    Frames may differ in size. A video that is damaged or cut off gives the frames before the
+    Frames may differ in size. Pictures of more than 8 bits are shown in the range of the first one,
+    see :mod:`..value_range`. A video that is damaged or cut off gives the frames before the
     damage and then ends with a warning in the log. A camera, or a stream of unknown length, that
     ends is an error, after its last frame.
 
@@ -60,6 +66,8 @@ class Video:
             played at its own speed, as if it were a camera.
         start: index of the first frame to give; those before it are passed over.
         fps: rate of pictures, which have none of their own, per second. Default: 25.
+        value_range: ``(low, high)``, the values of pictures of more than 8 bits to show as black
+            and white; ``None`` finds them in the first such picture.
 
     Attributes:
         name: what messages call the source (passwords left out).
@@ -72,16 +80,23 @@ class Video:
     Raises:
         VideoError: the source cannot be opened, read or decoded, or holds no frame.
         ImageError: a picture cannot be read, or a folder or pattern holds none.
-        InputError: ``start`` or ``fps`` is out of range.
+        InputError: ``start``, ``fps`` or ``value_range`` is out of range.
     """
 
     def __init__(
-        self, source: Source, *, live: bool = False, start: int = 0, fps: float | None = None
+        self,
+        source: Source,
+        *,
+        live: bool = False,
+        start: int = 0,
+        fps: float | None = None,
+        value_range: Sequence[float] | None = None,
     ) -> None:
         if start < 0:
             raise InputError(f"start {start} is negative; frames count from 0")
         if fps is not None and not 0 < fps <= FASTEST_RATE:
             raise InputError(f"fps {fps} is not between 0 and {FASTEST_RATE:g}")
+        self._values = FrameValues(value_range)
         self._reader = reader = open_reader(source)
         self.name = reader.name
         self.fps = reader.fps or fps or USUAL_RATE
@@ -90,7 +105,7 @@ class Video:
         self.start = start
         self.endless = reader.endless
         clocked = reader.endless or (live and reader.fps is None and reader.count is None)
-        numbered = _numbered(reader, start, self.fps, clocked=clocked)
+        numbered = _numbered(reader, self._values, start, self.fps, clocked=clocked)
         self._newest: Newest[Frame] | None = None
         if live:
             first = start / self.fps
@@ -103,6 +118,16 @@ class Video:
     def dropped(self) -> int:
         """How many frames were dropped so far because newer ones came; 0 if not live."""
         return 0 if self._newest is None else self._newest.dropped
+
+    @property
+    def value_range(self) -> ValueRange | None:
+        """The range in which frames are shown; ``None`` as long as all had 8 bits."""
+        return self._values.value_range
+
+    @property
+    def stored_dtype(self) -> np.dtype[Any] | None:
+        """The type of the frames that are shown so; ``None`` as long as all had 8 bits."""
+        return self._values.dtype
 
     def __iter__(self) -> Iterator[Frame]:
         return self
@@ -130,18 +155,25 @@ class Video:
 
 
 def frames(
-    source: Source, *, live: bool = False, start: int = 0, fps: float | None = None
+    source: Source,
+    *,
+    live: bool = False,
+    start: int = 0,
+    fps: float | None = None,
+    value_range: Sequence[float] | None = None,
 ) -> Generator[Frame, None, None]:
     """Go through a source lazily; it is opened at the first frame and released at the end.
 
     Parameters, frames and errors are those of :class:`Video`. Leaving the loop early releases the
     source too, at the latest when the generator is closed or forgotten.
     """
-    with Video(source, live=live, start=start, fps=fps) as video:
+    with Video(source, live=live, start=start, fps=fps, value_range=value_range) as video:
         yield from video
 
 
-def _numbered(reader: Reader, start: int, fps: float, *, clocked: bool) -> Iterator[Frame]:
+def _numbered(
+    reader: Reader, values: FrameValues, start: int, fps: float, *, clocked: bool
+) -> Iterator[Frame]:
     """Read frame by frame, and tell a source that is done from one that failed."""
     for skipped in range(start):
         if not reader.skip():
@@ -154,7 +186,7 @@ def _numbered(reader: Reader, start: int, fps: float, *, clocked: bool) -> Itera
             seconds = now - zero
         else:
             seconds = _time_of(reader.position(), index, seconds, fps)
-        yield Frame(index, seconds, image)
+        yield Frame(index, seconds, values.shown(image, reader.name))
         index += 1
     _check_end(reader, index, start, seconds)
 

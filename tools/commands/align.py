@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...runtime.images import read_image
+from ...runtime.value_range import ValueRange
 from ..console import FOUND, NOT_FOUND, json_line, note_scores, print_line, while_read
 from ..drawing.saving import plan_pictures, save_picture
+from ..shown_files import parse_limits, read_shown
 from .model_options import Device, DeviceOption, Precision, PrecisionOption
+from .value_option import ValueRangeOption
 
 if TYPE_CHECKING:
     from ...runtime import Alignment
@@ -48,6 +50,7 @@ def align(
             help="fit, the robust fit, aligns better; network is the trained one of the model."
         ),
     ] = AlignMethod.fit,
+    value_range: ValueRangeOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     save: Annotated[
         Path | None,
@@ -63,7 +66,10 @@ def align(
     """
     from ...runtime import Aligner
 
-    pictures = [read_image(path) for path in (source, target)]
+    limits = parse_limits(value_range)
+    fixed = () if limits is None else (ValueRange.fixed(limits),)
+    files = [read_shown(path, fixed) for path in (source, target)]
+    pictures = [file.image for file in files]
     (path,) = plan_pictures(save, [source], [source, target])
     how = method.value
     with Aligner(model, device.value, precision=precision.value, method=how) as aligner:
@@ -76,7 +82,12 @@ def align(
     with while_read():
         names = {"source": str(source), "target": str(target)}
         if as_json:
-            answer = {**alignment.as_dict(), "calibrated": calibrated}
+            shown = {
+                f"{role}_value_range": list(file.limits)
+                for role, file in zip(("source", "target"), files, strict=True)
+                if file.limits is not None
+            }
+            answer = {**alignment.as_dict(), **shown, "calibrated": calibrated}
             print_line(json_line({**names, **answer, "ms": round(milliseconds, 1)}))
         else:
             print_line(_line(str(source), str(target), alignment, milliseconds))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...runtime.boxes import Box
 from ...runtime.errors import InputError
-from ...runtime.images import Image, read_image
+from ...runtime.images import Image, as_bgr, read_image, read_values
 from ..console import (
     FOUND,
     NOT_FOUND,
@@ -23,32 +24,39 @@ from ..console import (
     json_line,
     note_scores,
     progress,
+    tell,
     while_read,
 )
 from ..drawing.answer_pictures import match_picture
 from ..drawing.draw import cut
 from ..drawing.saving import plan_pictures, save_picture
 from ..inputs import list_images, naming, parse_box
+from ..shown_files import ShownFile, parse_limits, read_shown, value_note
 from .model_options import Device, DeviceOption, ModelOption, Precision, PrecisionOption
+from .value_option import ValueRangeOption
 
 if TYPE_CHECKING:
     from ...runtime import Match, Matcher
+    from ...runtime.value_range import ValueRange
 
 MASK_LEVEL = 127
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to look for: a picture of it, or a frame with a box; and an optional mask."""
+    """What to look for: a picture of it, or a frame with a box; and an optional mask.
 
-    image: Image
+    ``pixels`` are in the type of their file.
+    """
+
+    pixels: NDArray[Any]
     box: Box | None
     mask: NDArray[np.bool_] | None
     files: tuple[Path, ...]
 
-    def picture(self) -> Image:
+    def picture(self, values: ValueRange | None) -> Image:
         """The template alone, with what the mask leaves out darkened."""
-        crop = self.image.copy()
+        crop = as_bgr(self.pixels, value_range=values).copy()
         if self.mask is not None and self.mask.shape == crop.shape[:2]:
             crop[~self.mask] //= 4
         return crop if self.box is None else cut(crop, self.box)
@@ -68,6 +76,7 @@ class MatchLine:
     """The matches in one image, best first, and the time that finding them took."""
 
     name: str
+    shown: ShownFile
     matches: list[Match]
     milliseconds: float
     calibrated: bool
@@ -90,6 +99,7 @@ class MatchLine:
                 }
                 for match in self.matches
             ],
+            **self.shown.field(),
             "calibrated": self.calibrated,
             "ms": round(self.milliseconds, 1),
         }
@@ -165,6 +175,7 @@ def match(
             help="Search only this part of each image: left, top, width and height in pixels.",
         ),
     ] = None,
+    value_range: ValueRangeOption = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per image and line.")
     ] = False,
@@ -187,6 +198,7 @@ def match(
     from ...runtime import Matcher
 
     wanted = read_wanted(template, frame, box, mask)
+    limits = parse_limits(value_range)
     part = None if region is None else parse_box(region, "--region")
     asked = MatchQuestion(top, min_score, part)
     files, unreadable = list_images(images)
@@ -194,12 +206,19 @@ def match(
     found: list[bool] = []
     with Matcher(model, device=device.value, precision=precision.value) as matcher, while_read():
         calibrated = note_scores(matcher.info)
-        matcher.set_template(wanted.image, box=wanted.box, mask=wanted.mask)
+        looked_for = matcher.set_template(
+            wanted.pixels, box=wanted.box, mask=wanted.mask, value_range=limits
+        )
+        values = looked_for.value_range
+        if values is not None and wanted.pixels.dtype != np.uint8:
+            shown_in = values.low, values.high
+            tell(value_note(str(wanted.files[0]), wanted.pixels.dtype, shown_in))
         with progress() as bar:
+            note = partial(bar.emit, write=tell)
             for file, picture in bar.each(list(zip(files, pictures, strict=True)), "matching"):
                 try:
-                    image = read_image(file)
-                    answer = search(matcher, str(file), image, asked, calibrated)
+                    shown = read_shown(file, [values], note)
+                    answer = search(matcher, str(file), shown, asked, calibrated)
                 except InputError as error:
                     unreadable += 1
                     bar.emit(naming(file, error), complain)
@@ -208,8 +227,9 @@ def match(
                 for line in [json_line(answer.record())] if as_json else answer.lines():
                     bar.emit(line)
                 if picture is not None:
-                    quality = matcher.quality_map(image)
-                    parts = (wanted.picture(), str(file), image, answer.matches, quality)
+                    quality = matcher.quality_map(shown.image)
+                    drawn = wanted.picture(values)
+                    parts = (drawn, str(file), shown.image, answer.matches, quality)
                     save_picture(picture, match_picture(*parts))
     if unreadable:
         raise typer.Exit(WRONG_INPUT)
@@ -234,7 +254,7 @@ def read_wanted(
     if frame is not None and box is None:
         raise InputError("--frame needs --box X,Y,W,H: where the object is in it")
     return Wanted(
-        image=read_image(source),
+        pixels=read_values(source),
         box=None if box is None else parse_box(box),
         mask=None if mask is None else read_image(mask).max(axis=2) > MASK_LEVEL,
         files=tuple(path for path in (source, mask) if path is not None),
@@ -244,12 +264,12 @@ def read_wanted(
 def search(
     matcher: Matcher,
     name: str,
-    image: Image,
+    shown: ShownFile,
     asked: MatchQuestion,
     calibrated: bool,
 ) -> MatchLine:
     """Match one image and take the time, reading the file not included."""
     start = time.perf_counter()
-    matches = matcher.match(image, asked.top, asked.min_score, region=asked.region)
+    matches = matcher.match(shown.image, asked.top, asked.min_score, region=asked.region)
     spent = (time.perf_counter() - start) * 1000.0
-    return MatchLine(name, matches, spent, calibrated)
+    return MatchLine(name, shown, matches, spent, calibrated)

@@ -20,7 +20,9 @@ from ..drawing.track_outputs import Outputs, Wishes
 from ..drawing.window import Window
 from ..inputs import parse_box
 from ..process import quiet_video, stop_on_terminate, warnings_last
+from ..shown_files import parse_limits, value_note
 from .model_options import Device, DeviceOption, ModelOption, Precision, PrecisionOption
+from .value_option import ValueRangeOption
 
 
 def track(
@@ -91,6 +93,7 @@ def track(
     frames: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Stop after N frames.")
     ] = None,
+    value_range: ValueRangeOption = None,
     fps: Annotated[
         float | None,
         typer.Option(
@@ -115,9 +118,12 @@ def track(
     options = FollowOptions(model, device.value, precision.value, several=bool(multi))
     files: dict[Kind, Path | None] = {"jsonl": as_json, "csv": as_csv, "mot": as_mot}
     wishes = Wishes(save, {kind: file for kind, file in files.items() if file is not None})
+    limits = parse_limits(value_range)
     summary = Summary()
     with quiet_video(), warnings_last(), stop_on_terminate(), ExitStack() as stack:
-        video = stack.enter_context(Video(source, live=live, start=start, fps=fps))
+        video = stack.enter_context(
+            Video(source, live=live, start=start, fps=fps, value_range=limits)
+        )
         check_rate(video, fps)
         name = f"qatm track {video.name}"
         window = stack.enter_context(Window(name, "--show")) if show else None
@@ -125,7 +131,7 @@ def track(
         following = stack.enter_context(options.open())
         outputs.calibrated = note_scores(following.info)
         try:
-            mark = marking(boxes, name if select else None)
+            mark = noting_values(video, marking(boxes, name if select else None))
             with while_read() as audience:
                 follow_video(video, following, mark, outputs, summary, frames)
         finally:
@@ -178,3 +184,15 @@ def marking(boxes: list[Box], title: str | None) -> Callable[[Image], list[Box]]
             return [window.select(image), *boxes]
 
     return mark
+
+
+def noting_values(video: Video, mark: Callable[[Image], list[Box]]) -> Callable[[Image], list[Box]]:
+    """The same marking; before it, stderr says how a first frame of more than 8 bits is shown."""
+
+    def noted(image: Image) -> list[Box]:
+        values, dtype = video.value_range, video.stored_dtype
+        if values is not None and dtype is not None:
+            tell(value_note(f"first frame of {video.name}", dtype, (values.low, values.high)))
+        return mark(image)
+
+    return noted

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ import typer
 
 from ...runtime.boxes import Box
 from ...runtime.errors import InputError
-from ...runtime.images import Image, read_image
+from ...runtime.value_range import ValueRange
 from ..console import (
     FOUND,
     NOT_FOUND,
@@ -22,12 +23,15 @@ from ..console import (
     json_line,
     note_scores,
     progress,
+    tell,
     while_read,
 )
 from ..drawing.answer_pictures import place_picture
 from ..drawing.saving import plan_pictures, save_picture
 from ..inputs import list_images, naming
+from ..shown_files import ShownFile, parse_limits, read_shown
 from .model_options import Device, DeviceOption, ModelOption, Precision, PrecisionOption
+from .value_option import ValueRangeOption
 
 if TYPE_CHECKING:
     from ...runtime import Verification, Verifier
@@ -45,6 +49,7 @@ class VerifyLine:
     """What was found out about one query, and the time that took."""
 
     query: str
+    shown: ShownFile
     reference: str
     verification: Verification
     milliseconds: float
@@ -65,6 +70,7 @@ class VerifyLine:
             "same_place": bool(self.verification.same_place),
             "score": round(float(self.verification.score), 4),
             "box": None if box is None else [round(float(value), 2) for value in box],
+            **self.shown.field(),
             "calibrated": self.calibrated,
             "ms": round(self.milliseconds, 1),
         }
@@ -124,6 +130,7 @@ def verify(
             show_default=False,
         ),
     ] = None,
+    value_range: ValueRangeOption = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per query and line.")
     ] = False,
@@ -146,7 +153,9 @@ def verify(
     """
     from ...runtime import Verifier
 
-    picture = read_image(reference)
+    limits = parse_limits(value_range)
+    fixed = () if limits is None else (ValueRange.fixed(limits),)
+    picture = read_shown(reference, fixed).image
     files, unreadable = list_images([query])
     drawings = plan_pictures(save, files, [reference])
     wraps = "auto" if panorama is None else panorama
@@ -158,10 +167,11 @@ def verify(
         progress() as bar,
     ):
         calibrated = note_scores(verifier.info)
+        note = partial(bar.emit, write=tell)
         for file, drawing in bar.each(list(zip(files, drawings, strict=True)), "verifying"):
             try:
-                image = read_image(file)
-                answer = _ask(verifier, str(file), str(reference), image, min_score, calibrated)
+                shown = read_shown(file, fixed, note)
+                answer = _ask(verifier, str(file), str(reference), shown, min_score, calibrated)
             except InputError as error:
                 unreadable += 1
                 bar.emit(naming(file, error), complain)
@@ -169,7 +179,7 @@ def verify(
             same.append(answer.verification.same_place)
             bar.emit(json_line(answer.record()) if as_json else answer.line())
             if drawing is not None:
-                parts = (image, picture, answer.reference, answer.verification)
+                parts = (shown.image, picture, answer.reference, answer.verification)
                 save_picture(drawing, place_picture(*parts))
     if unreadable:
         raise typer.Exit(WRONG_INPUT)
@@ -180,12 +190,12 @@ def _ask(
     verifier: Verifier,
     name: str,
     reference: str,
-    image: Image,
+    shown: ShownFile,
     min_score: float | None,
     calibrated: bool,
 ) -> VerifyLine:
     """Verify one query and take the time, reading the file not included."""
     start = time.perf_counter()
-    answer = verifier.verify(image, min_score)
+    answer = verifier.verify(shown.image, min_score)
     spent = (time.perf_counter() - start) * 1000.0
-    return VerifyLine(name, reference, answer, spent, calibrated)
+    return VerifyLine(name, shown, reference, answer, spent, calibrated)
