@@ -173,8 +173,6 @@ def object_range(
     start, end = (low, high) if inner is None or inner[0] == inner[1] else inner
     middle, half = (start + end) / 2, REACH * (end - start) / 2
     least, most = middle - half, middle + half
-    if _customary(low, high):
-        least, most = min(least, low), max(most, high)
     low, high = max(least, min(low, start)), min(most, max(high, end))
     return ValueRange(low, high, least, most, kind_of(array))
 

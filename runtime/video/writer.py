@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..errors import InputError, VideoError
+from ..errors import ImageError, InputError, VideoError
 from ..files import check_folder, move_over, part_name
 from ..images import Image, as_bgr, resize_to
 from ..kinds import Bound, Numeric
@@ -101,6 +101,11 @@ class VideoWriter:
         """
         if self._closed:
             raise VideoError(f"{self.path} is closed; open a new VideoWriter")
+        if isinstance(image, np.ndarray) and image.dtype != np.uint8:
+            # Each in its own range would flicker.
+            raise ImageError(
+                f"frame has dtype {image.dtype}; a video has 8 bits: convert it to uint8, 0 to 255"
+            )
         image = as_bgr(image, "frame")
         if self._writer is None:
             self._size = (image.shape[1], image.shape[0])

@@ -19,7 +19,7 @@ from source_tree import (
     source_of,
 )
 
-GROUND = frozenset({"boxes", "errors", "files", "images", "kinds", "version"})
+GROUND = frozenset({"boxes", "errors", "files", "images", "kinds", "value_range", "version"})
 """The modules of ``runtime/`` that know nothing of bundles; every room may use them."""
 
 TASKS = frozenset({"match", "track", "align", "verify"})

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from qatm.runtime import ImageError, expand_sources, read_image
+from qatm.runtime import ImageError, expand_sources, read_image, read_values
 from qatm.runtime.boxes import Box
 from qatm.runtime.images import (
     FLAT_RANGE,
@@ -53,6 +53,69 @@ def test_grey_and_transparent_files_become_bgr(tmp_path: Path) -> None:
     assert np.array_equal(read_image(tmp_path / "grey.png"), np.dstack([grey] * 3))
     (tmp_path / "alpha.png").write_bytes(encoded(np.dstack([grey] * 4), ".png"))
     assert read_image(tmp_path / "alpha.png").shape == (8, 8, 3)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kind", "channels"),
+    [
+        (".png", np.uint16, 1),
+        (".png", np.uint16, 3),
+        (".png", np.uint16, 4),
+        (".tif", np.uint16, 1),
+        (".tif", np.int16, 1),
+        (".tif", np.int32, 1),
+        (".tif", np.float32, 1),
+        (".tif", np.float32, 3),
+        (".tif", np.float64, 1),
+        (".ppm", np.uint16, 3),
+    ],
+)
+def test_files_of_more_than_8_bits_are_read_as_they_are(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], suffix: str, kind: Any, channels: int
+) -> None:
+    values = np.random.default_rng(0).integers(9000, 9800, (24, 32, channels)).astype(kind)
+    path = tmp_path / f"deep{suffix}"
+    path.write_bytes(encoded(values, suffix))
+    capfd.readouterr()
+    read = read_values(path)
+    assert read.dtype == kind
+    first = read[..., 0] if read.ndim == 3 else read
+    assert np.array_equal(first, values[..., 0])
+    shown = read_image(path)
+    assert shown.shape == (24, 32, 3)
+    assert shown.dtype == np.uint8
+    assert (shown.min(), shown.max()) == (0, 255)
+    assert capfd.readouterr().err == "", "OpenCV complains on stderr of what it cannot do"
+
+
+def test_missing_values_in_a_file_are_kept(tmp_path: Path) -> None:
+    values = np.linspace(20, 30, 600, dtype=np.float32).reshape(20, 30)
+    values[3:5, 3:5] = np.nan
+    path = tmp_path / "masked.tif"
+    path.write_bytes(encoded(values, ".tif"))
+    assert np.array_equal(read_values(path), values, equal_nan=True)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg", ".webp", ".bmp"])
+def test_files_of_8_bits_are_read_as_ever(photographs: Images, tmp_path: Path, suffix: str) -> None:
+    for name, image in (
+        ("colour", photographs["chelsea"]),
+        ("grey", photographs["chelsea"][..., 0]),
+    ):
+        path = tmp_path / f"{name}{suffix}"
+        path.write_bytes(encoded(np.ascontiguousarray(image), suffix))
+        plain = np.asarray(cv2.imread(str(path), cv2.IMREAD_COLOR))
+        assert np.array_equal(read_image(path), plain)
+        assert np.array_equal(read_values(path), plain)
+
+
+def test_a_damaged_tiff_is_refused_by_name(tmp_path: Path) -> None:
+    data = encoded(np.ones((9, 9), np.float32), ".tif")
+    for cut in (4, 8, 12, len(data) // 2):
+        path = tmp_path / "cut.tif"
+        path.write_bytes(data[:cut])
+        with pytest.raises(ImageError, match=r"cut\.tif"):
+            read_values(path)
 
 
 def test_missing_empty_folder_and_text_are_refused_by_name(tmp_path: Path) -> None:
@@ -133,11 +196,11 @@ def test_memory_order_does_not_matter() -> None:
         ([[1, 2]], "is list, not a numpy array"),
         ("photo.jpg", "is str, not a numpy array; read files with read_image"),
         (None, "NoneType"),
-        (np.zeros((4, 4, 3), np.uint16), "uint16.*16-bit"),
-        (np.zeros((4, 4, 3), np.float32), r"float32; convert it to uint8.*\* 255"),
-        (np.full((4, 4, 3), np.nan), "float64 and it holds NaN"),
-        (np.zeros((4, 4, 3), bool), "dtype bool"),
-        (np.zeros((4, 4, 3), np.int32), "dtype int32"),
+        (np.full((4, 4, 3), np.nan), "of dtype float64 holds no finite value"),
+        (np.zeros((4, 4, 3), bool), "dtype bool; give integers or floats"),
+        (np.zeros((4, 4, 3), complex), "dtype complex128"),
+        (np.zeros((4, 4, 2), np.uint16), r"\(4, 4, 2\)"),
+        (np.zeros((0, 4), np.float32), "holds no pixels"),
         (np.zeros((0, 4, 3), np.uint8), r"\(0, 4, 3\) holds no pixels"),
         (np.zeros((4, 0), np.uint8), r"\(4, 0\) holds no pixels"),
         (np.zeros((4, 4, 5), np.uint8), r"\(4, 4, 5\)"),

@@ -13,8 +13,9 @@ import pytest
 from bundle_copies import with_recipe
 from typer.testing import CliRunner
 
-from qatm.runtime import Aligner, Bundle, ImageError, InputError, read_image
+from qatm.runtime import Aligner, Alignment, Bundle, ImageError, InputError, read_image
 from qatm.runtime.align.affine import PairScores, cosine_scores, fit_affine, pair_scores
+from qatm.runtime.align.alignment import Parameters
 from qatm.runtime.align.maps import IDENTITY, compose, invert, transform
 from qatm.runtime.align.spline import fit_thin_plate, grid_points
 from qatm.runtime.bundle.folder import default_align_path
@@ -137,11 +138,46 @@ def test_extreme_shapes_are_taken(aligner: Aligner, cat: Any) -> None:
     assert 0 <= alignment.score <= 1
 
 
+def test_deep_pictures_are_aligned_as_8_bits_are(aligner: Aligner, cat: Any) -> None:
+    bent = cv2.warpAffine(cat, np.array([[0.95, 0.05, 6], [-0.04, 0.97, 9]]), cat.shape[1::-1])
+    plain = aligner.align(cat, bent)
+    deep = aligner.align(cat / 255, bent.astype(np.uint16) * 257)
+    assert deep.score == plain.score
+    assert np.array_equal(deep.parameters.affine, plain.parameters.affine)
+    kelvin = [29000 + 2.0 * image[..., 0] for image in (cat, bent)]
+    found = aligner.align(kelvin[0].astype(np.uint16), kelvin[1].astype(np.float32))
+    assert found.found
+    points = np.array([[80.0, 60.0], [200.0, 150.0]])
+    assert np.abs(found.transfer(points) - plain.transfer(points)).max() < 4
+    named = aligner.align(*kelvin, value_range=(29000, 29510))
+    assert named.found
+
+
+@pytest.mark.parametrize(
+    "kind", [np.uint16, np.int16, np.int32, np.float16, np.float32, np.float64]
+)
+@pytest.mark.parametrize("splined", [False, True])
+def test_warping_keeps_values_and_type(kind: Any, splined: bool) -> None:
+    shift = np.array([[1.0, 0, 3], [0, 1, 2]])
+    corners = np.array([[0.0, 0], [39, 0], [0, 29], [39, 29], [20, 15]])[: 5 if splined else 0]
+    parameters = Parameters(shift, corners, corners + shift[:, 2])
+    alignment = Alignment(parameters, 1.0, True, (40, 30), (40, 30))
+    values = (1200 + 10 * np.arange(40) + 5 * np.arange(30)[:, None]).astype(kind)
+    warped = alignment.warp(values)
+    assert warped.dtype == kind
+    assert warped.shape == (30, 40)
+    np.testing.assert_allclose(warped[3:, 4:], values[1:-2, 1:-3], atol=2)
+    assert alignment.warp(np.dstack([values] * 3)).shape == (30, 40, 3)
+    assert alignment.warp((values / 9).astype(np.uint8)).shape == (30, 40, 3), "as BGR"
+
+
 def test_refused(aligner: Aligner, cat: Any) -> None:
     with pytest.raises(ImageError, match=r"source is 15x40 px.*at least 16"):
         aligner.align(np.zeros((40, 15, 3), np.uint8), cat)
-    with pytest.raises(ImageError, match="target has dtype float64"):
-        aligner.align(cat, cat / 255)
+    with pytest.raises(ImageError, match="target has dtype bool"):
+        aligner.align(cat, cat > 9)
+    with pytest.raises(InputError, match=r"value_range is \(3, 2\)"):
+        aligner.align(cat, cat, value_range=(3, 2))
     with pytest.raises(InputError, match="matching is 'dot'"):
         Aligner(matching="dot")
     alignment = aligner.align(np.zeros((20, 20, 3), np.uint8), cat)

@@ -230,7 +230,8 @@ def test_an_image_beyond_the_limit_is_refused(
 
 
 @pytest.mark.parametrize(
-    "bad", [np.zeros((50, 50, 3)), np.zeros((50, 50, 5), np.uint8), np.zeros((0, 9, 3), np.uint8)]
+    "bad",
+    [np.zeros((50, 50, 3), bool), np.zeros((50, 50, 5), np.uint8), np.zeros((0, 9, 3), np.uint8)],
 )
 def test_a_bad_image_is_refused(matcher: Matcher, photographs: Images, bad: np.ndarray) -> None:
     template = matcher.encode_template(photographs["astronaut"], EYE)

@@ -276,7 +276,7 @@ def test_use_before_init_and_bad_input_are_named(photographs):
         with pytest.raises(BoxError, match="positive"):
             fresh.init(frame, (10, 10, 0, 20))
         with pytest.raises(ImageError, match="frame"):
-            fresh.init(np.zeros((4, 4)), box)
+            fresh.init(np.zeros((4, 4), bool), box)
         fresh.init(frame, box)
         fresh.reset()
         with pytest.raises(InputError, match="call init"):

@@ -226,7 +226,7 @@ def test_very_different_sizes_are_compared(place: np.ndarray) -> None:
     [
         (np.zeros((20, 200, 3), np.uint8), "200x20 px; both sides must have at least 32"),
         (np.zeros((40, 900, 3), np.uint8), "at most 16 times the short"),
-        (np.zeros((100, 100, 3), np.float32), "float32"),
+        (np.zeros((100, 100, 3), bool), "dtype bool"),
         ("photo.jpg", "read_image"),
     ],
 )
@@ -235,6 +235,22 @@ def test_unusable_pictures_are_refused(verifier: Verifier, picture: object, mess
         verifier.verify(picture)
     with pytest.raises(ImageError, match=message):
         Verifier(picture, device="cpu")
+
+
+def test_deep_pictures_are_verified_as_8_bits_are(photographs: dict[str, np.ndarray]) -> None:
+    place = cv2.resize(photographs["coffee"], (300, 200), interpolation=cv2.INTER_AREA)
+    query = np.ascontiguousarray(place[20:180, 40:260])
+    with Verifier(place, device="cpu") as verifier:
+        wanted = verifier.verify(query)
+    with Verifier(place / 255, device="cpu") as verifier:
+        assert verifier.verify(query.astype(np.uint16) * 257).score == wanted.score
+    kelvin = [29000 + image.mean(2).round() for image in (place, query)]
+    for limits in (None, (28900, 29300)):
+        with Verifier(kelvin[0].astype(np.uint16), device="cpu", value_range=limits) as verifier:
+            assert verifier.verify(kelvin[1].astype(np.uint16)).same_place
+            assert verifier.verify(kelvin[1].astype(np.float32)).same_place
+    with pytest.raises(InputError, match="value_range"):
+        Verifier(place, device="cpu", value_range=(1,))
 
 
 def test_wrong_options_are_refused(verifier: Verifier, photographs: dict[str, np.ndarray]) -> None:
