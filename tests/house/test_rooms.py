@@ -40,7 +40,9 @@ RUNTIME_ROOMS: dict[str, frozenset[str]] = {
 PROTOCOL = ("runtime", "backends", "graph")
 """What every backend keeps and every session hands out: the tasks may name its types."""
 
-TOOLS_ROOMS = frozenset({"commands", "evaluation", "baselines", "train", "drawing", "demo", "lab"})
+TOOLS_ROOMS = frozenset(
+    {"commands", "evaluation", "baselines", "train", "drawing", "demo", "lab", "scenes"}
+)
 VAGUE = frozenset({"case", "helper", "misc", "result", "setup", "util"})
 """Words that say nothing about a thing."""
 

@@ -19,6 +19,7 @@ from ..console import (
 )
 from ..evaluation.processes import threads_of_each
 from .lab_fit import fit
+from .lab_scenes import scenes
 from .model_options import ModelOption
 from .option_groups import grouped
 from .tracker_flags import NanotrackOption, refuse_unused
@@ -116,7 +117,7 @@ def soak(
     raise typer.Exit(FOUND if constant else NOT_FOUND)
 
 
-add_commands(lab_app, {"fit": fit, "sizes": sizes, "soak": soak})
+add_commands(lab_app, {"fit": fit, "scenes": scenes, "sizes": sizes, "soak": soak})
 
 
 def _size_line(timing: Timing) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from eval_pairs import write_three
@@ -131,8 +132,38 @@ def test_wrong_usage_is_one_line(arguments: list[str], words: str) -> None:
 def test_the_group_says_what_there_is() -> None:
     result = lab("--help")
     assert result.exit_code == 0
-    for name in ("fit", "sizes", "soak"):
+    for name in ("fit", "scenes", "sizes", "soak"):
         assert name in result.stdout
     for module in (score_fits, track_sizes, track_soak):
         source = Path(str(module.__file__)).read_text(encoding="utf-8")
         assert "typer" not in source, "the work knows no command line"
+
+
+def test_a_sheet_of_scenes_is_drawn(tmp_path: Path) -> None:
+    sheet = tmp_path / "new" / "sheet.png"
+    result = lab("scenes", "drawing", "--out", sheet, "--seed", 3, "--count", 3)
+    assert (result.exit_code, result.stderr) == (0, "")
+    *counts, last = result.stdout.splitlines()
+    assert sum(int(line.split()[1]) for line in counts) == 3
+    assert str(sheet) in last
+    picture = cv2.imread(str(sheet))
+    assert picture is not None
+    assert picture.shape[0] > 600, "two rows"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["dreams", "--out", "a.png"], "no scenes of domain 'dreams'"),
+        (["drawing", "--out", "a.gif"], "must name a .png"),
+        (["drawing", "--out", "a.png", "--fonts", "."], "holds no .ttf"),
+    ],
+)
+def test_a_sheet_that_cannot_be_drawn_is_one_line(
+    arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = lab("scenes", *arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr.splitlines()[-1]
+    assert not list(tmp_path.iterdir())
