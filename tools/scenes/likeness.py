@@ -22,7 +22,7 @@ TURNED = 80.0
 SHOWN = 96.0
 """Longer side at which symmetry is looked for, in pixels."""
 
-SAME = 0.004
+SAME = 0.001
 """Most pixels that differ where something looks the same, by all."""
 
 TURNS = (12, 10, 9, 8, 7, 6, 5, 4, 3, 2)
@@ -30,12 +30,19 @@ IRREGULAR = (17.0, 41.0, 67.0)
 """Degrees that are no part of a circle: what looks the same at all of them is round."""
 
 
-def visible_pixels(first: Picture, second: Picture) -> int:
-    """Pixels that differ visibly, single ones left out; pictures of one size."""
-    difference = cv2.absdiff(
-        cv2.GaussianBlur(first, (3, 3), 0.6), cv2.GaussianBlur(second, (3, 3), 0.6)
-    )
-    return int((difference.max(axis=2) > VISIBLE).sum())
+def visible_pixels(first: Picture, second: Picture, *, thick: bool = False) -> int:
+    """Pixels that differ visibly, single ones left out; pictures of one size.
+
+    Args:
+        first: ``(H, W, 3)`` uint8.
+        second: the same.
+        thick: leave out what is only a pixel wide, too, as the edge of something turned is.
+    """
+    one, other = (cv2.GaussianBlur(picture, (3, 3), 0.6) for picture in (first, second))
+    seen = (cv2.absdiff(one, other).max(axis=2) > VISIBLE).astype(np.uint8)
+    if thick:
+        seen = cv2.erode(seen, np.ones((2, 2), np.uint8))
+    return int(cv2.countNonZero(seen))
 
 
 def looks_different(first: Sticker, second: Sticker, scale: float = 1.0, turns: int = 1) -> bool:
@@ -51,8 +58,10 @@ def looks_different(first: Sticker, second: Sticker, scale: float = 1.0, turns: 
         return False
     scale = min(scale, TURNED / max(*first.size, *second.size))
     angles = [360.0 * turn / turns for turn in range(1, turns)]
-    one = _in_square(first, scale, 0.0, TURNED)
-    return all(_enough(one, _in_square(second, scale, angle, TURNED)) for angle in angles)
+    ones = _in_squares(first, scale, 0.0, TURNED)
+    return all(
+        any(map(_enough, ones, _in_squares(second, scale, angle, TURNED))) for angle in angles
+    )
 
 
 def _differs_upright(first: Sticker, second: Sticker, scale: float) -> bool:
@@ -75,23 +84,27 @@ def _enough(first: Picture, second: Picture) -> bool:
     return visible_pixels(first, second) >= max(8.0, 0.004 * area)
 
 
-def _in_square(sticker: Sticker, scale: float, angle: float, side: float) -> Picture:
-    """A sticker turned about its centre, on grey, in a square."""
-    canvas = np.full((int(side * 1.1), int(side * 1.1), 3), 128, np.uint8)
-    middle = canvas.shape[0] / 2.0
-    paste(canvas, sticker, posed(sticker.size, (middle, middle), angle, scale))
-    return canvas
+def _in_squares(sticker: Sticker, scale: float, angle: float, side: float) -> list[Picture]:
+    """A sticker turned about its centre, in a square of each backdrop."""
+    squares = []
+    for backdrop in BACKDROPS:
+        canvas = np.full((int(side * 1.1), int(side * 1.1), 3), backdrop, np.uint8)
+        middle = canvas.shape[0] / 2.0
+        paste(canvas, sticker, posed(sticker.size, (middle, middle), angle, scale))
+        squares.append(canvas)
+    return squares
 
 
 def symmetry_of(sticker: Sticker) -> int:
     """How often a sticker looks the same during one turn; 0 if it is round, 1 if only once."""
     scale = SHOWN / max(sticker.size)
-    upright = _in_square(sticker, scale, 0.0, SHOWN * 1.4)
-    most = SAME * upright.shape[0] ** 2
+    upright = _in_squares(sticker, scale, 0.0, SHOWN * 1.4)
+    most = SAME * upright[0].shape[0] ** 2
 
     def same(angle: float) -> bool:
-        turned = _in_square(sticker, scale, angle, SHOWN * 1.4)
-        return visible_pixels(upright, turned) <= most
+        turned = _in_squares(sticker, scale, angle, SHOWN * 1.4)
+        pairs = zip(upright, turned, strict=True)
+        return max(visible_pixels(*pair, thick=True) for pair in pairs) <= most
 
     if all(same(angle) for angle in IRREGULAR):
         return 0
