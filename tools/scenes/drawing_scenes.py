@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from .fonts import FontSet
-from .scene import Casting, DrawnScene, Poses, draw_casting
+from .scene import Casting, DrawnScene, Poses, draw_casting, presence_of
 from .stickers import (
     Array,
     Picture,
@@ -85,7 +85,7 @@ def drawing_scene(random: Random, fonts: FontSet) -> DrawnScene:
         rotation=poses.rotation,
         scale=poses.scale,
         domain="drawing",
-        presence=casting.presence,
+        presence=presence_of(truths, decoys),
         subject=kinds.subject,
     )
 

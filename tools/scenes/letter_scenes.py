@@ -10,7 +10,7 @@ import numpy as np
 from .fonts import FontSet
 from .page_marks import draw_mark
 from .scatter import Floor, scattered
-from .scene import UPRIGHT, Casting, DrawnScene, Poses, draw_casting
+from .scene import UPRIGHT, Casting, DrawnScene, Poses, draw_casting, presence_of
 from .stickers import (
     Array,
     Picture,
@@ -89,7 +89,7 @@ def letter_scene(random: Random, fonts: FontSet) -> DrawnScene:
         rotation=poses.rotation,
         scale=poses.scale,
         domain="letters",
-        presence=casting.presence,
+        presence=presence_of(truths, decoys),
         subject=kinds.subject,
     )
 

@@ -14,6 +14,9 @@ from .stickers import Sticker, cut_out
 
 Random = np.random.Generator
 
+CHART = 30.0
+"""Grey levels to a pixel of relief, where relief is shown as such."""
+
 BINS = 24
 """Turns of a part that are lit differently: every 15 degrees."""
 
@@ -113,6 +116,7 @@ class LitPart:
         inside = cv2.distanceTransform((part.mask > 127).astype(np.uint8), cv2.DIST_L2, 3)
         edge = np.minimum(inside / finish.bevel, 1.0)
         height = cv2.GaussianBlur(np.sqrt(edge * (2.0 - edge)) * finish.bevel * 0.7, (0, 0), 1.0)
+        self.high, self.tint = part.relief, part.paint
         height = height + cv2.GaussianBlur(part.relief, (0, 0), 0.8)
         random = np.random.default_rng(seed)
         size = (part.mask.shape[1], part.mask.shape[0])
@@ -142,6 +146,11 @@ class LitPart:
         if turn not in self.seen:
             self.seen[turn] = self._shaded(lamp, turn * 360.0 / BINS)
         return self.seen[turn]
+
+    def chart(self) -> Sticker:
+        """Its shape, relief and paint without a lamp, so that every mark shows at any turn."""
+        levels = 130.0 * self.tint + self.high[..., None] * CHART
+        return cut_out(np.clip(levels, 10, 250), self.coverage, self.finer)
 
     def shadow(self, softness: float, strength: float) -> Sticker:
         """What it keeps light from: black, soft at the edges."""

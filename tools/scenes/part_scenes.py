@@ -15,7 +15,7 @@ from .part_blank import LONGER
 from .part_light import Finish, Lamp, LitPart, draw_finish, draw_lamp
 from .part_shapes import SHAPES, draw_numbers, similar_numbers
 from .scatter import Floor, scattered
-from .scene import Casting, DrawnScene, Poses, draw_casting, draw_poses
+from .scene import Casting, DrawnScene, Poses, draw_casting, draw_poses, presence_of
 from .stickers import Array, Picture, at_corner, corners_of, paste
 from .wear import CAMERA, gentler, grey, worn
 
@@ -62,7 +62,7 @@ def part_scene(random: Random, fonts: FontSet) -> DrawnScene:
         rotation=poses.rotation,
         scale=poses.scale,
         domain="parts",
-        presence=casting.presence,
+        presence=presence_of(truths, decoys),
         subject=kinds.subject,
     )
 
@@ -97,7 +97,7 @@ def _draw_parts(random: Random, fonts: FontSet, poses: Poses) -> PartKinds:
             metal = finish if random.random() < 0.5 else draw_finish(random)
             longer = side * float(random.uniform(0.7, 1.4))
             others.append(make(other, draw_numbers(random, other), metal, longer))
-    symmetry = symmetry_of(flat)
+    symmetry = symmetry_of(target.chart())
     target.seen.clear()
     return PartKinds(target, tuple(near), tuple(others), symmetry, kind)
 

@@ -14,7 +14,7 @@ from ...runtime.errors import InputError
 from ...runtime.images import read_image
 from .likeness import looks_different, symmetry_of
 from .scatter import Floor, scattered
-from .scene import DrawnScene, Poses, Presence, draw_casting, draw_poses
+from .scene import DrawnScene, Poses, Presence, draw_casting, draw_poses, presence_of
 from .stickers import (
     Array,
     Picture,
@@ -155,7 +155,7 @@ def _cut_scene(
         frame = np.full((h, w, 3), random.integers(60, 256), np.uint8)
         paste(frame, target, posed((w, h), (w / 2.0, h / 2.0)))
         own = (0, 0, w, h)
-    about = (symmetry_of(target), casting.presence, "cut-out")
+    about = (symmetry_of(target), presence_of(*found), "cut-out")
     return _finish(random, frame, own, image, found, poses, about)
 
 

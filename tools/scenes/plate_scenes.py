@@ -12,7 +12,7 @@ from .grounds import draw_ground
 from .icons import Colour, rounded_box, vivid
 from .motifs import MOTIFS, stroke_path
 from .scatter import Floor, scattered
-from .scene import Casting, DrawnScene, Poses, draw_casting, draw_poses
+from .scene import Casting, DrawnScene, Poses, draw_casting, draw_poses, presence_of
 from .stickers import Array, Picture, Sticker, corners_of, cut_out, paste
 from .subjects import Kinds, gather
 from .wear import CAMERA, gentler, worn
@@ -107,7 +107,7 @@ def plate_scene(random: Random, fonts: FontSet) -> DrawnScene:
         rotation=poses.rotation,
         scale=poses.scale,
         domain="plates",
-        presence=casting.presence,
+        presence=presence_of(truths, decoys),
         subject=kinds.subject,
     )
 

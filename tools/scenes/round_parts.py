@@ -48,7 +48,7 @@ def nut(numbers: Numbers, fonts: FontSet) -> Blank:
     part.disc(x, y, hole, 0)
     if numbers["mark"] < 0.5:
         text = str(int(numbers["mark"] * 40) % 10)
-        part.mark(fonts.ink(text, 0, 24), x, y - (hole + 60) / 2 + 4, 9, -2.5)
+        part.mark(fonts.ink(text, 0, 24), x, y - (hole + 60) / 2 + 4, 12, -4)
     return part
 
 

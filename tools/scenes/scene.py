@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -121,6 +122,13 @@ def draw_casting(random: Random, most: int = 12, decoys: int = 6) -> Casting:
     if presence == "clutter" or (presence != "near" and random.random() < 0.4):
         near = 0
     return Casting(presence, copies, near)
+
+
+def presence_of(truths: Sequence[Array], decoys: Sequence[Array]) -> Presence:
+    """What an image holds in the end, since not everything always finds a place."""
+    if truths:
+        return "once" if len(truths) == 1 else "several"
+    return "near" if decoys else "clutter"
 
 
 def several(random: Random, most: int) -> int:

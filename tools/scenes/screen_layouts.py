@@ -357,7 +357,7 @@ def _wallpaper(screen: Screen) -> None:
     ends = np.array([vivid(random, (0.2, 0.8)), vivid(random, (0.2, 0.8))], np.float32)
     small = np.empty((24, 32, 3), np.float32)
     small[:] = ends[0] + (ends[1] - ends[0]) * np.linspace(0, 1, 32)[None, :, None]
-    small += random.normal(0.0, random.uniform(0, 25), small.shape)
+    small += random.normal(0.0, float(random.choice([0, 0, 4, 10, 20])), small.shape)
     smooth = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
     screen.canvas[:] = np.clip(smooth, 0, 255).astype(np.uint8)
     for _ in range(int(random.integers(0, 4))):

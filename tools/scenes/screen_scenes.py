@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from .fonts import FontSet
-from .scene import Casting, DrawnScene, Poses, draw_casting
+from .scene import Casting, DrawnScene, Poses, draw_casting, presence_of
 from .screen_layouts import Screen, draw_layout
 from .stickers import Array, Picture, Sticker, at_corner, corners_of, paste, shrunk, with_margin
 from .subjects import Kinds
@@ -55,7 +55,7 @@ def screen_scene(random: Random, fonts: FontSet) -> DrawnScene:
         rotation=poses.rotation,
         scale=poses.scale,
         domain="screen",
-        presence=casting.presence,
+        presence=presence_of(truths, decoys),
         subject=kinds.subject,
     )
 

@@ -176,7 +176,7 @@ def paste(canvas: Picture, sticker: Sticker, matrix: Array, ink: float = 0.0) ->
     height, width = canvas.shape[:2]
     corners = corners_of(sticker.size, matrix)
     # Edges that lie between pixels reach a little farther.
-    exact = np.allclose(corners, np.rint(corners), rtol=0.0, atol=1e-6)
+    exact = float(np.abs(corners - np.rint(corners)).max()) < 1e-6
     reach = 0 if exact else math.ceil(max(1.0, scale_of(matrix) / sticker.finer))
     low = np.floor(corners.min(axis=0) + 1e-6).astype(int) - reach
     high = np.ceil(corners.max(axis=0) - 1e-6).astype(int) + reach
@@ -211,7 +211,7 @@ def _drawn(pixels: Picture, matrix: Array, size: tuple[int, int]) -> Picture:
     height, width = pixels.shape[:2]
     whole_size = np.array([width, height]) * np.diag(matrix[:, :2])
     upright = matrix[0, 1] == 0.0 and matrix[1, 0] == 0.0
-    if upright and np.allclose(whole_size, size, atol=1e-6) and not matrix[:, 2].any():
+    if upright and float(np.abs(whole_size - size).max()) < 1e-6 and not matrix[:, 2].any():
         if (width, height) == size:
             return pixels
         return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)

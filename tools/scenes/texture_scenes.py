@@ -7,7 +7,7 @@ import numpy as np
 from .fonts import FontSet
 from .icons import draw_icon, draw_style, look_alike, paint_icon
 from .scatter import Floor, scattered
-from .scene import DrawnScene, Poses, Presence, draw_casting, draw_poses
+from .scene import DrawnScene, Poses, Presence, draw_casting, draw_poses, presence_of
 from .stickers import (
     Array,
     Picture,
@@ -171,5 +171,5 @@ def _print_scene(random: Random, fonts: FontSet) -> DrawnScene:
     x, y = np.rint(own[0][0]).astype(int).tolist()
     size = int(random.integers(460, 820)), int(random.integers(400, 640))
     image, truths, decoys = sheet(size, casting.copies, casting.decoys, poses)
-    about = (kinds.symmetry, casting.presence, kinds.subject)
+    about = (kinds.symmetry, presence_of(truths, decoys), kinds.subject)
     return _finish(random, frame, (x, y, side, side), image, (truths, decoys), poses, about)

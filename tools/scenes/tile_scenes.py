@@ -11,7 +11,7 @@ from .fonts import FontSet
 from .grounds import coloured, noise
 from .icons import draw_icon, draw_style, paint_icon
 from .likeness import visible_pixels
-from .scene import DrawnScene, Presence, draw_casting, draw_poses
+from .scene import DrawnScene, draw_casting, draw_poses, presence_of
 from .stickers import (
     Array,
     Picture,
@@ -92,11 +92,6 @@ def tile_scene(random: Random, fonts: FontSet) -> DrawnScene:
     truths, decoys = (
         tuple(there for one in each if inside(there := moved(one, matrix), size)) for each in views
     )
-    presence: Presence = casting.presence
-    if truths:
-        presence = "once" if len(truths) == 1 else "several"
-    elif presence == "near" and not decoys:
-        presence = "clutter"
     return DrawnScene(
         frame=worn(frame, gentler(CAMERA, 0.5), random),
         box=(x, y, side, side),
@@ -107,14 +102,14 @@ def tile_scene(random: Random, fonts: FontSet) -> DrawnScene:
         rotation=poses.rotation,
         scale=poses.scale,
         domain="texture",
-        presence=presence,
+        presence=presence_of(truths, decoys),
         subject="tile",
     )
 
 
 def _draw_tiles(random: Random, fonts: FontSet) -> TileSet:
     """A tile, one nearly like it, and one to three others."""
-    side = int(random.integers(28, 90))
+    side = 2 * int(random.integers(14, 45))
     drawn = [_draw_tile(random, fonts, side) for _ in range(int(random.integers(1, 4)))]
     target = _draw_tile(random, fonts, side)
     red, green, blue = random.integers(60, 230, 3).tolist()
@@ -130,7 +125,7 @@ def _draw_tile(random: Random, fonts: FontSet, side: int) -> Picture:
     base = np.full((side, side, 3), random.integers(30, 235, 3), np.uint8)
     kind = random.random()
     if kind < 0.5:
-        half = (side + 1) // 2
+        half = side // 2
         quarter = np.full((half * 4, half * 4, 3), base[0, 0], np.uint8)
         for _ in range(int(random.integers(2, 6))):
             colour = tuple(int(value) for value in random.integers(10, 250, 3))
@@ -149,14 +144,14 @@ def _draw_tile(random: Random, fonts: FontSet, side: int) -> Picture:
         small = cv2.resize(quarter, (half, half), interpolation=cv2.INTER_AREA)
         quarter = np.asarray(small, np.uint8)
         top = np.hstack([quarter, quarter[:, ::-1]])
-        return np.ascontiguousarray(np.vstack([top, top[::-1]])[:side, :side])
+        return np.ascontiguousarray(np.vstack([top, top[::-1]]))
     if kind < 0.85:
         icon = paint_icon(
             draw_icon(random, draw_style(random, fonts, dark=False)), fonts, side * 3 // 4
         )
         paste(base, icon, at_corner(side // 8, side // 8))
         return base
-    return coloured(noise(random, (side, side), side / 2.0), base[0, 0].astype(np.float32), 25.0)
+    return coloured(noise(random, (side, side), side / 2.0), base[0, 0].astype(np.float32), 70.0)
 
 
 def _changed_tile(random: Random, tile: Picture) -> Picture:

@@ -41,7 +41,7 @@ class Wear:
 
 SCREEN = Wear(gain=0.03, gamma=0.05, noise=0.6, jpeg=0.3, quality=(72, 97))
 SCAN = Wear(0.12, 12.0, 0.2, 0.08, 0.05, 0.9, 6.0, 0.7, (40, 92))
-CAMERA = Wear(0.3, 14.0, 0.25, 0.35, 0.08, 1.0, 8.0, 0.6, (45, 95))
+CAMERA = Wear(0.25, 14.0, 0.25, 0.35, 0.08, 1.0, 8.0, 0.6, (45, 95))
 
 
 def worn(picture: Picture, wear: Wear, random: Random) -> Picture:
