@@ -10,7 +10,7 @@ import numpy as np
 from .fonts import FontSet
 from .page_marks import draw_mark
 from .scatter import Floor, scattered
-from .scene import UPRIGHT, Casting, DrawnScene, Poses, draw_casting, presence_of
+from .scene import TOLERATED_TURN, UPRIGHT, Casting, DrawnScene, Poses, draw_casting, presence_of
 from .stickers import (
     Array,
     Picture,
@@ -24,7 +24,7 @@ from .stickers import (
 )
 from .subjects import Kinds
 from .wear import SCAN, gentler, worn
-from .wording import number, title, words
+from .wording import number, title, without, words
 
 Random = np.random.Generator
 
@@ -40,6 +40,7 @@ class Paper:
         tint: colour of the paper.
         ink: strength of what is printed, 0 to 1.
         form: whether it is a form with lines and boxes rather than a letter.
+        banned: words that its text does not hold, since they are looked for.
     """
 
     fonts: FontSet
@@ -48,6 +49,7 @@ class Paper:
     tint: tuple[int, int, int]
     ink: float
     form: bool
+    banned: str = ""
 
 
 def letter_scene(random: Random, fonts: FontSet) -> DrawnScene:
@@ -65,6 +67,8 @@ def letter_scene(random: Random, fonts: FontSet) -> DrawnScene:
     poses, turn = _draw_scan(random)
     turns = 4 if poses.rotation[1] > 45.0 else 1
     kinds = draw_mark(random, fonts, paper.face, paper.size, poses.common, turns)
+    if kinds.subject.startswith("word"):
+        paper = replace(paper, banned=kinds.subject.removeprefix("word"))
     if random.random() < 0.4:
         rim = int(random.integers(1, 7))
         kinds = replace(
@@ -104,7 +108,9 @@ def _draw_scan(random: Random) -> tuple[Poses, float]:
     if kind < 0.3:
         return Poses(scale=scale, common=common), 0.0
     if kind < 0.6:
-        return Poses(scale=scale, common=common), float(random.uniform(-1.5, 1.5))
+        return Poses(scale=scale, common=common), float(
+            random.uniform(-TOLERATED_TURN, TOLERATED_TURN)
+        )
     if kind < 0.78:
         return Poses((-10.0, 10.0), scale, common), float(random.uniform(-10.0, 10.0))
     around = float(random.choice([90.0, 180.0, -90.0])) + float(random.uniform(-3.0, 3.0))
@@ -211,7 +217,7 @@ def _line(
     end, size = x + width, paper.size * larger
     space = round(size * 0.35)
     for word in text:
-        shown = number(random, 3) if random.random() < 0.05 else word
+        shown = number(random, 3) if random.random() < 0.05 else without(word, paper.banned)
         mask = paper.fonts.line(shown, paper.face, size)
         h, w = mask.shape
         if x + w > end or y + h > page.shape[0]:

@@ -164,7 +164,7 @@ def _stamp_kinds(random: Random, fonts: FontSet, scale: float, turns: int) -> Ki
     height = width if ring else round(width * random.uniform(0.35, 0.6))
     face = int(random.integers(len(fonts)))
     turn = float(random.uniform(-12, 12)) if random.random() < 0.5 else 0.0
-    date = code(random, "00.0A.2000").replace("A", str(int(random.integers(1, 10))))
+    date = code(random, "00.00.2000")
     around, middle = title(random, 3).upper(), title(random, 1).upper()
     seed = int(random.integers(2**31))
 

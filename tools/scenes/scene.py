@@ -16,8 +16,7 @@ Presence = Literal["once", "several", "near", "clutter"]
 PRESENCES: tuple[Presence, ...] = ("once", "several", "near", "clutter")
 CHANCES = (0.34, 0.24, 0.24, 0.18)
 TOLERATED_TURN = 1.5
-TOLERATED_ZOOM = 1.02
-"""Within these an object counts as upright and of its own size."""
+"""Degrees within which an object counts as upright."""
 
 
 @dataclass(frozen=True)

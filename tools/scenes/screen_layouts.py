@@ -12,7 +12,7 @@ from .fonts import FontSet
 from .icons import Colour, rounded_box, vivid
 from .stickers import Array, Picture, Sticker, paste
 from .widgets import Theme
-from .wording import number, title, words
+from .wording import number, title, without, words
 
 Random = np.random.Generator
 Area = tuple[int, int, int, int]
@@ -30,6 +30,7 @@ class Screen:
         slot: width and height of what goes into slots, in pixels.
         zoom: how much larger than usual everything is.
         backed: whether what goes into slots lies on a panel everywhere, since it is see-through.
+        banned: words that its text does not hold, since they are looked for.
         slots: left top corners of the slots so far.
     """
 
@@ -40,6 +41,7 @@ class Screen:
     slot: tuple[int, int]
     zoom: float = 1.0
     backed: bool = False
+    banned: str = ""
     slots: list[tuple[int, int]] = field(default_factory=list)
 
     def px(self, pixels: float) -> int:
@@ -71,6 +73,7 @@ class Screen:
     ) -> int:
         """Write a line, its top left at a place; what is outside is cut. Returns its width."""
         theme = self.theme
+        text = without(text, self.banned)
         mask = self.fonts.line(text, theme.face, (size or theme.size) * self.zoom)
         height, width = self.canvas.shape[:2]
         if x < 0 or y < 0 or x >= width or y >= height:

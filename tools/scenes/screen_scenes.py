@@ -89,7 +89,10 @@ def _filled(
     width, height = kinds.target.size
     slot = int(np.ceil(width * zoom)), int(np.ceil(height * zoom))
     canvas = np.zeros((size[1], size[0], 3), np.uint8)
-    screen = Screen(canvas, theme, fonts, random, slot, zoom, kinds.subject.startswith("text"))
+    # The word of a text or a button stands nowhere else in the same type.
+    sort, _, words_on = kinds.subject.partition(" ")
+    banned = words_on if sort in ("text", "button") else ""
+    screen = Screen(canvas, theme, fonts, random, slot, zoom, sort == "text", banned)
     for _ in range(LAYOUT_TRIES):
         screen.slots.clear()
         draw_layout(screen)

@@ -54,6 +54,18 @@ def words(random: Random, count: int) -> list[str]:
     return [WORDS[int(index)] for index in random.integers(0, len(WORDS), count)]
 
 
+def without(text: str, banned: str) -> str:
+    """A text in which no word holds one of the banned words; others stand for them.
+
+    Where a word is looked for, text around it must not show it as well.
+    """
+    taken = [word.lower() for word in banned.split() if word.isalpha()]
+    if not taken:
+        return text
+    spare = [word for word in ("item", "group", "mode", "size") if not _holds(word, taken)]
+    return " ".join(_like(word, spare[0]) if _holds(word, taken) else word for word in text.split())
+
+
 def title(random: Random, count: int) -> str:
     """Some words with capitals."""
     return " ".join(word.capitalize() for word in words(random, count))
@@ -88,3 +100,13 @@ def misread(text: str, random: Random, changes: int = 1) -> str:
         choice = choice.replace(sign, "")
         letters[index] = choice[int(random.integers(len(choice)))]
     return "".join(letters)
+
+
+def _holds(word: str, taken: list[str]) -> bool:
+    """Whether a word is or contains one of others."""
+    return any(one in word.lower() for one in taken)
+
+
+def _like(word: str, other: str) -> str:
+    """Another word with the first one's capital."""
+    return other.capitalize() if word[:1].isupper() else other
