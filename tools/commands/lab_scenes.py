@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ...runtime.errors import InputError
 from ..console import print_line, progress, while_read
 from ..destinations import check_new_file
 from ..drawing.saving import PICTURE_SUFFIXES, save_picture
@@ -32,6 +33,13 @@ def scenes(
             metavar="DIR", help="Type faces, .ttf or .otf. Default: those that are installed."
         ),
     ] = None,
+    photographs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Photographs, for photo. Default: those that scikit-image carries.",
+        ),
+    ] = None,
 ) -> None:
     """Draw a sheet of generated scenes, with what is true in them.
 
@@ -43,13 +51,17 @@ def scenes(
     """
     from ..scenes.fonts import fonts_in, installed_fonts
     from ..scenes.generate import scene
+    from ..scenes.photo_scenes import photographs_in
     from ..scenes.scene_sheet import scene_sheet
 
     check_new_file("--out", out, PICTURE_SUFFIXES)
     faces = fonts_in(fonts) if fonts else installed_fonts()
+    if photographs and domain != "photo":
+        raise InputError(f"--photographs has no effect on {domain}; it belongs to photo")
+    photos = photographs_in(photographs) if photographs else None
     seeds = range(seed, seed + count)
     with progress() as bar:
-        drawn = [scene(domain, number, faces) for number in bar.each(seeds, domain)]
+        drawn = [scene(domain, number, faces, photos) for number in bar.each(seeds, domain)]
     out.parent.mkdir(parents=True, exist_ok=True)
     save_picture(out, scene_sheet(drawn, [str(number) for number in seeds]))
     kinds = Counter(one.presence for one in drawn)

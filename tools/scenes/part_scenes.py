@@ -44,7 +44,7 @@ def part_scene(random: Random, fonts: FontSet) -> DrawnScene:
     lamp = draw_lamp(random)
     kinds = _draw_parts(random, fonts, poses)
     casting = draw_casting(random, most=int(random.choice([8, 30, 100])), decoys=6)
-    same = int(random.integers(2**31)) if random.random() < 0.7 else None
+    same = int(random.integers(2**31)) if random.random() < 0.8 else None
     ground = Ground("light" if lamp.back else "", same)
     frame, box = _frame(random, kinds, lamp, ground)
     size = int(random.integers(440, 960)), int(random.integers(360, 720))

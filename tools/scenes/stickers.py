@@ -50,19 +50,20 @@ def cut_out(colour: ArrayLike, coverage: Array, finer: float = 1.0) -> Sticker:
     share = coverage[..., None].astype(np.uint16)
     pixels[..., :3] = (np.asarray(colour).astype(np.uint16) * share + 127) // 255
     pixels[..., 3] = coverage
-    return Sticker(pixels, finer)
+    return Sticker(pixels, float(finer))
 
 
-def whole(picture: Picture, finer: float = 1.0) -> Sticker:
-    """A sticker that covers all of a picture ``(H, W, 3)``."""
-    return Sticker(np.dstack([picture, np.full(picture.shape[:2], 255, np.uint8)]), finer)
-
-
-def with_margin(sticker: Sticker, margin: float) -> Sticker:
+def with_margin(sticker: Sticker, margin: int) -> Sticker:
     """The same with an empty border of ``margin`` pixels of its own size."""
-    rim = round(margin * sticker.finer)
-    pixels = cv2.copyMakeBorder(sticker.pixels, rim, rim, rim, rim, cv2.BORDER_CONSTANT)
-    return Sticker(np.asarray(pixels, np.uint8), sticker.finer)
+    pixels, finer = sticker.pixels, sticker.finer
+    if not finer.is_integer():
+        # The border has to be of whole pixels of the drawing.
+        finer = float(math.ceil(finer))
+        size = round(sticker.size[0] * finer), round(sticker.size[1] * finer)
+        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR)
+    rim = round(margin * finer)
+    wide = cv2.copyMakeBorder(pixels, rim, rim, rim, rim, cv2.BORDER_CONSTANT)
+    return Sticker(np.asarray(wide, np.uint8), finer)
 
 
 def shrunk(sticker: Sticker, scale: float) -> Sticker:

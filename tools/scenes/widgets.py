@@ -201,7 +201,6 @@ def _button_kinds(random: Random, fonts: FontSet, theme: Theme, scale: float) ->
     ground = vivid(random) if random.random() < 0.5 else theme.accent
     plain = random.random() < 0.3
     ground = theme.border if plain else ground
-    ink = theme.text if plain else (255, 255, 255)
     widest = fonts.line(text, theme.face, size * 2).shape[1] / 2
     width = round(widest) + int(random.integers(10, 40))
     height = size + int(random.integers(6, 20))
@@ -215,7 +214,8 @@ def _button_kinds(random: Random, fonts: FontSet, theme: Theme, scale: float) ->
         rounded_box(shape, (0, 0, w, h), radius, 255)
         if outlined:
             rounded_box(colour, (2, 2, w - 4, h - 4), radius, theme.panel)
-        _write(colour, fonts, words_on, theme.face, size * 2, colour_of if outlined else ink)
+        tone = theme.text if plain else colour_of if outlined else (255, 255, 255)
+        _write(colour, fonts, words_on, theme.face, size * 2, tone)
         return cut_out(colour, shape, 2)
 
     def near() -> Sticker:

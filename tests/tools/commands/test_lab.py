@@ -157,6 +157,8 @@ def test_a_sheet_of_scenes_is_drawn(tmp_path: Path) -> None:
         (["dreams", "--out", "a.png"], "no scenes of domain 'dreams'"),
         (["drawing", "--out", "a.gif"], "must name a .png"),
         (["drawing", "--out", "a.png", "--fonts", "."], "holds no .ttf"),
+        (["photo", "--out", "a.png", "--photographs", "."], "holds 0 pictures"),
+        (["parts", "--out", "a.png", "--photographs", "."], "--photographs has no effect on parts"),
     ],
 )
 def test_a_sheet_that_cannot_be_drawn_is_one_line(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ import pytest
 from qatm.runtime.errors import InputError
 from qatm.tools.scenes.fonts import FontSet, installed_fonts
 from qatm.tools.scenes.generate import DOMAINS, scene
+from qatm.tools.scenes.likeness import visible_pixels
+from qatm.tools.scenes.photo_scenes import photographs_in
 from qatm.tools.scenes.scene import DrawnScene
 
 SEEDS = range(14)
@@ -104,6 +108,14 @@ def test_places_are_exact(drawn: list[DrawnScene]) -> None:
     assert np.median(errors) < (0.3 if drawn[0].domain == "parts" else 0.1)
 
 
+def test_near_duplicates_are_not_the_object(drawn: list[DrawnScene]) -> None:
+    for one in drawn:
+        for decoy in one.decoys[:4]:
+            for truth in one.truths[:1]:
+                first, second = looked_at(one, truth), looked_at(one, decoy)
+                assert visible_pixels(first, second) >= 6
+
+
 def test_both_kinds_are_drawn(drawn: list[DrawnScene]) -> None:
     present = sum(bool(one.truths) for one in drawn)
     assert 3 <= present <= len(drawn) - 2
@@ -130,6 +142,21 @@ def test_a_font_set_has_a_name() -> None:
     assert len(fonts.digest) == 8
     assert fonts.digest != FontSet(()).digest
     assert len(fonts.names) == len(fonts)
+
+
+def test_photographs_of_ones_own_are_used(tmp_path: Path) -> None:
+    random = np.random.default_rng(2)
+    for name in ("a", "b"):
+        photo = cv2.resize(random.integers(0, 255, (30, 40, 3), np.uint8), (400, 300))
+        cv2.imwrite(str(tmp_path / f"{name}.png"), photo)
+    photographs = photographs_in(tmp_path)
+    assert [photo.shape for photo in photographs] == [(300, 400, 3)] * 2
+    assert scene("photo", 1, photographs=photographs).image.size
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(InputError, match="holds 1 pictures"):
+        photographs_in(tmp_path)
+    with pytest.raises(InputError, match="need 2 of them, not 1"):
+        scene("photo", 1, photographs=photographs[:1])
 
 
 @pytest.mark.parametrize(

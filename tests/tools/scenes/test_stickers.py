@@ -97,6 +97,9 @@ def test_matrices_follow_each_other() -> None:
 def test_margins_and_smaller_copies_keep_the_size() -> None:
     sticker = cut_out((255, 255, 255), np.full((96, 160), 255, np.uint8), 4)
     assert with_margin(sticker, 3).size == (46.0, 30.0)
+    odd = cut_out((255, 255, 255), np.full((96, 160), 255, np.uint8), 160 / 42)
+    assert with_margin(odd, 2).size == pytest.approx((46.0, 29.2), abs=0.15)
+    assert with_margin(odd, 2).size[0] == 46.0
     small = shrunk(sticker, 1.0)
     assert small.pixels.shape == (24, 40, 4)
     assert small.size == sticker.size
