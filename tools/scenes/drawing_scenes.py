@@ -65,6 +65,7 @@ def drawing_scene(random: Random, fonts: FontSet) -> DrawnScene:
     poses, turn = _draw_view(random)
     turns = 4 if poses.rotation[1] > 45.0 else 1
     kinds = draw_symbols(random, fonts, sheet.trade, sheet.line, poses.scale[0], turns)
+    poses = poses.legible(kinds.target.size)
     casting = draw_casting(random, most=int(random.choice([6, 40])), decoys=5)
     frame, box = _frame(random, sheet, kinds)
     wide = int(random.integers(520, 1100))

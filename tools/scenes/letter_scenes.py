@@ -76,6 +76,7 @@ def letter_scene(random: Random, fonts: FontSet) -> DrawnScene:
             target=with_margin(kinds.target, rim),
             lookalikes=tuple(with_margin(one, rim) for one in kinds.lookalikes),
         )
+    poses = poses.legible(kinds.target.size)
     most = 30 if kinds.subject.startswith("word") else 4
     casting = draw_casting(random, most, decoys=3)
     frame, box = _frame(random, paper, kinds)

@@ -26,6 +26,9 @@ FLAT = Lamp(0.0, 90.0, 0.5, back=False)
 
 TRIES = 8
 
+THINNEST = 20.0
+"""Shorter side of the smallest part, in pixels."""
+
 
 @dataclass(frozen=True)
 class PartKinds:
@@ -43,6 +46,7 @@ def part_scene(random: Random, fonts: FontSet) -> DrawnScene:
     poses = draw_poses(random, turning=0.8)
     lamp = draw_lamp(random)
     kinds = _draw_parts(random, fonts, poses)
+    poses = poses.legible(kinds.target.size)
     casting = draw_casting(random, most=int(random.choice([8, 30, 100])), decoys=6)
     same = int(random.integers(2**31)) if random.random() < 0.8 else None
     ground = Ground("light" if lamp.back else "", same)
@@ -74,6 +78,8 @@ def _draw_parts(random: Random, fonts: FontSet, poses: Poses) -> PartKinds:
     numbers = draw_numbers(random, kind)
     finish, seed = draw_finish(random), int(random.integers(2**31))
     side = float(random.choice([28, 36, 48, 56, 64, 80, 110, 140]))
+    drawn = SHAPES[kind][0](numbers, fonts).mask.shape
+    side = max(side, THINNEST * max(drawn) / min(drawn))
 
     def make(kind: str, numbers: dict[str, float], finish: Finish, longer: float) -> LitPart:
         return LitPart(SHAPES[kind][0](numbers, fonts), finish, seed, LONGER / longer)

@@ -93,6 +93,7 @@ def plate_scene(random: Random, fonts: FontSet) -> DrawnScene:
         min(1.0, poses.common / 1.03),
         turns,
     )
+    poses = poses.legible(kinds.target.size)
     casting = draw_casting(random, most=int(random.choice([4, 12])), decoys=10)
     frame, box = _frame(random, kinds)
     size = int(random.integers(480, 1000)), int(random.integers(400, 760))

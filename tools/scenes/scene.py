@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -15,6 +15,9 @@ Presence = Literal["once", "several", "near", "clutter"]
 
 PRESENCES: tuple[Presence, ...] = ("once", "several", "near", "clutter")
 CHANCES = (0.34, 0.24, 0.24, 0.18)
+SMALLEST = 11.0
+"""Shorter side of the smallest object that is shown, in pixels, unless it is that small anyway."""
+
 TOLERATED_TURN = 1.5
 """Degrees within which an object counts as upright."""
 
@@ -87,6 +90,11 @@ class Poses:
             angle = float(random.integers(-1, 3) * 90)
         factor = (1.0 + self.spread) ** random.uniform(-1.0, 1.0)
         return angle, float(np.clip(self.common * factor, *self.scale))
+
+    def legible(self, size: tuple[float, float]) -> Poses:
+        """The same, less small where something of a size would be too small to be recognised."""
+        least = min(1.0, SMALLEST * (1.0 + self.spread) / min(size))
+        return replace(self, common=max(self.common, least))
 
 
 UPRIGHT = Poses()

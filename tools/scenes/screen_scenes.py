@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from .fonts import FontSet
-from .scene import Casting, DrawnScene, Poses, draw_casting, presence_of
+from .scene import SMALLEST, Casting, DrawnScene, Poses, draw_casting, presence_of
 from .screen_layouts import Screen, draw_layout
 from .stickers import Array, Picture, Sticker, at_corner, corners_of, paste, shrunk, with_margin
 from .subjects import Kinds
@@ -31,6 +31,8 @@ def screen_scene(random: Random, fonts: FontSet) -> DrawnScene:
     theme = draw_theme(random, fonts)
     zoom = float(random.choice(ZOOMS)) if random.random() < 0.25 else 1.0
     kinds = draw_kinds(random, fonts, theme, min(1.0, zoom))
+    if zoom < 1.0 and min(kinds.target.size) * zoom < SMALLEST:
+        zoom = 1.0
     if random.random() < 0.35:
         rim = int(random.integers(1, 4))
         kinds = replace(
