@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..errors import InputError
 from .fields import Record, bound, chosen, fitted
-from .logistic import logistic
+from .log_odds import logistic
 
 MANY = 1_000_000
 

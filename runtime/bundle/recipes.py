@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import InputError
 from .fields import Record, bound, chosen, fitted, numeric
-from .logistic import logistic
+from .log_odds import logistic
 from .match_recipe import MANY, MatchRecipe
 
 

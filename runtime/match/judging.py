@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import astuple, dataclass
 
-from ..bundle.logistic import logistic
+from ..bundle.log_odds import logistic
 from ..bundle.match_recipe import MatchRecipe
 from ..images import Image
 from .pose import Pose

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..kinds import Bound
+from ..kinds import Bound, Numeric
 
 Array = NDArray[Any]
 
-FULL_TURN = 360.0
-HALF_TURN = 180.0
+FULL_TURN: Numeric[float] = 360.0
+HALF_TURN: Numeric[float] = 180.0
 
 LARGEST_ZOOM: Bound[float] = 16.0
 """Scales beyond this, or below its inverse, are not searched."""
@@ -277,10 +277,10 @@ def sampled(
     return cv2.warpAffine(part, inverse, (width, height), flags=flags, borderMode=border)
 
 
-ALIAS = 1.6
+ALIAS: Numeric[float] = 1.6
 """Pixels of the image per sample from which fine texture would alias."""
 
-BLUR = 0.45
+BLUR: Numeric[float] = 0.45
 """Standard deviation of the average that prevents it, in steps between samples."""
 
 

@@ -30,7 +30,7 @@ from .template import TemplateLevel
 
 Array = NDArray[Any]
 
-WIDTHS: tuple[Numeric[float], ...] = (12.0, 8.0, 5.0, 4.0)
+WIDTHS: Numeric[tuple[float, ...]] = (12.0, 8.0, 5.0, 4.0)
 """Working pixels of disagreement at which a patch counts half, in each round of the fit."""
 
 LEAST_WEIGHT: Numeric[float] = 1e-6

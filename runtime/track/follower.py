@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from ..boxes import Box
-from ..bundle.logistic import log_odds
+from ..bundle.log_odds import log_odds
 from ..images import Image
 from ..patches.encoder import Encoder
 from ..patches.region import Region, RegionFeatures

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..boxes import Box
-from ..bundle.logistic import log_odds
+from ..bundle.log_odds import log_odds
 from ..bundle.recipes import TrackRecipe
 
 TRACKING = "tracking"

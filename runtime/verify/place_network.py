@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backends.graph import Graph
-from ..bundle.logistic import logistic
+from ..bundle.log_odds import logistic
 from ..images import Image
 from ..kinds import Numeric
 from .reference import PlaceEncoder, Reference, ReferenceLevel

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.bundle.fits import FitRecord
-from ...runtime.bundle.logistic import log_odds
+from ...runtime.bundle.log_odds import log_odds
 from ...runtime.session import Session
 from ..evaluation.metrics import decision, roc_auc
 from .logistic import Labelled, fit_logistic, left_out_odds, log_loss
