@@ -37,6 +37,15 @@ FLAT: Numeric[float] = 2.0
 SMOOTH: Numeric[float] = 0.7
 """Standard deviation in samples of the average over both pictures, or noise would steer."""
 
+WORSE: Numeric[float] = 0.05
+"""Loss of correlation after which no further step is taken."""
+
+LEAST: Numeric[float] = 0.1
+"""Correlation below which a step is no longer scaled up by its inverse."""
+
+AROUND: Numeric[float] = 0.6
+"""Diagonals of the object on each side that a step may look at."""
+
 FARTHEST: Numeric[float] = 0.1
 """Sides that a registration may move a corner: farther, it has lost its way."""
 
@@ -132,10 +141,10 @@ class PixelTemplate:
                 before = correlation
             if correlation > highest:
                 highest, best = correlation, here
-            if seen is None or correlation < highest - 0.05:
+            if seen is None or correlation < highest - WORSE:
                 break
             # The image is scaled so that its part along the template has the template's length.
-            error = seen / max(correlation, 0.1) - self.grey
+            error = seen / max(correlation, LEAST) - self.grey
             dx, dy, turn, grow = self.inverse @ (self.steepest @ error)
             step = np.array([[1 + grow, -turn], [turn, 1 + grow]])
             undone = np.linalg.inv(step)
@@ -176,7 +185,7 @@ class PixelTemplate:
 
 def _around(image: Array, pose: Pose, size: tuple[int, int], zoom: float) -> tuple[Array, int, int]:
     """The grey part of an image around an object, and where it begins."""
-    radius = math.hypot(*size) / zoom * pose.scale * 0.6 + 4
+    radius = math.hypot(*size) / zoom * pose.scale * AROUND + 4
     rows, columns = image.shape[:2]
     left = min(max(0, math.floor(pose.x - radius)), columns - 1)
     top = min(max(0, math.floor(pose.y - radius)), rows - 1)
