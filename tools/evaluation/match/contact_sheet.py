@@ -78,7 +78,7 @@ def _tile(outcome: Outcome, protocol: str) -> Image:
     except ImageError:
         image = None
     if image is not None:
-        scene, scale = _fitted(image, PICTURE)
+        scene, scale = fitted(image, PICTURE)
         heat = np.full_like(scene, PAPER)
         if outcome.quality is not None:
             size = (scene.shape[1], scene.shape[0])
@@ -90,8 +90,8 @@ def _tile(outcome: Outcome, protocol: str) -> Image:
         if answer:
             _outline(scene, answer.box, scale, MISSED_COLOUR)
             _outline(heat, answer.box, scale, MAP_BOX_COLOUR)
-    panels = [(_fitted(crop, TEMPLATE)[0], TEMPLATE), (scene, PICTURE), (heat, PICTURE)]
-    row = np.hstack([_framed(picture, room) for picture, room in panels])
+    panels = [(fitted(crop, TEMPLATE)[0], TEMPLATE), (scene, PICTURE), (heat, PICTURE)]
+    row = np.hstack([framed(picture, room) for picture, room in panels])
     head = np.full((CAPTION, row.shape[1], 3), PAPER, np.uint8)
     text = _caption(outcome, protocol).encode("ascii", "replace").decode("ascii")
     cv2.putText(head, text, (MARGIN, CAPTION - 7), FONT, 0.42, CAPTION_COLOUR, 1, cv2.LINE_AA)
@@ -108,7 +108,7 @@ def _caption(outcome: Outcome, protocol: str) -> str:
     return f"{what}: {verdict}, score {answer.score:.3g}"
 
 
-def _fitted(image: Image, room: tuple[int, int]) -> tuple[Image, float]:
+def fitted(image: Image, room: tuple[int, int]) -> tuple[Image, float]:
     """An image resized to fit a room, and by how much."""
     height, width = image.shape[:2]
     scale = min(room[0] / width, room[1] / height)
@@ -117,7 +117,7 @@ def _fitted(image: Image, room: tuple[int, int]) -> tuple[Image, float]:
     ).copy(), scale
 
 
-def _framed(picture: Image, room: tuple[int, int]) -> Image:
+def framed(picture: Image, room: tuple[int, int]) -> Image:
     """A picture in the middle of its room, with a margin."""
     canvas = np.full((room[1] + 2 * MARGIN, room[0] + 2 * MARGIN, 3), PAPER, np.uint8)
     height, width = picture.shape[:2]

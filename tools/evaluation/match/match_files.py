@@ -56,7 +56,7 @@ def plot_success(path: Path, results: Results, protocols: Sequence[str]) -> None
             axes.plot(MATCH_THRESHOLDS, curve, label=f"{method} {auc:.3f}")
         axes.set(title=protocol, xlabel="IoU threshold", ylabel="success rate")
 
-    _plot(path, protocols, draw)
+    draw_unit_plots(path, protocols, draw)
 
 
 def plot_roc(path: Path, results: Results, protocols: Sequence[str]) -> None:
@@ -76,18 +76,35 @@ def plot_roc(path: Path, results: Results, protocols: Sequence[str]) -> None:
             axes.plot(false, true, label=f"{method} {auc:.3f}")
         axes.set(title=protocol, xlabel="false positive rate", ylabel="true positive rate")
 
-    _plot(path, protocols, draw)
+    draw_unit_plots(path, protocols, draw)
 
 
-def _plot(path: Path, protocols: Sequence[str], draw: Callable[[Any, str], None]) -> None:
-    """Draw one square plot a protocol, from 0 to 1 on both axes, with a legend."""
+def draw_unit_plots(
+    path: Path, titles: Sequence[str], draw: Callable[[Any, str], None], columns: int | None = None
+) -> None:
+    """Draw one square plot a title, from 0 to 1 on both axes, with a legend.
+
+    Args:
+        path: of the PNG file.
+        titles: of the plots; protocols or domains.
+        draw: given axes and title.
+        columns: plots in a row; by default all of them.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.0 * len(protocols), 5.5), layout="constrained")
+    wide = min(columns or len(titles), len(titles))
+    tall = -(-len(titles) // wide)
+    figure = Figure(figsize=(6.0 * wide, 5.5 * tall), layout="constrained")
     FigureCanvasAgg(figure)
-    for axes, protocol in zip(figure.subplots(1, len(protocols), squeeze=False)[0], protocols):  # noqa: B905
-        draw(axes, protocol)
+    plots = figure.subplots(tall, wide, squeeze=False).ravel()
+    for axes in plots[len(titles) :]:
+        axes.set_axis_off()
+    for axes, title in zip(plots, titles):  # noqa: B905
+        draw(axes, title)
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
         axes.grid(visible=True, alpha=0.3)
         axes.legend(fontsize=8)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from ....runtime.errors import InputError, QatmError
 from ...baselines import METHODS, MethodOptions, open_method
@@ -15,6 +16,14 @@ from .match_runs import PROTOCOLS
 from .variants import OURS, Variant, ablation, plain_variants
 
 ALL = "all"
+
+
+class Closeable(Protocol):
+    """What an opened method can do at least."""
+
+    def close(self) -> None:
+        """Release what it holds."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -111,6 +120,7 @@ def usable_methods(
     needed: Sequence[str],
     options: MethodOptions,
     left_out: Callable[[str], None],
+    opened: Callable[[str, MethodOptions], Closeable] = open_method,
 ) -> tuple[str, ...]:
     """The methods that can run here, each opened once to see that it works.
 
@@ -119,6 +129,7 @@ def usable_methods(
         needed: those that were asked for by their name.
         options: what they are opened with.
         left_out: told of each of the others that cannot run here, and why.
+        opened: opens a method.
 
     Raises:
         QatmError: a needed one cannot run here.
@@ -126,7 +137,7 @@ def usable_methods(
     usable: list[str] = []
     for name in names:
         try:
-            open_method(name, options).close()
+            opened(name, options).close()
         except QatmError as error:
             if name in needed:
                 raise
