@@ -17,6 +17,7 @@ from .commands.eval_align import align as eval_align
 from .commands.eval_motb import motb
 from .commands.eval_otb import otb
 from .commands.eval_pose import pose
+from .commands.eval_presence import presence
 from .commands.eval_track import track as eval_track
 from .commands.eval_verify import verify as eval_verify
 from .commands.lab import lab_app
@@ -56,6 +57,7 @@ add_commands(
         "otb": otb,
         "motb": motb,
         "pose": pose,
+        "presence": presence,
         "track": eval_track,
         "align": eval_align,
         "verify": eval_verify,

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..console import complain, json_line, print_line, progress, refuse_given, skipped
+from ..console import complain, json_line, refuse_given, skipped
 from ..evaluation.pose.posed_pictures import Border
 from ..evaluation.processes import usual_processes
 from .option_groups import grouped
-from .pose_flags import BorderOption, PoseFlags, PoseMethodFlags
+from .pose_flags import BorderOption, PoseFlags, PoseMethodFlags, print_searches
 
 
 @grouped
@@ -75,19 +73,11 @@ def pose(
     found = pose_sources(folder, series, plan, skipped)
     processes = methods.processes or usual_processes()
     evaluation = PoseEvaluation(found.tasks, usable, asked.options, processes)
-    start = time.perf_counter()
-    if not methods.as_json:
-        print_line(pose_head())
-    with progress() as bar, closing(evaluation.run(bar.each)) as steps:
-        for step in steps:
-            for failure in step.failures:
-                bar.emit(failure, complain)
-            if step.done is not None:
-                record = pose_record(step.done, evaluation.outcomes[step.done], found.skipped)
-                bar.emit(json_line(record) if methods.as_json else pose_line(record))
-    if not methods.as_json:
-        print_line(POSE_NOTE)
-        spent = time.perf_counter() - start
-        print_line(f"{len(found.tasks)} searches a method in {spent:.0f} s")
+
+    def lines(method: str) -> list[str]:
+        record = pose_record(method, evaluation.outcomes[method], found.skipped)
+        return [json_line(record) if methods.as_json else pose_line(record)]
+
+    print_searches(evaluation, pose_head(), lines, POSE_NOTE, as_json=methods.as_json)
     if methods.save is not None:
         save_poses(methods.save, evaluation.outcomes)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,14 +14,14 @@ import typer
 from ...runtime.errors import InputError
 from ..baselines import MethodOptions
 from ..baselines.poses import POSE_METHODS, PoseSpan
-from ..console import refuse_given
+from ..console import complain, print_line, progress, refuse_given
 from ..evaluation.match.variants import OURS, read_changes
 from ..evaluation.pose.posed_pictures import Border
 from .eval_shared import ALL, ProcessesOption
 from .model_options import Device, DeviceOption, ModelOption
 
 if TYPE_CHECKING:
-    from ..evaluation.pose.pose_evaluation import PoseMethods
+    from ..evaluation.pose.pose_evaluation import PoseEvaluation, PoseMethods
 
 
 BorderOption = Annotated[
@@ -151,3 +154,35 @@ def _numbers(option: str, text: str, example: str) -> list[float]:
     if len(values) not in (1, 2):
         raise InputError(f"{option} {text!r} is not one or two numbers, for example {example}")
     return values
+
+
+def print_searches(
+    evaluation: PoseEvaluation,
+    head: str,
+    lines: Callable[[str], list[str]],
+    note: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Run an evaluation and print the lines of each method when it is done.
+
+    Args:
+        evaluation: to be run.
+        head: line above, for people.
+        lines: made of a method that is done.
+        note: line below, for people.
+        as_json: leave both of them out.
+    """
+    start = time.perf_counter()
+    if not as_json:
+        print_line(head)
+    with progress() as bar, closing(evaluation.run(bar.each)) as steps:
+        for step in steps:
+            for failure in step.failures:
+                bar.emit(failure, complain)
+            for line in lines(step.done) if step.done is not None else ():
+                bar.emit(line)
+    if not as_json:
+        print_line(note)
+        searches = len(next(iter(evaluation.outcomes.values())))
+        print_line(f"{searches} searches a method in {time.perf_counter() - start:.0f} s")

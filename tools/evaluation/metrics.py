@@ -18,6 +18,7 @@ TRACK_THRESHOLDS = np.arange(21) / 20.0
 that a perfect tracker has an AUC of 20/21."""
 
 HALF = 0.5
+CALIBRATION_BINS = 10
 RESAMPLES = 1000
 CONFIDENCE = 0.95
 
@@ -28,6 +29,17 @@ class Decision(NamedTuple):
     precision: float
     recall: float
     false_alarm_rate: float
+
+
+class CalibrationBin(NamedTuple):
+    """Answers whose scores are alike: how many, their mean score, and the share of right ones.
+
+    Both are NaN in an empty bin.
+    """
+
+    answers: int
+    score: float
+    right: float
 
 
 def success_curve(overlaps: Sequence[float] | Array, thresholds: Array = MATCH_THRESHOLDS) -> Array:
@@ -105,6 +117,43 @@ def best_f1_threshold(present: Sequence[bool] | Array, scores: Sequence[float] |
     # A threshold lies between different scores only.
     last = np.append(np.diff(values[order]) != 0, True)
     return float(values[order][int(np.argmax(np.where(last, f1, -1.0)))])
+
+
+def calibration_bins(
+    right: Sequence[bool] | Array, scores: Sequence[float] | Array, count: int = CALIBRATION_BINS
+) -> list[CalibrationBin]:
+    """Answers by their score, in bins of equal width over 0 to 1; the last one holds 1 as well.
+
+    Args:
+        right: ``(N,)`` whether each answer is right.
+        scores: ``(N,)`` 0 to 1: said to be the probability of that.
+        count: of the bins.
+    """
+    labels, values = np.asarray(right, bool), np.asarray(scores, float)
+    homes = np.minimum((values * count).astype(int), count - 1)
+    bins: list[CalibrationBin] = []
+    for home in range(count):
+        inside = homes == home
+        if inside.any():
+            mean, share = float(values[inside].mean()), float(labels[inside].mean())
+            bins.append(CalibrationBin(int(inside.sum()), mean, share))
+        else:
+            bins.append(CalibrationBin(0, float("nan"), float("nan")))
+    return bins
+
+
+def calibration_error(right: Sequence[bool] | Array, scores: Sequence[float] | Array) -> float:
+    """Expected calibration error: by how much score and share of right answers differ.
+
+    Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, eq. 3: the mean over the
+    answers of their bin's difference. A perfect score has 0 only with many answers: with N in a
+    bin, chance alone gives about .4 / sqrt(N). NaN without an answer.
+    """
+    bins = [one for one in calibration_bins(right, scores) if one.answers]
+    total = sum(one.answers for one in bins)
+    if not total:
+        return float("nan")
+    return sum(one.answers * abs(one.score - one.right) for one in bins) / total
 
 
 def interval(

@@ -94,6 +94,14 @@ def read_pairs(folder: Path) -> PairFolder:
     return PairFolder(pairs, problems)
 
 
+def holds_pairs(folder: Path) -> bool:
+    """Whether files of a folder are named as those of pairs."""
+    if not folder.is_dir():
+        return False
+    named = {path.suffix.lower() for path in folder.iterdir() if NAME.fullmatch(path.stem)}
+    return BOX_SUFFIX in named and bool(named & set(IMAGE_SUFFIXES))
+
+
 def usable_pairs(folder: Path, skipped: Callable[[str], None]) -> PairFolder:
     """The pairs of a folder, at least one.
 

@@ -67,7 +67,7 @@ class SeriesTask:
         truth = moved(outline(box), np.array(self.matrix))
         if self.crop:
             frame, box = cut_out(frame, box).pixels, Box(0.0, 0.0, box.w, box.h)
-        return PosedPicture(frame, box, read_image(self.other), (truth,))
+        return PosedPicture(frame, box, read_image(self.other), (truth,), self.poses)
 
 
 def series_folders(folder: Path) -> list[Path]:

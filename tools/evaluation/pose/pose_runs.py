@@ -106,7 +106,7 @@ def run_pose_task(method: PoseMethod, task: PoseTask) -> PoseOutcome:
     present = bool(picture.truths)
     start = time.perf_counter()
     try:
-        encoded = method.encode(picture.frame, picture.box, task.poses)
+        encoded = method.encode(picture.frame, picture.box, picture.poses)
         middle = time.perf_counter()
         posed = method.find(encoded, picture.image)
         end = time.perf_counter()

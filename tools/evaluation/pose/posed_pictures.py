@@ -48,12 +48,14 @@ class PosedPicture:
         image: ``(H, W, 3)`` uint8 BGR, to be searched.
         truths: ``(4, 2)`` corners of each true copy, from the template's top left one clockwise;
             empty if the object is absent.
+        poses: to be searched.
     """
 
     frame: Image
     box: Box
     image: Image
     truths: tuple[Array, ...]
+    poses: PoseSpan
 
 
 class PoseTask(Protocol):
@@ -63,7 +65,6 @@ class PoseTask(Protocol):
         name: of the task, unique among those of its kind.
         group: what it shares with others, such as the video; drawn as a whole for intervals.
         domain: what kind of pictures it is of.
-        poses: to be searched.
     """
 
     @property
@@ -78,11 +79,6 @@ class PoseTask(Protocol):
 
     @property
     def domain(self) -> str:
-        """As the attribute says."""
-        ...
-
-    @property
-    def poses(self) -> PoseSpan:
         """As the attribute says."""
         ...
 
@@ -142,7 +138,7 @@ class ViewTask:
                 truth = outline(Box(float(cut.left), float(cut.top), box.w, box.h))
         if self.turn is not None:
             image, truth = turned(image, truth, self.turn, self.border)
-        return PosedPicture(frame, box, image, (truth,) if self.present else ())
+        return PosedPicture(frame, box, image, (truth,) if self.present else (), self.poses)
 
 
 def turned(image: Image, corners: Array, turn: Turn, border: Border) -> tuple[Image, Array]:

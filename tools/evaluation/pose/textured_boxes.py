@@ -16,10 +16,10 @@ SIDES = (0.1, 0.25)
 SHORTEST = 24.0
 MOST_SLENDER = 0.7
 TRIES = 400
-LEAST_CONTRAST = 18.0
+LEAST_CONTRAST = 15.0
 """Deviation of the grey levels inside."""
 
-LEAST_DETAIL = 4.0
+LEAST_DETAIL = 2.0
 """Mean difference of neighbouring pixels inside, after a slight blur."""
 
 
