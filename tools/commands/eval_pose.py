@@ -43,7 +43,7 @@ def pose(
     boxes: Annotated[
         int, typer.Option(metavar="N", min=1, help="Of a series: boxes for each picture.")
     ] = 12,
-    border: BorderOption = Border.mean,
+    border: BorderOption = Border.reflect,
     methods: PoseMethodFlags,
 ) -> None:
     """How exactly is an object found that is turned, nearer or farther?
@@ -64,7 +64,7 @@ def pose(
 
     series = series_folders(folder)
     if series:
-        refuse_given(context, ("rigid", "border"), f"turns frames of pairs, not {folder}'s series")
+        refuse_given(context, ("rigid", "border"), f"is for pairs of frames; {folder} holds series")
     else:
         refuse_given(context, ("boxes",), "is for series with homographies; leave it out")
     asked = methods.read(context)

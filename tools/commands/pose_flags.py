@@ -28,8 +28,8 @@ BorderOption = Annotated[
     Border,
     typer.Option(
         "--border",
-        help="What a turned frame shows where it ends: mean (its mean colour, so that nothing is "
-        "there twice) or reflect (its mirror image).",
+        help="What a turned frame shows where it ends: reflect (its mirror image, so that there is "
+        "no edge) or mean (its mean colour, so that nothing is there twice).",
     ),
 ]
 

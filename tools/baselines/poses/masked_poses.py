@@ -69,8 +69,9 @@ class MaskedPoses(PoseMethod):
 def best_peak(image: Array, poses: Iterable[TurnedCrop]) -> MaskedPeak | None:
     """The pose and place that correlate most surely; nothing where no pose fits inside.
 
-    Of two correlations the one over more pixels says more: Fisher's ``arctanh(r) √n`` is compared,
-    or else the smallest size would win nearly always.
+    What is compared, ``arctanh(r) n^¼`` with ``n`` pixels, lies between the correlation itself, by
+    which the smallest size would win nearly always, and its significance by Fisher,
+    ``arctanh(r) √n``, by which the largest would.
     """
     best: MaskedPeak | None = None
     most = -np.inf
@@ -80,7 +81,7 @@ def best_peak(image: Array, poses: Iterable[TurnedCrop]) -> MaskedPeak | None:
         values = correlation(image, pose)
         row, column = np.unravel_index(int(np.argmax(values)), values.shape)
         score = float(values[row, column])
-        sure = np.arctanh(np.clip(score, -SUREST, SUREST)) * np.sqrt(np.count_nonzero(pose.mask))
+        sure = np.arctanh(np.clip(score, -SUREST, SUREST)) * np.count_nonzero(pose.mask) ** 0.25
         if best is None or sure > most:
             most, best = sure, MaskedPeak(pose, score, (float(column), float(row)))
     return best

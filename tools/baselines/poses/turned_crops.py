@@ -78,13 +78,8 @@ def turned_crop(crop: Crop, angle: float, scale: float, shrink: float) -> Turned
     size = int(room[0]), int(room[1])
     matrix = similarity((width / 2, height / 2), angle, factor, (size[0] / 2, size[1] / 2))
     pixels = grey_of(warped(crop.pixels, matrix, size, borderMode=cv2.BORDER_REPLICATE))
-    inside = cv2.fillConvexPoly(
-        np.zeros(pixels.shape[:2], np.uint8),
-        np.rint(moved(rim, matrix) * 16 - 8).astype(np.int32),
-        255,
-        shift=4,
-    )
-    mask = np.asarray(inside, np.uint8)
+    inside = warped(np.full_like(crop.pixels[..., :1], 255), matrix, size)
+    mask = np.where(inside > 127, np.uint8(255), np.uint8(0))
     corners = moved(outline(crop.box) - (crop.left, crop.top), matrix)
     return TurnedCrop(angle, scale, pixels * (mask > 0), mask, corners)
 

@@ -153,7 +153,9 @@ def read_homography(path: Path) -> Array:
         raise InputError(f"{path.name} cannot be read: {error}") from error
     matrix = np.array(values)
     if len(values) != 9 or not np.isfinite(matrix).all():
-        raise InputError(f"{path.name} holds {len(values)} numbers; expected a 3x3 matrix")
+        raise InputError(
+            f"{path.name} holds {len(values)} numbers; expected a 3x3 matrix of finite ones"
+        )
     matrix = matrix.reshape(3, 3)
     if abs(np.linalg.det(matrix)) < 1e-12:
         raise InputError(f"{path.name} holds a matrix that cannot be inverted")

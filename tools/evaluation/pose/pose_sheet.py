@@ -24,13 +24,11 @@ def worst_poses(outcomes: Sequence[PoseOutcome], count: int = WORST) -> list[Pos
     then the rest; among each the ones whose score says least of whether they are right.
     """
 
-    def regret(outcome: PoseOutcome) -> tuple[bool, bool, float]:
-        wrong = not outcome.right
-        return (
-            outcome.found and wrong,
-            outcome.present and wrong,
-            abs(outcome.right - outcome.score),
-        )
+    def regret(outcome: PoseOutcome) -> tuple[int, float]:
+        surprise = abs(outcome.right - outcome.score)
+        if outcome.right:
+            return 0, surprise
+        return (2 if outcome.found else int(outcome.present)), surprise
 
     return sorted(outcomes, key=regret, reverse=True)[:count]
 

@@ -36,7 +36,7 @@ class PosePlan:
     rigid: bool = False
     crop: bool = False
     boxes: int = 12
-    border: Border = Border.mean
+    border: Border = Border.reflect
 
 
 @dataclass(frozen=True)

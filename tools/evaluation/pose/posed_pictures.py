@@ -26,8 +26,8 @@ MARGIN = 1.0
 class Border(str, Enum):
     """What a turned picture shows where its frame ends."""
 
-    mean = "mean"
     reflect = "reflect"
+    mean = "mean"
 
 
 class Turn(NamedTuple):
@@ -117,7 +117,7 @@ class ViewTask:
     turn: Turn | None = None
     present: bool = True
     crop: bool = False
-    border: Border = Border.mean
+    border: Border = Border.reflect
 
     def load(self) -> PosedPicture:
         """Read both pictures and turn the second one.
@@ -150,8 +150,8 @@ def turned(image: Image, corners: Array, turn: Turn, border: Border) -> tuple[Im
         image: ``(H, W, 3)`` uint8 BGR.
         corners: ``(4, 2)`` of the object.
         turn: about the middle of the corners.
-        border: ``mean`` shows the picture's mean colour where the frame ends, so that nothing is
-            there twice; ``reflect`` shows its mirror image.
+        border: where the frame ends, ``reflect`` shows its mirror image, so that there is no edge;
+            ``mean`` shows its mean colour, so that nothing is there twice.
 
     Returns:
         The new picture, and the corners in it.
