@@ -88,6 +88,7 @@ def presence(
     if methods.save is not None:
         save_presence(methods.save, results)
     if plot is not None:
+        plot.parent.mkdir(parents=True, exist_ok=True)
         plot_reliability(plot, results)
 
 

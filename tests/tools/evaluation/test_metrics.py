@@ -37,6 +37,28 @@ def test_auc_is_the_mean_of_the_curve():
     assert metrics.success_at_half([0.5, 0.51, 0.2, 0.9]) == 0.5
 
 
+def test_calibration_is_that_of_bins_filled_by_hand():
+    scores = [0.0, 0.05, 0.1, 0.95, 1.0, 0.45, 0.41]
+    right = [False, True, True, True, True, False, True]
+    bins = metrics.calibration_bins(right, scores)
+    assert [one.answers for one in bins] == [2, 1, 0, 0, 2, 0, 0, 0, 0, 2]
+    assert bins[0][1:] == pytest.approx((0.025, 0.5)), ".1 belongs to the next one, 1 to the last"
+    assert bins[9][1:] == pytest.approx((0.975, 1.0))
+    assert math.isnan(bins[2].score)
+    assert math.isnan(bins[2].right)
+    wanted = (2 * 0.475 + 1 * 0.9 + 2 * abs(0.43 - 0.5) + 2 * 0.025) / 7
+    assert metrics.calibration_error(right, scores) == pytest.approx(wanted)
+    assert math.isnan(metrics.calibration_error([], []))
+
+
+def test_scores_that_are_probabilities_have_little_calibration_error():
+    rng = np.random.default_rng(0)
+    scores = rng.random(20_000)
+    right = rng.random(20_000) < scores
+    assert metrics.calibration_error(right, scores) < 0.02
+    assert metrics.calibration_error(right, scores**3) > 0.2
+
+
 def test_the_success_curve_is_that_of_the_thresholds_given():
     overlaps = [1.0, 0.5, float("nan"), 0.0]
     curve = metrics.success_curve(overlaps, np.array([0.0, 0.5, 1.0]))

@@ -120,7 +120,7 @@ def usable_methods(
     needed: Sequence[str],
     options: MethodOptions,
     left_out: Callable[[str], None],
-    opened: Callable[[str, MethodOptions], Closeable] = open_method,
+    opened: Callable[[str, MethodOptions], Closeable] | None = None,
 ) -> tuple[str, ...]:
     """The methods that can run here, each opened once to see that it works.
 
@@ -129,7 +129,7 @@ def usable_methods(
         needed: those that were asked for by their name.
         options: what they are opened with.
         left_out: told of each of the others that cannot run here, and why.
-        opened: opens a method.
+        opened: opens a method; by default one that places boxes.
 
     Raises:
         QatmError: a needed one cannot run here.
@@ -137,7 +137,7 @@ def usable_methods(
     usable: list[str] = []
     for name in names:
         try:
-            opened(name, options).close()
+            (opened or open_method)(name, options).close()
         except QatmError as error:
             if name in needed:
                 raise

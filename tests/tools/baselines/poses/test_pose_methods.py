@@ -90,6 +90,7 @@ def test_a_turned_and_zoomed_object_is_found_as_it_lies(name, angle, zoom, photo
     posed = method.find(method.encode(photographs["astronaut"], BOX, EVERY_POSE), image)
     assert posed.found
     assert 0 <= posed.score <= 1
+    assert posed.corners is not None
     assert outline_iou(posed.corners, truth) > 0.7
     size = (BOX.w, BOX.h)
     errors = errors_between(lie_of(posed.corners, size), lie_of(truth, size))
@@ -181,6 +182,7 @@ def test_ours_is_asked_for_the_range_and_gives_its_corners(photographs, monkeypa
     frame = photographs["astronaut"]
     for poses in (SOME_POSES, NO_POSES):
         posed = method.find(method.encode(frame, BOX, poses), frame)
+        assert posed.corners is not None
         assert posed.corners.tolist() == corners.tolist()
         assert (posed.score, posed.found) == (0.75, True)
     assert asked == [{"rotation": (-45, 45), "scale": (0.7, 1.4)}, {}]

@@ -77,6 +77,7 @@ def test_an_answer_is_held_against_the_nearest_truth():
     assert outcome.overlap == pytest.approx(90 / 110)
     assert outcome.right
     assert outcome.errors == pytest.approx((1, 0, 0))
+    assert outcome.outline is not None
     assert outcome.outline.tolist() == (SQUARE + np.array([1, 0])).tolist()
     assert (outcome.score, outcome.found, outcome.present, outcome.error) == (0.8, True, True, None)
 
@@ -84,6 +85,7 @@ def test_an_answer_is_held_against_the_nearest_truth():
 def test_an_upside_down_answer_overlaps_but_is_turned():
     outcome = run_pose_task(Answers(Posed(SQUARE[[2, 3, 0, 1]], 0.8, True)), Task(truths=(SQUARE,)))
     assert outcome.right
+    assert outcome.errors is not None
     assert outcome.errors.angle == pytest.approx(180)
 
 

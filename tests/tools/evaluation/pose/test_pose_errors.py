@@ -43,12 +43,11 @@ def test_upright_outlines_overlap_as_boxes_do():
 def test_turned_outlines_overlap_as_their_cells_do():
     rng = np.random.default_rng(1)
     for _ in range(12):
-        boxes = [Box(1000 + rng.uniform(0, 30), *rng.uniform(0, 30, 1), 50, 30) for _ in range(2)]
-        pair = [
+        one, other = (
             moved(outline(box), similarity(box.centre, rng.uniform(-180, 180), 1, box.centre))
-            for box in boxes
-        ]
-        assert outline_iou(*pair) == pytest.approx(counted_iou(*pair), abs=0.01)
+            for box in (Box(1000 + rng.uniform(0, 30), rng.uniform(0, 30), 50, 30) for _ in "ab")
+        )
+        assert outline_iou(one, other) == pytest.approx(counted_iou(one, other), abs=0.01)
 
 
 def test_a_square_and_the_same_by_an_eighth_of_a_turn():
