@@ -100,13 +100,14 @@ def _domains(
     Raises:
         InputError: none that can be judged on, or an option that none of them listens to.
     """
-    from ..evaluation.presence.presence_domains import GIVEN, read_domains
+    from ..evaluation.presence.presence_domains import GIVEN, POSED, read_domains
 
     domains = read_domains(asked, folders)
     if not set(domains) - set(GIVEN):
         refuse_given(context, ("scenes",), "is for generated domains; leave it out")
-    if not set(domains) & set(GIVEN):
-        refuse_given(context, ("rotation", "scale"), "is for given pictures; scenes have their own")
+    if not set(domains) & set(POSED):
+        reason = f"is for domains {' and '.join(POSED)}; leave it out"
+        refuse_given(context, ("rotation", "scale"), reason)
     return domains
 
 

@@ -26,7 +26,7 @@ CASES = {
     "eval pose DIR --method orb,sift --device cpu": "--device is for qatm",
     "eval pose DIR --method sift --set alpha=3": "--set changes the recipe of qatm",
     "eval pose DIR --boxes 3": "--boxes is for series with homographies",
-    "eval presence --domain screen --rotation 9": "--rotation is for given pictures",
+    "eval presence --domain screen --rotation 9": "--rotation is for domains turned",
     "eval presence --domain screen --method sift --model x": "--model is for qatm",
     "eval track DIR --tracker mil --model x": "--model is for qatm",
     "eval track DIR --tracker mil --device cpu": "--device is for qatm",

@@ -13,11 +13,11 @@ import numpy as np
 from ...baselines import MethodOptions
 from ...baselines.base import Array
 from ...baselines.poses import Posed, PoseMethod, open_pose_method
+from ..metrics import HALF
 from .pose_errors import PoseErrors, best_truth, errors_between, lie_of
 from .posed_pictures import PosedPicture, PoseTask
 
 PIECE = 4
-RIGHT_IOU = 0.5
 
 
 class PoseTimes(NamedTuple):
@@ -58,7 +58,7 @@ class PoseOutcome:
     @property
     def right(self) -> bool:
         """Whether the outline overlaps a true one by more than half."""
-        return self.overlap > RIGHT_IOU
+        return self.overlap > HALF
 
     @property
     def outline(self) -> Array | None:

@@ -22,6 +22,9 @@ from .scene_tasks import SceneTask
 
 VIDEO, TURNED, PHOTOGRAPHS = "video", "turned", "photographs"
 OF_PAIRS = (VIDEO, TURNED)
+POSED = (TURNED, PHOTOGRAPHS)
+"""Domains whose pictures are turned and zoomed by seed."""
+
 GIVEN = (*OF_PAIRS, PHOTOGRAPHS)
 """Domains of pictures that are given; the others are generated."""
 
