@@ -99,8 +99,11 @@ class SiftPoses(KeyPointPoses):
 
     def __init__(self, options: MethodOptions) -> None:
         del options
-        # By default it sees little in blurred frames.
-        super().__init__(cv2.SIFT.create(KEY_POINTS, contrastThreshold=0.01), cv2.NORM_L2)
+        # By default it sees little in blurred frames, and places points a quarter of a pixel off.
+        super().__init__(
+            cv2.SIFT.create(KEY_POINTS, contrastThreshold=0.01, enable_precise_upscale=True),
+            cv2.NORM_L2,
+        )
 
 
 class OrbPoses(KeyPointPoses):
