@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from ....runtime import Matcher, Template
 from ....runtime.images import Image
 from ..base import MethodOptions
 from .pose_method import Posed, PoseMethod, PoseSpan
-from .similarities import outline
 
 
 class QatmPoses(PoseMethod):
@@ -37,12 +34,7 @@ class QatmPoses(PoseMethod):
         """Match."""
         template, asked = encoded
         best = self._matcher.match(image, templates=[template], **asked)[0]
-        corners = getattr(best, "corners", None)
-        return Posed(
-            outline(best.box) if corners is None else np.asarray(corners, float),
-            best.score,
-            best.found,
-        )
+        return Posed(best.corners, best.score, best.found)
 
     def close(self) -> None:
         """Release the runtime's resources."""
