@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import InputError
 from .fields import Record, bound, chosen, fitted
 from .log_odds import logistic
 
 MANY = 1_000_000
+
+
+RETIRED = frozenset({"size_step", "size_steps", "clear_gain", "size_margin"})
+"""Fields of earlier versions, which estimated sizes by looking one step smaller and larger."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +41,13 @@ class MatchRecipe(Record):
         exclusive: patches agree by how surely a cell is its own patch, among all patches and
             competitors; otherwise by similarity alone.
         candidates: this many of the best windows are placed exactly before the best is chosen.
-        size_step: the size of what is found is estimated between this factor smaller and larger;
-            0 keeps the template's size, as a mask does.
-        size_steps: an object is looked at this many steps smaller or larger at most, ...
-        clear_gain: ... each time only if the last step added this much to the mean log-likelihood.
+        size_rounds: what is found is looked at so often again, each time in the size that it seemed
+            to have; 0 keeps the template's size, as a mask does.
         rival_share: windows with less than this share of the best response are no candidates.
         likelihood_weight: what a unit of mean log-likelihood counts beside one of log response
             between candidates.
         overlap: windows that overlap a better one by more than this IoU are the same match.
         place_margin: cells searched on each side of a place that is known to about a coarse cell.
-        size_margin: the same when the object is looked at in another size.
         look_border: pixels around a box that the network sees when it looks again, and ...
         look_share: ... this share of the box, on each side.
         crop_border: pixels of repeated border around a template that comes without its frame.
@@ -89,14 +92,11 @@ class MatchRecipe(Record):
     refine: bool = chosen(True)
     exclusive: bool = chosen(True)
     candidates: int = chosen(3, 1, 1000)
-    size_step: float = chosen(1.15, 0, 4)
-    size_steps: int = chosen(3, 1, 100)
-    clear_gain: float = chosen(1.0, 0, 1000)
+    size_rounds: int = chosen(1, 0, 100)
     rival_share: float = chosen(0.5, 0, 1)
     likelihood_weight: float = chosen(0.08, 0, 1000)
     overlap: float = chosen(0.3, 0, 0.99)
     place_margin: int = chosen(2, 0, 100)
-    size_margin: int = chosen(3, 0, 100)
     look_border: int = chosen(32, 0, 1024)
     look_share: float = chosen(0.2, 0, 10)
     crop_border: int = chosen(32, 0, 1024)
@@ -124,11 +124,22 @@ class MatchRecipe(Record):
     score_offset: float = fitted(1.0, -1000, 1000)
     threshold: float = chosen(0.5, 0, 1)
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> MatchRecipe:
+        """Read what :meth:`as_dict` gave, or an earlier version's.
+
+        Raises: as :meth:`Record.from_dict`.
+        """
+        if not isinstance(data, Mapping):
+            return super().from_dict(data)
+        kept = {name: value for name, value in data.items() if name not in RETIRED}
+        if data.get("size_step") == 0:
+            kept.setdefault("size_rounds", 0)
+        return super().from_dict(kept)
+
     def __post_init__(self) -> None:
         """Check the fields, and that they fit together."""
         super().__post_init__()
-        if 0 < self.size_step <= 1:
-            raise InputError(f"size_step is {self.size_step}; it must be above 1, or 0 for none")
         if self.min_side > self.max_side:
             raise InputError(f"min_side {self.min_side:g} is above max_side {self.max_side:g}")
 

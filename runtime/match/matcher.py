@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backends.graph import Device, Precision
-from ..boxes import Box, box_iou, checked_region, move_inside
+from ..boxes import Box, checked_region, move_inside
 from ..errors import InputError, TemplateError
 from ..images import Image, as_bgr, as_object_frame, checked_pixels, is_flat
 from ..patches.encoder import Encoder
@@ -20,10 +20,11 @@ from ..session_task import SessionTask
 from ..value_range import shared_range
 from .matches import Match, MatchEvidence
 from .placing import Placer
-from .pose import PoseRange
+from .pose import Pose, PoseRange, outline_overlap
 from .posing import PoseFinder
+from .registration import PoseRefiner
 from .searching import ImageSearch, MatchCandidate, search_level
-from .sizing import SizedBox, SizeEstimator
+from .sizing import PlacedBox, SizedPose, SizeEstimator
 from .template import Template, TemplateEncoder
 
 Array = NDArray[Any]
@@ -66,7 +67,7 @@ class Matcher(SessionTask):
         self._recipe = recipe
         self._encoder = Encoder(self.session)
         self._placer = Placer(self._encoder, recipe)
-        self._sizes = SizeEstimator(self._placer, recipe)
+        self._sizes = SizeEstimator(PoseRefiner(self._encoder, recipe), recipe)
         self._poses = PoseFinder(self._encoder, recipe)
         self._model = self.bundle.file_hash("features", "fp32")
         self._templates = TemplateEncoder(self._encoder, recipe, self._model)
@@ -267,36 +268,72 @@ class Matcher(SessionTask):
             least = self._recipe.threshold if min_score is None else min_score
             found = self._poses.found(search, templates, top_k, least, poses)
             return sorted(found, key=lambda match: -match.score)
-        drafts = [
-            self._draft(templates[index], index, candidate, picture, min_score)
-            for index, candidates in enumerate(search.candidates_of_each(templates, top_k))
-            for candidate in candidates
-        ]
+        least = self._recipe.threshold if min_score is None else min_score
         kept: list[list[Match]] = [[] for _ in templates]
-        for match in self._resized(picture, templates, drafts):
+        for match in self._judged(search, templates, top_k, least):
             same = kept[match.template]
             # Refining may have moved two windows together.
-            apart = all(box_iou(match.box, other.box) <= self._recipe.overlap for other in same)
+            apart = all(
+                outline_overlap(match.corners, other.corners) <= self._recipe.overlap
+                for other in same
+            )
             if not same or (match.found and apart):
                 same.append(match)
         return sorted((match for same in kept for match in same), key=lambda match: -match.score)
 
-    def _draft(
-        self,
-        template: Template,
-        index: int,
-        candidate: MatchCandidate,
-        picture: Image,
-        min_score: float | None,
-    ) -> tuple[Match, MatchCandidate]:
-        """A candidate as a match of the template's size."""
-        box = Box(candidate.place.x, candidate.place.y, *template.size)
-        if template.inside:
-            box = move_inside(box, picture.shape[1], picture.shape[0])
-        evidence = self._evidence(template, picture, candidate)
-        score = self._recipe.score(evidence.quality, evidence.likeness)
-        found = score >= (self._recipe.threshold if min_score is None else min_score)
-        return Match(box, score, found, index), candidate
+    def _judged(
+        self, search: ImageSearch, templates: Sequence[Template], top_k: int, least: float
+    ) -> list[Match]:
+        """The candidates of each template as it is, placed, sized, registered and judged."""
+        recipe, picture = self._recipe, search.image
+        height, width = picture.shape[:2]
+        drafts: list[tuple[int, MatchCandidate, float, float]] = []
+        placed: list[PlacedBox] = []
+        for index, candidates in enumerate(search.candidates_of_each(templates, top_k)):
+            template = templates[index]
+            level = search_level(template, width, height, recipe)
+            exact = search.features(level) if level is template.levels[0] else None
+            for rank, candidate in enumerate(candidates):
+                box = Box(candidate.place.x, candidate.place.y, *template.size)
+                box = move_inside(box, width, height) if template.inside else box
+                evidence = self._evidence(template, picture, candidate)
+                score = recipe.score(evidence.quality, evidence.likeness)
+                drafts.append((index, candidate, score, margin_of(candidates, rank)))
+                placed.append(PlacedBox(template, box, exact))
+        poses = [Pose(*each.box.centre) for each in placed]
+        found = [rank for rank, (_, _, score, _) in enumerate(drafts) if score >= least]
+        if recipe.refine and recipe.size_rounds:
+            sized = self._sizes.estimate(search, [placed[rank] for rank in found])
+            for rank, each in zip(found, sized, strict=True):
+                poses[rank] = self._registered(placed[rank].template, picture, each)
+        return [
+            Match.at(
+                pose,
+                templates[index].size,
+                score,
+                score >= least,
+                index,
+                margin=margin,
+                name=templates[index].name,
+            )
+            for pose, (index, _, score, margin) in zip(poses, drafts, strict=True)
+        ]
+
+    def _registered(self, template: Template, picture: Image, sized: SizedPose) -> Pose:
+        """Where an object is exactly, if it is rigid; otherwise where its patches say."""
+        pose, (height, width) = sized.pose, picture.shape[:2]
+        if template.pixels is not None:
+            fit = template.pixels.register(picture, pose)
+            if fit.correlation >= self._recipe.rigid_correlation:
+                pose = fit.pose
+        # Nobody asked for a turn: a slight one says where the middle is, no more.
+        fitting = min(width / template.size[0], height / template.size[1])
+        scale = min(pose.scale, fitting)
+        if not template.inside:
+            return Pose(pose.x, pose.y, 0.0, scale)
+        sides = (side * scale for side in template.size)
+        centre = move_inside(Box.around((pose.x, pose.y), *sides), width, height).centre
+        return Pose(*centre, 0.0, scale)
 
     def _evidence(
         self, template: Template, picture: Image, candidate: MatchCandidate
@@ -307,33 +344,13 @@ class Matcher(SessionTask):
         flat = template.flat or is_flat(picture, Box(place.x, place.y, *template.size))
         return MatchEvidence(0.0 if flat else candidate.peak.evidence, place.likeness)
 
-    def _resized(
-        self,
-        picture: Image,
-        templates: Sequence[Template],
-        drafts: Sequence[tuple[Match, MatchCandidate]],
-    ) -> list[Match]:
-        """The matches with the sizes that the objects have in this image, where they are found."""
-        matches = [match for match, _ in drafts]
-        if not (self._recipe.refine and self._recipe.size_step):
-            return matches
-        found = [index for index, match in enumerate(matches) if match.found]
-        boxes = self._sizes.estimate(
-            picture,
-            [
-                SizedBox(
-                    templates[matches[index].template].levels[0],
-                    matches[index].box,
-                    drafts[index][1].place.likelihood,
-                )
-                for index in found
-            ],
-        )
-        for index, box in zip(found, boxes, strict=True):
-            inside = templates[matches[index].template].inside
-            placed = move_inside(box, picture.shape[1], picture.shape[0]) if inside else box
-            matches[index] = replace(matches[index], box=placed)
-        return matches
+
+def margin_of(candidates: Sequence[MatchCandidate], rank: int) -> float:
+    """How far the best other place is behind one, in [0, 1]."""
+    own = candidates[rank].peak.response
+    others = (other.peak.response for i, other in enumerate(candidates) if i != rank)
+    behind = max(others, default=candidates[rank].rival)
+    return min(1.0, max(0.0, 1.0 - behind / max(own, 1e-9)))
 
 
 def _shown(image: Any, templates: Sequence[Template]) -> Image:

@@ -60,8 +60,11 @@ class Match:
         """A match of a template of some size at a pose; its box is that around its corners."""
         matrix = pose.transform(size)
         rows = tuple(tuple(float(v) for v in row) for row in matrix)
-        low, high = (edge(pose.corners(size), axis=0) for edge in (np.min, np.max))
-        box = Box(*(float(v) for v in (*low, *(high - low))))
+        if pose.angle:
+            low, high = (edge(pose.corners(size), axis=0) for edge in (np.min, np.max))
+            box = Box(*(float(v) for v in (*low, *(high - low))))
+        else:
+            box = Box.around((pose.x, pose.y), size[0] * pose.scale, size[1] * pose.scale)
         return cls(
             box,
             score,

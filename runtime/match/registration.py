@@ -21,10 +21,10 @@ from ..bundle.match_recipe import MatchRecipe
 from ..images import Image
 from ..kinds import Numeric
 from ..patches.agreement import cells_at_shifts
-from ..patches.encoder import Encoder
+from ..patches.encoder import Encoder, FeatureMap
 from ..patches.quality import TINY, exponent
 from ..patches.similarity import Comparison
-from ..patches.windows import CellRange, cells_around, summit
+from ..patches.windows import CellRange, cells_around, summit, vertex_offset
 from .pose import Pose, upright_crop
 from .template import TemplateLevel
 
@@ -49,6 +49,7 @@ class UprightLook:
 
     Attributes:
         pose: in which it was looked at.
+        placed: the same pose moved to where the template fits best without being bent.
         better: the pose in which its patches lie where they should.
         likelihood: mean log-likelihood that cells are the patches at their places, at most 0.
         similarity: mean cosine of the patches with the cells at their places.
@@ -57,6 +58,7 @@ class UprightLook:
     """
 
     pose: Pose
+    placed: Pose
     better: Pose
     likelihood: float
     similarity: float
@@ -114,9 +116,36 @@ class PoseRefiner:
             shape = level.fine.footprint.shape
             cells = cells_around(*at, shape, taps.shape, margin)
             found = taps.window(cells)
-            return self._sighting(level, found, cells, (width, height), working, poses[index])
+            return self._look(level, found, cells, (width, height), working, poses[index])
 
         return self.encoder.session.side_by_side(sighting, range(len(poses)))
+
+    def seen(
+        self,
+        features: FeatureMap,
+        level: TemplateLevel,
+        size: tuple[float, float],
+        pose: Pose,
+    ) -> UprightLook:
+        """What is seen of an upright object of the template's size in an image that is encoded.
+
+        Args:
+            features: of the image, at the template's own resolution.
+            level: the template.
+            size: of the template, in pixels.
+            pose: without a turn, of scale 1.
+        """
+        width, height = size[0] * features.scale_x, size[1] * features.scale_y
+        x = pose.x * features.scale_x - width / 2
+        y = pose.y * features.scale_y - height / 2
+        grid, stride = level.fine, self.encoder.stride
+        shape = self.encoder.fine_shape(features)
+        at = grid.window_at(x, y, stride)
+        cells = cells_around(*at, grid.footprint.shape, shape, self.recipe.pose_margin)
+        found = self.encoder.fine_window(features, cells)
+        # As if the image were a look whose middle is the object's.
+        centre = (2 * pose.x * features.scale_x, 2 * pose.y * features.scale_y)
+        return self._look(level, found, cells, centre, (width, height), pose)
 
     def _sides(self, level: TemplateLevel, size: tuple[float, float]) -> tuple[int, int]:
         """Width and height of a look, in working pixels."""
@@ -130,12 +159,12 @@ class PoseRefiner:
         )
         return next(sides), next(sides)
 
-    def _sighting(
+    def _look(
         self,
         level: TemplateLevel,
         cells: Array,
         where: CellRange,
-        sides: tuple[int, int],
+        sides: tuple[float, float],
         working: tuple[float, float],
         pose: Pose,
     ) -> UprightLook:
@@ -173,8 +202,13 @@ class PoseRefiner:
         matrix = _limited(matrix)
         moved = pose.matrix() @ (middle / level.scale)
         better = pose.moved(matrix, pose.x + float(moved[0]), pose.y + float(moved[1]))
+        right, down = vertex_offset(likelihood, y, x)
+        left, top = grid.box_at(where.left + x + right, where.top + y + down, stride)
+        off = (left + working[0] / 2 - sides[0] / 2, top + working[1] / 2 - sides[1] / 2)
+        across, along = pose.matrix() @ np.array(off) / level.scale
         return UprightLook(
             pose,
+            Pose(pose.x + float(across), pose.y + float(along), pose.angle, pose.scale),
             better,
             float(likelihood[y, x]),
             float(at_own.mean()) / alpha + 1,

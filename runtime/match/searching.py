@@ -35,10 +35,12 @@ class MatchCandidate:
     Attributes:
         peak: the best window of the coarse map, in coarse cells.
         place: where exactly.
+        rival: response of the best window elsewhere, 0 where there is none.
     """
 
     peak: Peak
     place: Place
+    rival: float = 0.0
 
 
 def search_level(
@@ -144,7 +146,10 @@ class ImageSearch:
         ]
         corners = [level.coarse.box_at(peak.x, peak.y, stride) for peak in kept]
         places = self._placed(template, level, features, corners)
-        found = [MatchCandidate(peak, place) for peak, place in zip(kept, places, strict=True)]
+        found = [
+            MatchCandidate(peak, place, peaks[0 if rank else 1].response if peaks[1:] else 0.0)
+            for rank, (peak, place) in enumerate(zip(kept, places, strict=True))
+        ]
         if not recipe.refine:
             for index, (x, y) in enumerate(corners):
                 moved = replace(places[index], x=x / features.scale_x, y=y / features.scale_y)

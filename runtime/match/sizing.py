@@ -1,136 +1,129 @@
-"""The size that a found object has in an image."""
+"""The size that a found object has in an image, and what is seen of it there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..boxes import Box
-from ..bundle.match_recipe import MatchRecipe
-from ..images import Image
-from ..patches.region import Region
-from .placing import Look, Place, Placer
-from .template import TemplateLevel
+from ..bundle.recipes import MatchRecipe
+from ..patches.encoder import FeatureMap
+from .pose import Pose
+from .registration import PoseRefiner, UprightLook
+from .searching import ImageSearch
+from .template import Template, TemplateLevel
 
 
 @dataclass(frozen=True)
-class SizedBox:
-    """A box that was found, of the template's size.
+class PlacedBox:
+    """A box of the template's size, placed in an image.
 
     Attributes:
-        level: the template at the resolution at which it was placed.
+        template: what was placed.
         box: in pixels of the image.
-        likelihood: of its place.
+        features: of the image at the template's own resolution, or ``None`` where the image was
+            searched at a lower one.
     """
 
-    level: TemplateLevel
+    template: Template
     box: Box
-    likelihood: float
+    features: FeatureMap | None
+
+    @property
+    def level(self) -> TemplateLevel:
+        """The template at its own resolution."""
+        return self.template.levels[0]
 
 
-class _Sight(NamedTuple):
-    """An object seen in one size: steps from the template's, its centre in pixels, likelihood."""
+@dataclass(frozen=True)
+class SizedPose:
+    """Where an object is and how large, and what is seen of it.
 
-    steps: int
-    x: float
-    y: float
-    likelihood: float
+    Attributes:
+        pose: upright.
+        look: the one that fits best.
+    """
 
-
-@dataclass
-class _Search:
-    """The sizes that one object was looked at in, and those that are looked at next."""
-
-    found: SizedBox
-    sights: list[_Sight]
-    last: dict[int, _Sight] = field(default_factory=dict)
-
-    @classmethod
-    def begin(cls, found: SizedBox) -> _Search:
-        """Smaller and larger sizes are to come."""
-        first = _Sight(0, *found.box.centre, found.likelihood)
-        return cls(found, [first], {-1: first, 1: first})
+    pose: Pose
+    look: UprightLook
 
 
 class SizeEstimator:
-    """Estimates sizes by looking at what was found in other ones.
+    """Estimates sizes by where the patches of what was found lie.
 
     Args:
-        placer: looks.
+        refiner: looks.
         recipe: of the bundle.
     """
 
-    def __init__(self, placer: Placer, recipe: MatchRecipe) -> None:
-        self.placer = placer
+    def __init__(self, refiner: PoseRefiner, recipe: MatchRecipe) -> None:
+        self.refiner = refiner
         self.recipe = recipe
 
-    def estimate(self, image: Image, found: Sequence[SizedBox]) -> list[Box]:
+    def estimate(self, search: ImageSearch, placed: Sequence[PlacedBox]) -> list[SizedPose]:
         """Estimate sizes, and places once more.
 
-        Each object is looked at one step smaller and one step larger, and further on while that
-        fits clearly better; all objects' next looks are encoded together. The boxes are averaged
-        (sizes geometrically), each weighted with its likelihood: the mean of the posterior if all
-        patches together count as one observation, for neighbours are far from independent. No box
-        grows larger than the image. It is left as it is for a masked template, most of whose
-        patches see what the mask hides, and where an engine takes no image so small.
+        Where the patches lie says how much larger or smaller the object is than its template; it
+        is then looked at in that size. What is seen in the sizes is averaged (sizes
+        geometrically), each weighted with its likelihood: the mean of the posterior if all patches
+        together count as one observation, for neighbours are far from independent. A masked
+        template keeps its size: most of its patches see what the mask hides. So does everything
+        where an engine takes no image so small.
 
         Args:
-            image: ``(H, W, 3)`` uint8 BGR.
-            found: what was found in it.
+            search: of the image.
+            placed: what was found in it.
 
         Returns:
-            Boxes in their order, in pixels of the image.
+            Poses in their order.
         """
-        searches = [_Search.begin(each) if self._usable(each) else None for each in found]
-        while looks := list(self._next([search for search in searches if search])):
-            places = self.placer.look(image, [look for *_, look in looks])
-            for (search, direction, _), place in zip(looks, places, strict=True):
-                self._take(search, direction, place)
-        height, width = image.shape[:2]
-        return [
-            each.box if search is None else self._mean(search, width, height)
-            for each, search in zip(found, searches, strict=True)
-        ]
+        looks = [[look] for look in self._first(search, placed)]
+        for _ in range(self.recipe.size_rounds):
+            going = [index for index, each in enumerate(placed) if self._sizable(each)]
+            by_template: dict[int, list[int]] = {}
+            for index in going:
+                by_template.setdefault(id(placed[index].template), []).append(index)
+            for members in by_template.values():
+                template = placed[members[0]].template
+                poses = [_upright(looks[index][-1].better) for index in members]
+                seen = self.refiner.look(search.image, template.levels[0], template.size, poses)
+                for index, look in zip(members, seen, strict=True):
+                    looks[index].append(look)
+        return [self._mean(seen) for seen in looks]
 
-    def _usable(self, found: SizedBox) -> bool:
+    def _first(self, search: ImageSearch, placed: Sequence[PlacedBox]) -> list[UprightLook]:
+        """What is seen of the objects in the template's size."""
+
+        def look(each: PlacedBox) -> UprightLook:
+            pose = Pose(*each.box.centre)
+            if each.features is not None:
+                return self.refiner.seen(each.features, each.level, each.template.size, pose)
+            found = self.refiner.look(search.image, each.level, each.template.size, [pose])
+            return found[0]
+
+        return search.encoder.session.side_by_side(look, placed)
+
+    def _sizable(self, placed: PlacedBox) -> bool:
         """Whether a size can be estimated."""
-        region = self.placer.region_around(found.level, found.box)
-        return bool(found.level.fine.footprint.all()) and self.placer.admits(region)
+        whole = bool(placed.level.fine.footprint.all())
+        return whole and self.refiner.admits(placed.level, placed.template.size)
 
-    def _next(self, searches: Sequence[_Search]) -> Iterator[tuple[_Search, int, Look]]:
-        """The next looks in each direction that goes on."""
-        recipe = self.recipe
-        for search in searches:
-            level, box = search.found.level, search.found.box
-            size = box.w * level.scale, box.h * level.scale
-            working = self.placer.region_around(level, box)
-            for direction, last in search.last.items():
-                scale = level.scale / recipe.size_step ** (last.steps + direction)
-                region = Region.around((last.x, last.y), scale, working.width, working.height)
-                yield search, direction, Look(level, size, region, recipe.size_margin)
-
-    def _take(self, search: _Search, direction: int, place: Place) -> None:
-        """Take in a look, and go on in its direction if it fits clearly better than the last."""
-        last = search.last.pop(direction)
-        steps = last.steps + direction
-        factor = self.recipe.size_step**steps
-        box = search.found.box
-        centre = Box(place.x, place.y, box.w * factor, box.h * factor).centre
-        sight = _Sight(steps, *centre, place.likelihood)
-        search.sights.append(sight)
-        better = sight.likelihood >= last.likelihood + self.recipe.clear_gain
-        if better and abs(steps) < self.recipe.size_steps:
-            search.last[direction] = sight
-
-    def _mean(self, search: _Search, width: int, height: int) -> Box:
-        """The mean of the posterior, inside an image."""
-        weights = np.exp(np.array([sight.likelihood for sight in search.sights]))
+    @staticmethod
+    def _mean(looks: Sequence[UprightLook]) -> SizedPose:
+        """The mean of the posterior."""
+        likelihoods = np.array([look.likelihood for look in looks])
+        weights = np.exp(likelihoods - likelihoods.max())
         shares = weights / weights.sum()
-        steps, x, y = (float(v) for v in shares @ np.array([s[:3] for s in search.sights]))
-        box = search.found.box
-        fitting = min(width / box.w, height / box.h)
-        factor = min(self.recipe.size_step**steps, fitting)
-        return Box.around((x, y), box.w * factor, box.h * factor)
+        sights = np.array(
+            [(look.placed.x, look.placed.y, np.log(look.placed.scale)) for look in looks]
+        )
+        x, y, log_scale = (float(value) for value in shares @ sights)
+        best = looks[int(np.argmax(likelihoods))]
+        return SizedPose(Pose(x, y, 0.0, float(np.exp(log_scale))), best)
+
+
+def _upright(pose: Pose) -> Pose:
+    """A pose without its turn."""
+    return Pose(pose.x, pose.y, 0.0, pose.scale)

@@ -165,7 +165,7 @@ def test_only_what_was_fitted_is_calibrated() -> None:
     assert not spec.with_recipe({"alpha": 12}).calibrated("match")
     assert not spec.with_recipe({"score_offset": 1.2}).calibrated("match")
     assert not replace(spec, backbone=replace(spec.backbone, name="other")).calibrated("track")
-    assert spec.with_recipe({"size_step": 0}).calibrated("match")
+    assert spec.with_recipe({"size_rounds": 0}).calibrated("match")
 
 
 def test_recipe_changes_are_typed() -> None:
@@ -176,7 +176,7 @@ def test_recipe_changes_are_typed() -> None:
         ({"refine": 2}, "refine is 2; it must be true or false"),
         ({"competitors": 3.5}, "competitors is 3.5; it must be a whole number"),
         ({"speed": 1}, "the recipe has no 'speed'"),
-        ({"size_step": 1}, "size_step is 1"),
+        ({"size_rounds": -1}, "size_rounds is -1"),
         ({"alpha": math.nan}, "alpha is nan"),
     ):
         with pytest.raises(InputError, match=words):

@@ -110,7 +110,7 @@ def test_the_found_box_moves_with_the_box_by_fractions(
     matcher: Matcher, photographs: Images, face: Template, fraction: float
 ) -> None:
     image = photographs["astronaut"]
-    spec = matcher.bundle.spec.with_recipe({"size_step": 0})
+    spec = matcher.bundle.spec.with_recipe({"size_rounds": 0})
     box = (EYE[0] + fraction, EYE[1] - fraction, EYE[2], EYE[3])
     with Matcher(Bundle(matcher.bundle.path, spec), threads=1) as exact:
         start = only(exact, image, face).box

@@ -21,7 +21,7 @@ ABLATION: Mapping[str, Changes] = MappingProxyType(
         "no exact placing": {"refine": False},
         "similarity only": {"exclusive": False},
         "one candidate": {"candidates": 1},
-        "template's size": {"size_step": 0},
+        "template's size": {"size_rounds": 0},
     }
 )
 """Each idea of the default recipe, switched off: name of the variant -> changes of the recipe."""

@@ -36,9 +36,9 @@ def outcome(overlap: float, video: str = "v", ms: float = 5.0, error: str | None
 
 def test_settings_are_numbers_and_yes_or_no():
     read = eval_variants.read_changes
-    assert read(["competitors=0", " size_step = 1.2 ", "refine=No", "exclusive=true"]) == (
+    assert read(["competitors=0", " max_enlarge = 1.2 ", "refine=No", "exclusive=true"]) == (
         ("competitors", 0.0),
-        ("size_step", 1.2),
+        ("max_enlarge", 1.2),
         ("refine", 0.0),
         ("exclusive", 1.0),
     )
@@ -65,7 +65,7 @@ def test_a_changed_recipe_changes_the_answer(three):
     ("options", "words"),
     [
         (["--set", "speed=1"], "no 'speed'; choose from alpha"),
-        (["--set", "size_step=0.9"], "must be above 1"),
+        (["--set", "size_rounds=-1"], "must lie between"),
         (["--set", "alpha=-1"], "alpha is -1.0; it must lie between"),
         (["--set", "alpha=nan"], "alpha is nan"),
         (["--set", "competitors=nan"], "competitors is nan; it must lie between"),
