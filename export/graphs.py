@@ -34,7 +34,7 @@ OPERATOR_SETS = ("", "ai.onnx")
 
 COARSE = "coarse"
 MATCH_OUTPUTS = ("contested", "alone")
-PLACE_OUTPUTS = ("likelihood", "similarity", "likeness")
+PLACE_OUTPUTS = ("likelihood", "similarity", "likeness", "pairs")
 JOINT_OUTPUTS = ("quality", "scores", "boxes")
 
 MATCH_DIMENSIONS = {

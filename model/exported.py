@@ -104,7 +104,7 @@ class PlaceGraph(nn.Module):
 
     def forward(
         self, template: Tensor, target: Tensor, search: Tensor, cells: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Compare a template with the windows of a part of an image.
 
         Args:
@@ -118,7 +118,9 @@ class PlaceGraph(nn.Module):
             For each shift ``(S,)``: ``likelihood``, the mean log-likelihood of the pairs of a row
             and the cell at its place (paper, equation 3); ``similarity``, the mean of ``alpha
             (cosine - 1)`` over them; ``likeness``, the mean over these cells of the cosine with the
-            own row that they resemble most.
+            own row that they resemble most. And of each own row and each cell ``(K, N)``:
+            ``pairs``, ``alpha (cosine - 1)`` plus the log-likelihood, at most 0: the log of the
+            quality (equation 4) but for the sum over the cells.
         """
         flat = search.flatten(1)
         below = self.match.below(template, flat)
@@ -127,7 +129,9 @@ class PlaceGraph(nn.Module):
         own = torch.arange(cells.shape[0], device=cells.device)[:, None] * flat.shape[1]
         similarity = below.flatten()[cells + own].mean(0)
         likelihood = similarity - crowd[cells].mean(0)
-        return likelihood, similarity, nearest[cells].mean(0) / self.match.alpha_t + 1.0
+        likeness = nearest[cells].mean(0) / self.match.alpha_t + 1.0
+        pairs = 2.0 * below[: cells.shape[0]] - crowd
+        return likelihood, similarity, likeness, pairs
 
 
 def window_means(values: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:

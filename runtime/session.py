@@ -209,7 +209,8 @@ class Session:
             cells: ``(K, S)`` int64, for each own row and each shift, the cell at the row's place.
 
         Returns:
-            Values ``(S,)``, or ``None`` where the device or the bundle has no such graph.
+            Values ``(S,)`` and the pairs ``(K, H * W)``, or ``None`` where the device or the
+            bundle has no such graph.
         """
         return self._places.run(rows, target, search, cells)
 

@@ -41,6 +41,7 @@ TOLERANCES = (
     Tolerance("quality", "fp32", 1e-4, ABSOLUTE),
     Tolerance("fit", "fp32", 2e-4, ABSOLUTE),
     Tolerance("likeness", "fp32", 1e-5, ABSOLUTE),
+    Tolerance("pairs", "fp32", 5e-5, RELATIVE),
     Tolerance("score", "fp32", 1e-5, ABSOLUTE),
     Tolerance("box", "fp32", 0.01, PIXELS),
     Tolerance("features", "fp16", 2e-2, RELATIVE),
@@ -79,6 +80,7 @@ AXES = MappingProxyType(
         "quality": ("row", "column"),
         "fit": ("shift",),
         "likeness": ("shift",),
+        "pairs": ("patch", "cell"),
     }
 )
 """What the dimensions of each kind are called."""

@@ -35,7 +35,7 @@ def literal_quality(template: Array, target: Array, search: Array, alpha: float)
 
 
 def literal_fit(template: Array, search: Array, cells: Array, alpha: float) -> WindowFit:
-    """How well a template fits at some shifts, from the definitions of the three values.
+    """How well a template fits at some shifts, from the definitions of its values.
 
     Args:
         template: ``(M, C)`` raw features, the template's own rows first.
@@ -44,14 +44,19 @@ def literal_fit(template: Array, search: Array, cells: Array, alpha: float) -> W
         alpha: factor on the cosine similarity.
 
     Returns:
-        Values ``(S,)`` float64.
+        Values ``(S,)`` float64; of the pairs ``(K, N)``.
     """
     cosine = literal_cosine(template, search)
     own = np.arange(len(cells))[:, None]
     logs = np.log(_softmax(alpha * cosine, 0))
     nearest = cosine[: len(cells)].max(0)
-    similarity = alpha * (cosine[own, cells] - 1)
-    return WindowFit(logs[own, cells].mean(0), similarity.mean(0), nearest[cells].mean(0))
+    below = alpha * (cosine[: len(cells)] - 1)
+    return WindowFit(
+        logs[own, cells].mean(0),
+        below[own, cells].mean(0),
+        nearest[cells].mean(0),
+        below + logs[: len(cells)],
+    )
 
 
 def literal_cosine(template: Array, search: Array) -> Array:

@@ -55,7 +55,8 @@ class Qualities(NamedTuple):
 
 
 class WindowFit(NamedTuple):
-    """How well a template fits at each shift of its window, three ways, ``(H', W')`` float32.
+    """How well a template fits at each shift of its window, three ways, ``(H', W')`` float32, and
+    each of its patches with each cell.
 
     Attributes:
         likelihood: mean of ``log L(t|s)`` (paper, equation 3) over the pairs of a patch t and the
@@ -64,11 +65,14 @@ class WindowFit(NamedTuple):
         similarity: mean of ``alpha * (cosine - 1)`` over the same pairs, at most 0.
         likeness: mean over the window's cells of the cosine with the most similar patch, wherever
             in the template it belongs, in [-1, 1].
+        pairs: ``(K, H, W)`` float32, of each patch of the template and each cell, the similarity as
+            above plus the likelihood, at most 0.
     """
 
     likelihood: Array
     similarity: Array
     likeness: Array
+    pairs: Array
 
 
 class FeatureRunner:
@@ -176,7 +180,8 @@ class PlaceRunner:
 
     def __init__(self, backend: Backend, bundle: Bundle) -> None:
         self._backend = backend
-        self._present = backend.device in ("cpu", "cuda") and bool(bundle.precisions(PLACE))
+        outputs = bundle.output_names(PLACE) if bundle.precisions(PLACE) else ()
+        self._present = backend.device in ("cpu", "cuda") and set(WindowFit._fields) <= set(outputs)
 
     def run(self, rows: Array, target: Array, search: Array, cells: Array) -> WindowFit | None:
         """See ``Session.fit``."""

@@ -299,7 +299,7 @@ class Matcher(SessionTask):
                 evidence = self._evidence(template, picture, candidate)
                 score = recipe.score(evidence.quality, evidence.likeness)
                 drafts.append((index, candidate, score, margin_of(candidates, rank)))
-                placed.append(PlacedBox(template, box, exact))
+                placed.append(PlacedBox(template, box, candidate.place, exact))
         poses = [Pose(*each.box.centre) for each in placed]
         found = [rank for rank, (_, _, score, _) in enumerate(drafts) if score >= least]
         if recipe.refine and recipe.size_rounds:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from ..patches.grid import PatchGrid
 from ..patches.region import Region, cut_region
 from ..patches.taps import Taps
 from ..patches.windows import CellRange, cells_around, summit, vertex_offset
+from ..session import WindowFit
 from .template import TemplateLevel
 
 Array = NDArray[Any]
@@ -32,12 +33,16 @@ class Place:
         y: its top edge.
         likelihood: mean log-likelihood that cells are the patches at their places, at most 0.
         likeness: mean similarity of cells to the patch they resemble most, in [-1, 1].
+        fit: of the windows around it.
+        cells: over which; in the map of the image, or of a part of it.
     """
 
     x: float
     y: float
     likelihood: float
     likeness: float
+    fit: WindowFit = field(compare=False, repr=False)
+    cells: CellRange = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -81,12 +86,7 @@ class Placer:
         shape = self.encoder.fine_shape(features)
         around = self._around(grid, shape, x, y, self.recipe.place_margin)
         place = self._best(grid, self.encoder.fine_window(features, around), around)
-        return Place(
-            place.x / features.scale_x,
-            place.y / features.scale_y,
-            place.likelihood,
-            place.likeness,
-        )
+        return replace(place, x=place.x / features.scale_x, y=place.y / features.scale_y)
 
     def region_around(self, level: TemplateLevel, box: Box, reach: float = 0.0) -> Region:
         """The part of an image that shows a box and some of what surrounds it.
@@ -131,7 +131,8 @@ class Placer:
         middle = Box.around((region.width / 2, region.height / 2), *look.size)
         around = self._around(grid, taps.shape, middle.x, middle.y, look.margin)
         place = self._best(grid, taps.window(around), around)
-        return Place(*region.to_frame(place.x, place.y), place.likelihood, place.likeness)
+        x, y = region.to_frame(place.x, place.y)
+        return replace(place, x=x, y=y)
 
     def _working_side(self, side: float) -> int:
         """Working pixels of a region around a box, which need no padding."""
@@ -157,4 +158,6 @@ class Placer:
             *grid.box_at(*corner, self.encoder.stride),
             float(likelihood[y, x]),
             float(fit.likeness[y, x]),
+            fit,
+            around,
         )

@@ -15,7 +15,7 @@ from .matches import Match
 from .pose import Pose, PoseRange, outline_overlap
 from .pose_search import PosedTemplate, first_look
 from .posed_rows import PosedRows, encode_pose
-from .registration import PoseRefiner, UprightLook
+from .registration import Glance, PoseRefiner, UprightLook
 from .searching import ImageSearch, search_level
 from .template import Template, TemplateLevel
 
@@ -142,14 +142,14 @@ class PoseFinder:
             max(recipe.pose_looks, count + recipe.pose_kept),
             recipe,
         )
-        looks = self._refiner.look(image, exact, size, [each.pose for each in first])
+        looks = self._refiner.look(image, [Glance(exact, size, each.pose) for each in first])
         found = [
             PosedCandidate(each.response, look) for each, look in zip(first, looks, strict=True)
         ]
         kept = recipe.pose_kept
         for _ in range(recipe.pose_rounds):
             found = self._distinct(found, size)[: max(count, kept)]
-            again = self._refiner.look(image, exact, size, [each.pose for each in found])
+            again = self._refiner.look(image, [Glance(exact, size, each.pose) for each in found])
             found = [
                 PosedCandidate(each.response, look) for each, look in zip(found, again, strict=True)
             ]

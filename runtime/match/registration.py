@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from ..bundle.match_recipe import MatchRecipe
 from ..images import Image
 from ..kinds import Numeric
-from ..patches.agreement import cells_at_shifts
+from ..patches.agreement import fit_windows
 from ..patches.encoder import Encoder, FeatureMap
-from ..patches.quality import TINY, exponent
-from ..patches.similarity import Comparison
+from ..patches.taps import Taps
 from ..patches.windows import CellRange, cells_around, summit, vertex_offset
+from ..session import WindowFit
+from .placing import Place
 from .pose import Pose, upright_crop
 from .template import TemplateLevel
 
@@ -66,6 +67,21 @@ class UprightLook:
     support: float
 
 
+@dataclass(frozen=True)
+class Glance:
+    """A pose in which an object is to be looked at.
+
+    Attributes:
+        level: the template, at the resolution of the look.
+        size: of the template, in pixels.
+        pose: in which to look.
+    """
+
+    level: TemplateLevel
+    size: tuple[float, float]
+    pose: Pose
+
+
 class PoseRefiner:
     """Looks at objects in poses that are nearly known.
 
@@ -83,69 +99,70 @@ class PoseRefiner:
         width, height = self._sides(level, size)
         return self.encoder.in_one_piece(height, width)
 
-    def look(
-        self,
-        image: Image,
-        level: TemplateLevel,
-        size: tuple[float, float],
-        poses: Sequence[Pose],
-    ) -> list[UprightLook]:
-        """Look at an object in several poses.
+    def look(self, image: Image, glances: Sequence[Glance]) -> list[UprightLook]:
+        """Look at objects in several poses, those of one size encoded together.
 
         Args:
             image: ``(H, W, 3)`` uint8 BGR.
-            level: the template, at the resolution of the looks.
-            size: of the template, in pixels.
-            poses: in which to look.
+            glances: what to look at.
         """
-        width, height = self._sides(level, size)
-        crops = [
-            np.ascontiguousarray(
-                upright_crop(image, pose, level.scale, width, height, cv2.BORDER_REPLICATE)
-            )
-            for pose in poses
-        ]
-        working = (size[0] * level.scale, size[1] * level.scale)
-        corner = (width - working[0]) / 2, (height - working[1]) / 2
-        stride, margin = self.encoder.stride, self.recipe.pose_margin
-        at = level.fine.window_at(*corner, stride)
-        encoded = self.encoder.encode_crops(crops)
+        by_size: dict[tuple[int, int], list[int]] = {}
+        for index, glance in enumerate(glances):
+            sides = self._sides(glance.level, glance.size)
+            by_size.setdefault(sides, []).append(index)
+        encoded: dict[int, Taps] = {}
+        for (width, height), members in by_size.items():
+            crops = [
+                np.ascontiguousarray(
+                    upright_crop(
+                        image,
+                        glances[index].pose,
+                        glances[index].level.scale,
+                        width,
+                        height,
+                        cv2.BORDER_REPLICATE,
+                    )
+                )
+                for index in members
+            ]
+            for index, (taps, _) in zip(members, self.encoder.encode_crops(crops), strict=True):
+                encoded[index] = taps
 
-        def sighting(index: int) -> UprightLook:
-            taps = encoded[index][0]
-            shape = level.fine.footprint.shape
-            cells = cells_around(*at, shape, taps.shape, margin)
+        def look(index: int) -> UprightLook:
+            glance, taps = glances[index], encoded[index]
+            level, size = glance.level, glance.size
+            width, height = self._sides(level, size)
+            working = (size[0] * level.scale, size[1] * level.scale)
+            corner = (width - working[0]) / 2, (height - working[1]) / 2
+            at = level.fine.window_at(*corner, self.encoder.stride)
+            margin = self.recipe.pose_margin
+            cells = cells_around(*at, level.fine.footprint.shape, taps.shape, margin)
             found = taps.window(cells)
-            return self._look(level, found, cells, (width, height), working, poses[index])
+            fit = fit_windows(self.encoder.session, level.fine, found, self.recipe.alpha)
+            return self._look(level, fit, cells, (width, height), working, glance.pose)
 
-        return self.encoder.session.side_by_side(sighting, range(len(poses)))
+        return self.encoder.session.side_by_side(look, range(len(glances)))
 
     def seen(
         self,
         features: FeatureMap,
         level: TemplateLevel,
         size: tuple[float, float],
-        pose: Pose,
+        place: Place,
     ) -> UprightLook:
-        """What is seen of an upright object of the template's size in an image that is encoded.
+        """What was seen of an upright object of the template's size when it was placed.
 
         Args:
             features: of the image, at the template's own resolution.
             level: the template.
             size: of the template, in pixels.
-            pose: without a turn, of scale 1.
+            place: in the image.
         """
-        width, height = size[0] * features.scale_x, size[1] * features.scale_y
-        x = pose.x * features.scale_x - width / 2
-        y = pose.y * features.scale_y - height / 2
-        grid, stride = level.fine, self.encoder.stride
-        shape = self.encoder.fine_shape(features)
-        at = grid.window_at(x, y, stride)
-        cells = cells_around(*at, grid.footprint.shape, shape, self.recipe.pose_margin)
-        found = self.encoder.fine_window(features, cells)
+        pose = Pose(place.x + size[0] / 2, place.y + size[1] / 2)
         # As if the image were a look whose middle is the object's.
-        centre = (2 * pose.x * features.scale_x, 2 * pose.y * features.scale_y)
-        return self._look(level, found, cells, centre, (width, height), pose)
+        sides = (2 * pose.x * features.scale_x, 2 * pose.y * features.scale_y)
+        working = (size[0] * features.scale_x, size[1] * features.scale_y)
+        return self._look(level, place.fit, place.cells, sides, working, pose)
 
     def _sides(self, level: TemplateLevel, size: tuple[float, float]) -> tuple[int, int]:
         """Width and height of a look, in working pixels."""
@@ -162,7 +179,7 @@ class PoseRefiner:
     def _look(
         self,
         level: TemplateLevel,
-        cells: Array,
+        fit: WindowFit,
         where: CellRange,
         sides: tuple[float, float],
         working: tuple[float, float],
@@ -170,22 +187,9 @@ class PoseRefiner:
     ) -> UprightLook:
         """What is seen in an encoded look."""
         grid, alpha, stride = level.fine, self.recipe.alpha, self.encoder.stride
-        compared = Comparison(grid.rows, cells)
-        cosine = compared.cosine(grid.rows)
-        below = exponent(cosine, alpha)
-        crowd = np.log(np.maximum(np.exp(below).sum(0), TINY))
-        own = below[: len(grid.own_rows)]
-        certain = own - crowd
-        places, shifts = cells_at_shifts(grid.footprint, cells.shape[1:])
-        flat = certain.reshape(len(own), -1)
-        likelihood = np.take_along_axis(flat, places, 1).mean(0).reshape(shifts)
-        y, x = summit(likelihood)
-        shift = y * shifts[1] + x
-        at_place = places[:, shift]
-        at_own = own.reshape(len(own), -1)[np.arange(len(own)), at_place]
-        nearest = own.max(0).reshape(-1)[at_place].mean() / alpha + 1
+        y, x = summit(fit.likelihood)
         ys, xs = np.nonzero(grid.footprint)
-        dx, dy, weight = _displacements(own + certain, ys + y, xs + x, self.recipe.pose_margin)
+        dx, dy, weight = _displacements(fit.pairs, ys + y, xs + x, self.recipe.pose_margin)
         found = np.column_stack(
             [
                 (where.left + xs + x + dx + 0.5) * stride - sides[0] / 2,
@@ -202,7 +206,7 @@ class PoseRefiner:
         matrix = _limited(matrix)
         moved = pose.matrix() @ (middle / level.scale)
         better = pose.moved(matrix, pose.x + float(moved[0]), pose.y + float(moved[1]))
-        right, down = vertex_offset(likelihood, y, x)
+        right, down = vertex_offset(fit.likelihood, y, x)
         left, top = grid.box_at(where.left + x + right, where.top + y + down, stride)
         off = (left + working[0] / 2 - sides[0] / 2, top + working[1] / 2 - sides[1] / 2)
         across, along = pose.matrix() @ np.array(off) / level.scale
@@ -210,9 +214,9 @@ class PoseRefiner:
             pose,
             Pose(pose.x + float(across), pose.y + float(along), pose.angle, pose.scale),
             better,
-            float(likelihood[y, x]),
-            float(at_own.mean()) / alpha + 1,
-            float(nearest),
+            float(fit.likelihood[y, x]),
+            float(fit.similarity[y, x]) / alpha + 1,
+            float(fit.likeness[y, x]),
             support,
         )
 

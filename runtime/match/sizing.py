@@ -10,8 +10,9 @@ import numpy as np
 from ..boxes import Box
 from ..bundle.recipes import MatchRecipe
 from ..patches.encoder import FeatureMap
+from .placing import Place
 from .pose import Pose
-from .registration import PoseRefiner, UprightLook
+from .registration import Glance, PoseRefiner, UprightLook
 from .searching import ImageSearch
 from .template import Template, TemplateLevel
 
@@ -23,12 +24,14 @@ class PlacedBox:
     Attributes:
         template: what was placed.
         box: in pixels of the image.
+        place: of its corner.
         features: of the image at the template's own resolution, or ``None`` where the image was
             searched at a lower one.
     """
 
     template: Template
     box: Box
+    place: Place
     features: FeatureMap | None
 
     @property
@@ -82,26 +85,28 @@ class SizeEstimator:
         looks = [[look] for look in self._first(search, placed)]
         for _ in range(self.recipe.size_rounds):
             going = [index for index, each in enumerate(placed) if self._sizable(each)]
-            by_template: dict[int, list[int]] = {}
-            for index in going:
-                by_template.setdefault(id(placed[index].template), []).append(index)
-            for members in by_template.values():
-                template = placed[members[0]].template
-                poses = [_upright(looks[index][-1].better) for index in members]
-                seen = self.refiner.look(search.image, template.levels[0], template.size, poses)
-                for index, look in zip(members, seen, strict=True):
-                    looks[index].append(look)
+            glances = [
+                Glance(
+                    placed[index].level,
+                    placed[index].template.size,
+                    _upright(looks[index][-1].better),
+                )
+                for index in going
+            ]
+            seen = self.refiner.look(search.image, glances)
+            for index, look in zip(going, seen, strict=True):
+                looks[index].append(look)
         return [self._mean(seen) for seen in looks]
 
     def _first(self, search: ImageSearch, placed: Sequence[PlacedBox]) -> list[UprightLook]:
         """What is seen of the objects in the template's size."""
 
         def look(each: PlacedBox) -> UprightLook:
-            pose = Pose(*each.box.centre)
             if each.features is not None:
-                return self.refiner.seen(each.features, each.level, each.template.size, pose)
-            found = self.refiner.look(search.image, each.level, each.template.size, [pose])
-            return found[0]
+                return self.refiner.seen(each.features, each.level, each.template.size, each.place)
+            pose = Pose(*each.box.centre)
+            glance = Glance(each.level, each.template.size, pose)
+            return self.refiner.look(search.image, [glance])[0]
 
         return search.encoder.session.side_by_side(look, placed)
 

@@ -81,13 +81,18 @@ def fit_windows(session: Session, grid: PatchGrid, cells: Array, alpha: float) -
         alpha: factor on the cosine similarity.
 
     Returns:
-        Maps of ``(H - h + 1, W - w + 1)``.
+        Maps of ``(H - h + 1, W - w + 1)``, and the pairs ``(K, H, W)``.
     """
     places, shifts = cells_at_shifts(grid.footprint, cells.shape[1:])
     fit = session.fit(grid.rows, grid.target, np.ascontiguousarray(cells), places)
     if fit is None:
         fit = fit_in_numpy(grid.rows, cells, places, alpha)
-    return WindowFit(*(values.reshape(shifts) for values in fit))
+    return WindowFit(
+        fit.likelihood.reshape(shifts),
+        fit.similarity.reshape(shifts),
+        fit.likeness.reshape(shifts),
+        fit.pairs.reshape(-1, *cells.shape[1:]),
+    )
 
 
 def cells_at_shifts(footprint: Array, shape: tuple[int, ...]) -> tuple[Array, tuple[int, ...]]:
@@ -118,7 +123,7 @@ def fit_in_numpy(rows: Array, search: Array, cells: Array, alpha: float) -> Wind
         alpha: factor on the cosine similarity.
 
     Returns:
-        Values ``(S,)``.
+        Values ``(S,)``, and the pairs ``(K, N)``.
     """
     cosine = Comparison(rows, search).cosine(rows).reshape(len(rows), -1)
     below = exponent(cosine, alpha)
@@ -127,4 +132,4 @@ def fit_in_numpy(rows: Array, search: Array, cells: Array, alpha: float) -> Wind
     similarity = np.take_along_axis(own, cells, 1).mean(0)
     likelihood = similarity - crowd[cells].mean(0)
     nearest = own.max(0) / np.float32(alpha) + 1
-    return WindowFit(likelihood, similarity, nearest[cells].mean(0))
+    return WindowFit(likelihood, similarity, nearest[cells].mean(0), 2 * own - crowd)

@@ -82,7 +82,7 @@ def test_manifest_describes_inputs_and_outputs(tiny_bundle):
     place = files["place.onnx"]
     assert (place.role, place.precision) == ("place", "fp32")
     assert [t.name for t in place.inputs] == ["template", "target", "search", "cells"]
-    assert [t.name for t in place.outputs] == ["likelihood", "similarity", "likeness"]
+    assert [t.name for t in place.outputs] == ["likelihood", "similarity", "likeness", "pairs"]
     assert [t.name for t in files["joint.onnx"].inputs] == ["template", "image"]
     for info in files.values():
         for tensor in (*info.inputs, *info.outputs):
@@ -365,7 +365,7 @@ def test_default_bundle_equals_a_fresh_export(tmp_path, photographs):
         matched = session.run(inputs, ["contested", "alone"])
         inputs |= {"cells": np.arange(60 * 7).reshape(60, 7)}
         session = OnnxGraph(bundle.file("place", "fp32"), "cpu")
-        placed = session.run(inputs, ["likelihood", "similarity", "likeness"])
+        placed = session.run(inputs, ["likelihood", "similarity", "likeness", "pairs"])
         outputs[bundle.path] = (*maps, *matched, *placed)
     for old, new in zip(*outputs.values(), strict=True):
         np.testing.assert_allclose(new, old, rtol=0, atol=1e-4 * np.abs(old).max())

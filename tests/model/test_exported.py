@@ -109,9 +109,12 @@ def test_placing_equals_a_loop(competitors):
     target[own:] = 0
     search = normal(channels, height, width, seed=2)
     cells = torch.randint(0, height * width, (own, 9), generator=torch.Generator().manual_seed(3))
-    fit = PlaceGraph(25)(template, target, search, cells)
+    *fit, pair_values = PlaceGraph(25)(template, target, search, cells)
     rows, places = standardise(template, search.flatten(1).T)
     cosine = (rows @ places.T).double()
+    crowd = (25 * cosine).logsumexp(0)
+    expected_pairs = 25 * (2 * cosine[:own] - 1) - crowd
+    np.testing.assert_allclose(pair_values.numpy(), expected_pairs.numpy(), atol=2e-3)
     for shift in range(9):
         pairs = [(row, int(cells[row, shift])) for row in range(own)]
         logs = [25 * cosine[pair] - (25 * cosine[:, pair[1]]).logsumexp(0) for pair in pairs]

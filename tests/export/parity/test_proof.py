@@ -80,7 +80,7 @@ def test_every_file_agrees_at_every_size(bundle, monkeypatch):
     assert {result.what for result in results} == {
         *("tap0", "tap1", "coarse", "joined"),
         *("contested", "alone", "quality", "score", "box"),
-        *("likelihood", "similarity", "likeness"),
+        *("likelihood", "similarity", "likeness", "pairs"),
     }
     assert len({result.size for result in results}) == len(SMALL)
     candidates = {result.candidate for result in results if result.artefact == "match.onnx"}
@@ -365,6 +365,7 @@ def test_placing_shifts_the_window_over_the_cells_around_it(bundle):
     for what in ("likelihood", "similarity", "likeness"):
         assert found[what].argmax() == shift
         np.testing.assert_allclose(other[what], found[what], atol=2e-4)
+    np.testing.assert_allclose(other["pairs"], found["pairs"], atol=2e-3)
 
 
 def test_windows_are_those_of_the_runtime():
