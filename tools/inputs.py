@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..runtime.boxes import Box, as_box
-from ..runtime.errors import BoxError, ImageError
+from ..runtime.errors import BoxError, ImageError, InputError
 from ..runtime.images import expand_sources
 from .console import complain
 
@@ -27,6 +27,34 @@ def parse_box(text: str, option: str = "--box") -> Box:
             f"for example {option} 120,80,64,64"
         )
     return as_box(values, option)
+
+
+def parse_span(
+    text: str | None, option: str, form: str, meaning: str, example: str
+) -> float | tuple[float, float] | None:
+    """Read one number, or two for a range; ``None`` where nothing was given.
+
+    Args:
+        text: what was written.
+        option: its name.
+        form: what is expected.
+        meaning: of the numbers.
+        example: of values.
+
+    Raises:
+        InputError: neither one number nor two.
+    """
+    if text is None:
+        return None
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) not in (1, 2):
+        raise InputError(
+            f"{option} {text!r} is not {form}: {meaning}, for example {option} {example}"
+        )
+    return values[0] if len(values) == 1 else (values[0], values[1])
 
 
 def list_images(sources: Iterable[str]) -> tuple[list[Path], int]:

@@ -169,7 +169,16 @@ def test_json_is_exactly_this(pictures, spoon):
     assert record["found"] is True
     assert record["ms"] > 0
     (match,) = record["matches"]
-    assert list(match) == ["box", "score", "found"]
+    assert list(match) == [
+        "box",
+        "score",
+        "found",
+        "template",
+        "angle",
+        "scale",
+        "corners",
+        "margin",
+    ]
     assert match["found"] is True
     assert 0 <= match["score"] <= 1
     assert match["score"] == round(match["score"], 4)

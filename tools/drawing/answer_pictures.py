@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -11,32 +12,81 @@ import numpy as np
 from ...runtime import Match, QualityMap, Verification
 from ...runtime.boxes import Box
 from ...runtime.images import Image
-from .draw import FOUND_COLOUR, MISSED_COLOUR, shown_size, side_by_side
+from .draw import (
+    FOUND_COLOUR,
+    MISSED_COLOUR,
+    map_picture,
+    panel_for,
+    panel_row,
+    scene_picture,
+    shown_size,
+    side_by_side,
+    template_panel,
+)
+from .tiles import tiled, upright_views
+
+MOST_VIEWS = 60
+"""Objects that are shown turned back."""
+
+
+class Beside(NamedTuple):
+    """What is shown beside an image, no larger than the image is shown, and its caption."""
+
+    picture: Image
+    caption: str
 
 
 def match_picture(
-    template: Image, name: str, image: Image, matches: Sequence[Match], quality: QualityMap
+    templates: Sequence[Image], name: str, image: Image, matches: Sequence[Match], beside: Beside
 ) -> Image:
-    """The template, an image with its matches, and the quality map.
+    """The templates, an image with its matches, and what is shown beside it.
 
     Args:
-        template: ``(h, w, 3)`` uint8 BGR.
+        templates: at least one, ``(h, w, 3)`` uint8 BGR.
         name: of the image's file, for the caption.
         image: ``(H, W, 3)`` uint8 BGR.
         matches: best first.
-        quality: of the whole image.
+        beside: see :func:`quality_picture` and :func:`turned_back`.
 
     Returns:
         ``(H', W', 3)`` uint8 BGR.
     """
-    verdict = "found" if any(match.found for match in matches) else "not found"
+    found = sum(match.found for match in matches)
+    verdict = "found" if found == 1 else f"{found} found" if found else "not found"
+    shown = tiled(templates, template_panel(panel_for(image)))
     captions = (
-        f"template {_size(template)}",
+        f"template {_size(templates[0])}" if len(templates) == 1 else f"{len(templates)} templates",
         f"{Path(name).name} {_size(image)}: {verdict}",
-        f"quality map, peak {float(quality.values.max()):.2f}",
+        beside.caption,
     )
-    heat = quality.resized(shown_size(image))
-    return side_by_side(image, template, heat, matches, captions=captions)
+    scene = scene_picture(image, matches, panel_for(image))
+    return panel_row([shown, scene, beside.picture], captions, panel_for(image))
+
+
+def quality_picture(image: Image, maps: Sequence[QualityMap], matches: Sequence[Match]) -> Beside:
+    """The quality map of the whole image; of several templates, the highest quality at each place.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 BGR.
+        maps: of each template.
+        matches: are outlined.
+    """
+    heat = np.max([each.resized(shown_size(image)) for each in maps], axis=0)
+    peak = max(float(each.values.max()) for each in maps)
+    picture = map_picture(image, heat, matches, panel_for(image))
+    return Beside(picture, f"quality map, peak {peak:.2f}")
+
+
+def turned_back(image: Image, matches: Sequence[Match]) -> Beside:
+    """What was found, turned upright and resized as the templates are, best first.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 BGR.
+        matches: at least one; if none is found, the candidates are shown.
+    """
+    found = [match for match in matches if match.found]
+    picture = upright_views(image, (found or list(matches))[:MOST_VIEWS], panel_for(image))
+    return Beside(picture, "found, turned back" if found else "best candidate, turned back")
 
 
 def place_picture(query: Image, reference: Image, name: str, answer: Verification) -> Image:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 import cv2
@@ -11,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime import Match
+from ...runtime.boxes import Box
 from ...runtime.images import Image, as_bgr, resize_to
+from .outlines import INK, Colour, draw_outline, line_unit, whole_edges
 
 FOUND_COLOUR = (90, 230, 60)
 MISSED_COLOUR = (30, 150, 255)
 MAP_BOX_COLOUR = (255, 255, 255)
-INK = (16, 16, 16)
 PAPER = (34, 30, 28)
 CAPTION_COLOUR = (225, 225, 225)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -28,6 +28,7 @@ TEMPLATE_SHARE = 0.6
 CAPTION_HEIGHT = 30
 CAPTION_SCALE = 0.55
 MARGIN = 10
+LONGEST_NAME = 18
 
 
 class Panel(NamedTuple):
@@ -38,15 +39,16 @@ class Panel(NamedTuple):
 
 
 def draw_matches(image: Image, matches: Sequence[Match], scale: float = 1.0) -> Image:
-    """Draw boxes and scores on a copy of an image.
+    """Draw outlines and scores on a copy of an image.
 
-    Found matches are green; the best candidate of an absent object is orange and dashed.
-    Lines and text grow with the image, and text that would not fit is left out.
+    Found matches are green; the best candidate of an absent object is orange and dashed. A turned
+    object has a mark at its top edge. Lines and text grow with the image, and text that would not
+    fit is left out.
 
     Args:
         image: ``(H, W, 3)`` uint8 BGR.
-        matches: boxes in pixels, best first (the best is drawn on top).
-        scale: factor on the boxes, for an image that was resized after matching.
+        matches: corners in pixels, best first (the best is drawn on top).
+        scale: factor on the corners, for an image that was resized after matching.
 
     Returns:
         ``(H, W, 3)`` uint8 BGR.
@@ -56,12 +58,15 @@ def draw_matches(image: Image, matches: Sequence[Match], scale: float = 1.0) -> 
     """
     canvas = as_bgr(image).copy()
     several = len({match.template for match in matches}) > 1
+    tags: list[tuple[Box, str, Colour]] = []
     for match in reversed(matches):
         colour = FOUND_COLOUR if match.found else MISSED_COLOUR
-        draw_box(canvas, match.box, scale, colour, dashed=not match.found)
-        name = f"#{match.template} " if several else ""
+        drawn = draw_outline(canvas, match.corners, scale, colour, dashed=not match.found)
+        name = f"{_called(match)} " if several else ""
         text = f"{name}{match.score:.2f}" + ("" if match.found else " not found")
-        draw_label(canvas, match.box, scale, text, colour)
+        tags.append((drawn, text, colour))
+    for drawn, text, colour in tags:
+        draw_label(canvas, drawn, 1.0, text, colour)
     return canvas
 
 
@@ -101,20 +106,45 @@ def side_by_side(
     Returns:
         ``(H', W', 3)`` uint8 BGR.
     """
-    room = panel or _panel_for(image)
-    scale = _fit(image, room)
+    room = panel or panel_for(image)
+    scene = scene_picture(image, matches, room)
+    heat = map_picture(image, quality, matches, room)
+    return panel_row([template, scene, heat], captions, room)
+
+
+def scene_picture(image: Image, matches: Sequence[Match], room: Panel) -> Image:
+    """An image as large as a panel shows it, with its matches."""
     height, width = shown_size(image, room)
-    scene = draw_matches(resize_to(image, width, height), matches, scale)
+    return draw_matches(resize_to(image, width, height), matches, _fit(image, room))
+
+
+def map_picture(
+    image: Image, quality: NDArray[np.float32], matches: Sequence[Match], room: Panel
+) -> Image:
+    """The quality map of an image as large as a panel shows it, with the matches' outlines."""
+    height, width = shown_size(image, room)
     heat = cv2.resize(np.asarray(quality, np.float32), (width, height))
     coloured = heat_picture(np.asarray(heat, np.float32))
     for match in reversed(matches):
-        draw_box(coloured, match.box, scale, MAP_BOX_COLOUR, dashed=not match.found)
-    square = Panel(round(min(room) * TEMPLATE_SHARE), room.height)
+        corners, scale = match.corners, _fit(image, room)
+        draw_outline(coloured, corners, scale, MAP_BOX_COLOUR, dashed=not match.found)
+    return coloured
+
+
+def panel_row(pictures: Sequence[Image], captions: Sequence[str], room: Panel) -> Image:
+    """Put a template, a scene and what is shown beside it next to each other.
+
+    Args:
+        pictures: the template in any size, the others no larger than ``room``.
+        captions: one line of text above each.
+        room: for the scene, and for what is beside it.
+    """
+    template, *others = pictures
+    square = template_panel(room)
     crop = resize_to(template, *_scaled(template, _fit(template, square)))
-    parts = [
-        _framed(crop, square, captions[0]),
-        _framed(scene, room, captions[1]),
-        _framed(coloured, room, captions[2]),
+    parts = [_framed(crop, square, captions[0])]
+    parts += [
+        _framed(other, room, caption) for other, caption in zip(others, captions[1:], strict=True)
     ]
     gap = np.full((parts[0].shape[0], MARGIN, 3), PAPER, np.uint8)
     row = np.hstack([gap, *(piece for part in parts for piece in (part, gap))])
@@ -122,9 +152,14 @@ def side_by_side(
     return np.vstack([row, bottom])
 
 
+def template_panel(room: Panel) -> Panel:
+    """Room for the template beside a scene."""
+    return Panel(round(min(room) * TEMPLATE_SHARE), room.height)
+
+
 def shown_size(image: Image, panel: Panel | None = None) -> tuple[int, int]:
     """Height and width at which :func:`side_by_side` shows an image."""
-    width, height = _scaled(image, _fit(image, panel or _panel_for(image)))
+    width, height = _scaled(image, _fit(image, panel or panel_for(image)))
     return height, width
 
 
@@ -143,61 +178,11 @@ def cut(image: Image, box: Sequence[float]) -> Image:
     return image[top:bottom, left:right].copy()
 
 
-def _unit(canvas: Image) -> float:
-    """How much larger than a usual picture this one is: the factor on lines and text."""
-    return max(0.9, min(canvas.shape[:2]) / 480.0)
-
-
-def _corners(box: Sequence[float], scale: float) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of a scaled box in whole pixels."""
-    x, y, w, h = (value * scale for value in box)
-    return round(x), round(y), max(round(x + w) - 1, round(x)), max(round(y + h) - 1, round(y))
-
-
-def draw_box(
-    canvas: Image, box: Sequence[float], scale: float, colour: tuple[int, int, int], *, dashed: bool
-) -> None:
-    """Draw a rectangle with a dark rim, so that it shows on any background."""
-    left, top, right, bottom = _corners(box, scale)
-    width = max(1, round(2 * _unit(canvas)))
-    if min(right - left, bottom - top) < 12 * width:
-        # Around a small object, so that the line does not hide it.
-        left, top, right, bottom = left - width, top - width, right + width, bottom + width
-    rim = width + 2 * max(1, width // 2)
-    cv2.rectangle(canvas, (left, top), (right, bottom), INK, rim)
-    if not dashed:
-        cv2.rectangle(canvas, (left, top), (right, bottom), colour, width)
-        return
-    corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
-    for start, end in pairwise(corners):
-        _draw_dashes(canvas, (start, end), colour, width)
-
-
-def _draw_dashes(
-    canvas: Image,
-    ends: tuple[tuple[int, int], tuple[int, int]],
-    colour: tuple[int, int, int],
-    width: int,
-) -> None:
-    """Draw every other piece of a line, beginning and ending with a drawn one."""
-    step = max(3 * width, 4)
-    a, b = np.array(ends, float)
-    pieces = max(1, int(np.hypot(*(b - a)) / step)) | 1
-    for piece in range(0, pieces, 2):
-        first, last = (a + (b - a) * ((piece + side) / pieces) for side in (0, 1))
-        cv2.line(canvas, _point(first), _point(last), colour, width)
-
-
-def _point(position: NDArray[np.float64]) -> tuple[int, int]:
-    """A position as whole pixels."""
-    return round(float(position[0])), round(float(position[1]))
-
-
 def draw_label(
-    canvas: Image, box: Sequence[float], scale: float, text: str, colour: tuple[int, int, int]
+    canvas: Image, box: Sequence[float], scale: float, text: str, colour: Colour
 ) -> None:
     """Write on a filled tag above the box, or below it where there is no room above."""
-    unit = _unit(canvas)
+    unit = line_unit(canvas)
     size, thickness = 0.5 * unit, max(1, round(1.2 * unit))
     (wide, tall), below = cv2.getTextSize(text, FONT, size, thickness)
     pad = max(2, round(3 * unit))
@@ -205,7 +190,7 @@ def draw_label(
     height, width = canvas.shape[:2]
     if tag_w > width or 2 * tag_h > height:
         return
-    left, top, _, bottom = _corners(box, scale)
+    left, top, _, bottom = whole_edges(box, scale)
     x = min(max(left, 0), width - tag_w)
     y = top - tag_h if top >= tag_h else min(bottom + 1, height - tag_h)
     y = min(max(y, 0), height - tag_h)
@@ -214,7 +199,15 @@ def draw_label(
     cv2.putText(canvas, text, origin, FONT, size, INK, thickness, cv2.LINE_AA)
 
 
-def _panel_for(image: Image) -> Panel:
+def _called(match: Match) -> str:
+    """What a match's object is called on a picture."""
+    name = match.name.encode("ascii", "replace").decode("ascii")
+    if not name:
+        return f"#{match.template}"
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 2]}.."
+
+
+def panel_for(image: Image) -> Panel:
     """Room that shows an image at its own size, within limits for tiny and huge ones."""
     height, width = image.shape[:2]
     longest = max(height, width)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from ...runtime.images import Image, as_bgr
 from ...runtime.track.presence import LOST, TRACKING, UNCERTAIN, Track
-from .draw import FOUND_COLOUR, MISSED_COLOUR, draw_box, draw_label
+from .draw import FOUND_COLOUR, MISSED_COLOUR, draw_label
+from .outlines import draw_box
 
 LOST_COLOUR = (170, 170, 170)
 COLOURS = {TRACKING: FOUND_COLOUR, UNCERTAIN: MISSED_COLOUR, LOST: LOST_COLOUR}
