@@ -1,4 +1,4 @@
-"""The demo: find objects in real photographs, follow one in a video, and say when it is absent."""
+"""The demo: find objects in photographs, also turned ones, and follow one in a video."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from ...runtime.images import Image
 from ..console import FOUND, NOT_FOUND, Command, print_line, print_table
 from ..drawing.draw import PAPER, Panel, cut, shown_size, side_by_side
 from ..drawing.saving import save_picture
+from .demo_turned import find_turned
 from .demo_video import follow_object
 
 GOOD_OVERLAP = 0.5
@@ -101,7 +102,11 @@ def find_objects(photographs: Mapping[str, Image], out: Path) -> bool:
     return all(outcome.right for outcome in outcomes)
 
 
-PARTS: Sequence[Callable[[Mapping[str, Image], Path], bool]] = (find_objects, follow_object)
+PARTS: Sequence[Callable[[Mapping[str, Image], Path], bool]] = (
+    find_objects,
+    find_turned,
+    follow_object,
+)
 
 
 def all_cases(photographs: Mapping[str, Image]) -> list[DemoScene]:

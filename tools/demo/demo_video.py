@@ -142,7 +142,7 @@ def upright(place: Matrix) -> Box:
 
 
 def follow_object(photographs: Mapping[str, Image], out: Path) -> bool:
-    """The second part of the demo: following an object through a video."""
+    """The third part of the demo: following an object through a video."""
     shots, tracks, seconds = list(shoot(photographs)), [], 0.0
     file = out / "tracked.mp4"
     with Tracker() as tracker, VideoWriter(file, RATE) as writer:

@@ -29,6 +29,10 @@ CAPTION_HEIGHT = 30
 CAPTION_SCALE = 0.55
 MARGIN = 10
 LONGEST_NAME = 18
+CROWD = 12
+"""Matches beyond which their scores are written smaller."""
+
+CROWDED_TEXT = 0.7
 
 
 class Panel(NamedTuple):
@@ -65,8 +69,9 @@ def draw_matches(image: Image, matches: Sequence[Match], scale: float = 1.0) -> 
         name = f"{_called(match)} " if several else ""
         text = f"{name}{match.score:.2f}" + ("" if match.found else " not found")
         tags.append((drawn, text, colour))
+    size = CROWDED_TEXT if len(matches) > CROWD else 1.0
     for drawn, text, colour in tags:
-        draw_label(canvas, drawn, 1.0, text, colour)
+        draw_label(canvas, drawn, 1.0, text, colour, size)
     return canvas
 
 
@@ -179,10 +184,15 @@ def cut(image: Image, box: Sequence[float]) -> Image:
 
 
 def draw_label(
-    canvas: Image, box: Sequence[float], scale: float, text: str, colour: Colour
+    canvas: Image,
+    box: Sequence[float],
+    scale: float,
+    text: str,
+    colour: Colour,
+    smaller: float = 1.0,
 ) -> None:
     """Write on a filled tag above the box, or below it where there is no room above."""
-    unit = line_unit(canvas)
+    unit = line_unit(canvas) * smaller
     size, thickness = 0.5 * unit, max(1, round(1.2 * unit))
     (wide, tall), below = cv2.getTextSize(text, FONT, size, thickness)
     pad = max(2, round(3 * unit))

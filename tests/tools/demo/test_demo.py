@@ -35,7 +35,11 @@ def test_every_answer_is_right(run):
 @pytest.mark.slow
 def test_picture_and_video_are_left_and_named(run):
     result, out = run
-    assert sorted(path.name for path in out.iterdir()) == ["matches.png", "tracked.mp4"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "matches.png",
+        "tracked.mp4",
+        "turned.png",
+    ]
     assert str(out / "tracked.mp4") in result.stdout.replace("\n", "")
     with Video(out / "tracked.mp4") as video:
         assert video.count == demo_video.FRAMES
