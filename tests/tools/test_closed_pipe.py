@@ -64,6 +64,17 @@ def test_match_has_the_status_of_what_is_known(scenes: Path, names: list[str], s
     assert [line for line in errors.splitlines() if "nothing.png" not in line] == []
 
 
+def test_a_table_that_is_not_complete_is_not_written(scenes: Path, tmp_path: Path) -> None:
+    table = tmp_path / "out.csv"
+    options = ("--frame", scenes / "frame.png", *SPOON, "--csv", table)
+    got, _, errors = read_one_line("match", scenes / "with", *options)
+    assert got == 0
+    assert errors.splitlines() == [
+        f"warning: --csv {table} is not written: not all images were searched"
+    ]
+    assert not table.exists()
+
+
 def test_verify_stops_quietly(scenes: Path) -> None:
     got, seen, errors = read_one_line(
         "verify", scenes / "with", scenes / "with" / "0.png", "--json"

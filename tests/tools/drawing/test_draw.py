@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -17,8 +19,8 @@ from qatm.tools.drawing.draw import (
 from qatm.tools.drawing.saving import plan_pictures, save_picture
 
 
-def found(*box, template=0):
-    return Match(Box(*box), 0.93, True, template)
+def found(*box, template=0, name=""):
+    return Match(Box(*box), 0.93, True, template, name=name)
 
 
 def missed(*box):
@@ -58,6 +60,16 @@ def test_several_templates_are_told_apart():
     both = draw_matches(grey(300, 400), matches)
     tags = [len(pixels_of(p[60:97, :200], FOUND_COLOUR)) for p in (alone, both)]
     assert tags[1] > tags[0] > 0, "the tag grows by the number of the template"
+    named = [replace(match, name="a long name \N{SNOWMAN} and more") for match in matches]
+    long = len(pixels_of(draw_matches(grey(300, 400), named)[60:97, :240], FOUND_COLOUR))
+    assert long > tags[1], "and by its name"
+
+
+def test_a_crowd_has_smaller_scores():
+    crowd = [found(30 + 90 * (i % 6), 60 + 100 * (i // 6), 40, 40) for i in range(18)]
+    few, many = (draw_matches(grey(400, 600), crowd[:n]) for n in (12, 18))
+    tags = [len(pixels_of(p[28:58, 20:110], FOUND_COLOUR)) for p in (few, many)]
+    assert tags[0] > 1.5 * tags[1] > 0
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 5), (24, 16), (12, 3000), (3000, 12), (2500, 3000)])
@@ -88,7 +100,9 @@ def test_small_box_stays_visible_inside():
     assert (drawn[103:109, 103:109] == 128).all()
 
 
-@pytest.mark.parametrize("bad", [np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8), "picture"])
+@pytest.mark.parametrize(
+    "bad", [np.full((4, 4, 3), np.nan), np.zeros((0, 4, 3), np.uint8), "picture"]
+)
 def test_unusable_image_is_named(bad):
     with pytest.raises(ImageError):
         draw_matches(bad, [])

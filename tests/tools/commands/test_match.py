@@ -1,0 +1,190 @@
+"""``qatm match`` for turned and resized objects, for several objects, and its table."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from qatm.runtime import read_image
+from qatm.runtime.match.pose import Pose, outline_overlap
+from qatm.tools.cli import app
+from qatm.tools.commands import match as command
+from qatm.tools.drawing.draw import FOUND_COLOUR
+from qatm.tools.scenes.stickers import posed, warp
+
+EYE, NOSE = (132, 80, 78, 68), (178, 150, 70, 60)
+POSE = Pose(230.0, 150.0, 100.0, 0.8)
+
+
+def qatm(*args: object) -> Any:
+    return CliRunner().invoke(app, [str(arg) for arg in args])
+
+
+def mark(box: tuple[int, ...]) -> str:
+    return ",".join(map(str, box))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, photographs: dict[str, np.ndarray]) -> Path:
+    """A cat, the cat turned and resized about its eye, a picture without it, two cut-outs."""
+    place = tmp_path_factory.mktemp("turned")
+    cat = photographs["chelsea"]
+    x, y, w, h = EYE
+    matrix = posed((2 * x + w, 2 * y + h), (POSE.x, POSE.y), POSE.angle, POSE.scale)
+    pictures = {
+        "cat.png": cat,
+        "turned.png": warp(cat, matrix, (460, 320)),
+        "moved.png": cat[5:, 10:],
+        "eye.png": cat[y : y + h, x : x + w],
+        "nose.png": cat[NOSE[1] : NOSE[1] + NOSE[3], NOSE[0] : NOSE[0] + NOSE[2]],
+    }
+    for name, picture in pictures.items():
+        assert cv2.imwrite(str(place / name), picture)
+    return place
+
+
+def one_match(result: Any) -> dict[str, Any]:
+    (line,) = result.stdout.splitlines()
+    (match,) = json.loads(line)["matches"]
+    return match
+
+
+def test_a_turned_object_is_found_with_its_pose(folder: Path, tmp_path: Path) -> None:
+    saved, table = tmp_path / "found.png", tmp_path / "new" / "found.csv"
+    result = qatm(
+        "match", folder / "turned.png", "--frame", folder / "cat.png", "--box", mark(EYE),
+        "--rotation", 180, "--scale", 2, "--json", "--save", saved, "--csv", table,
+    )  # fmt: skip
+    assert (result.exit_code, result.stderr) == (0, ""), result.output
+    match = one_match(result)
+    assert match["found"]
+    assert match["template"] == "cat"
+    assert match["angle"] == pytest.approx(POSE.angle, abs=1)
+    assert match["scale"] == pytest.approx(POSE.scale, rel=0.02)
+    assert match["corners"] == pytest.approx(POSE.corners((78, 68)), abs=1.5)
+    corners = np.array(match["corners"])
+    assert match["box"][:2] == pytest.approx(corners.min(axis=0), abs=0.02)
+    assert match["box"][2:] == pytest.approx(np.ptp(corners, axis=0), abs=0.02)
+    with table.open(encoding="utf-8", newline="") as lines:
+        (row,) = csv.DictReader(lines)
+    assert float(row["angle"]) == match["angle"]
+    assert [float(row[f"x{i}"]) for i in range(1, 5)] == corners[:, 0].tolist()
+    picture = read_image(saved)
+    assert (picture == FOUND_COLOUR).all(axis=2).sum() > 200
+
+
+def test_a_range_of_angles_is_kept_to(folder: Path) -> None:
+    options = ["--frame", folder / "cat.png", "--box", mark(EYE), "--json", "--min-score", 0]
+    for span, inside in (("80,120", True), ("-60,-20", False)):
+        result = qatm("match", folder / "turned.png", *options, "--rotation", span, "--scale", 1.3)
+        match = one_match(result)
+        close = outline_overlap(np.array(match["corners"]), POSE.corners((78, 68))) > 0.8
+        assert close is inside, span
+
+
+def test_people_read_angle_and_scale(folder: Path) -> None:
+    options = ["--frame", folder / "cat.png", "--box", mark(EYE)]
+    (plain,) = qatm("match", folder / "moved.png", *options).stdout.splitlines()
+    assert "angle" not in plain
+    (turned,) = qatm("match", folder / "moved.png", *options, "--rotation", 5).stdout.splitlines()
+    assert ", angle " in turned
+    assert ", scale 1.0" in turned
+
+
+def test_several_pictures_of_objects_in_one_call(folder: Path, tmp_path: Path) -> None:
+    options = ["--template", folder / "eye.png", "--template", folder / "nose.png"]
+    saved = tmp_path / "found.png"
+    result = qatm("match", folder / "moved.png", *options, "--json", "--save", saved)
+    assert result.exit_code == 0, result.output
+    matches = {match["template"]: match for match in json.loads(result.stdout)["matches"]}
+    for name, (x, y, *_) in (("eye", EYE), ("nose", NOSE)):
+        assert matches[name]["box"][:2] == pytest.approx((x - 10, y - 5), abs=4), name
+    lines = qatm("match", folder / "moved.png", *options).stdout.splitlines()
+    assert sorted(line.split(": ")[1] for line in lines) == ["eye", "nose"]
+    assert read_image(saved).shape[0] > 280
+
+
+def test_several_boxes_of_one_frame(folder: Path, tmp_path: Path) -> None:
+    boxes = ["--box", mark(EYE), "--box", f"the nose={mark(NOSE)}"]
+    table = tmp_path / "out.csv"
+    result = qatm(
+        "match", folder / "moved.png", folder / "cat.png", "--frame", folder / "cat.png", *boxes,
+        "--csv", table,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert len(result.stdout.splitlines()) == 4
+    with table.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert sorted(row["template"] for row in rows) == ["cat", "cat", "the nose", "the nose"]
+    for row in rows:
+        x, y, *_ = EYE if row["template"] == "cat" else NOSE
+        shift = (10, 5) if row["image"].endswith("moved.png") else (0, 0)
+        place = float(row["x"]), float(row["y"])
+        assert place == pytest.approx((x - shift[0], y - shift[1]), abs=4)
+
+
+def test_unreadable_images_leave_the_rest_of_the_table(folder: Path, tmp_path: Path) -> None:
+    (folder / "text.png").write_text("no picture")
+    table = tmp_path / "out.csv"
+    result = qatm(
+        "match", folder / "text.png", folder / "moved.png", "--template", folder / "eye.png",
+        "--csv", table,
+    )  # fmt: skip
+    assert result.exit_code == 2
+    assert len(table.read_text().splitlines()) == 2
+
+
+def test_a_table_is_written_whole_or_not_at_all(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "out.csv"
+    table.write_text("what was there")
+    calls = []
+
+    def broken(*_: object, **__: object) -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    images = [folder / "moved.png"] * 3
+    monkeypatch.setattr(command.MatchLine, "lines", lambda _: broken() or [])
+    result = qatm("match", *images, "--template", folder / "eye.png", "--csv", table)
+    assert result.exit_code == 130
+    assert table.read_text() == "what was there"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--rotation", "", "R or LO,HI"),
+        ("--rotation", "many", "--rotation 180"),
+        ("--rotation", "1,2,3", "R or LO,HI"),
+        ("--rotation", "200", "0 to 180 degrees"),
+        ("--rotation", "-10", "0 to 180 degrees"),
+        ("--rotation", "20,10", "lo <= hi"),
+        ("--rotation", "-190,0", "-180 <="),
+        ("--rotation", "nan", "rotation is nan"),
+        ("--scale", "big", "S or LO,HI"),
+        ("--scale", "0", "scale is 0"),
+        ("--scale", "0.5", "(lo, hi)"),
+        ("--scale", "2,1", "lo <= hi"),
+        ("--scale", "0,2", "lo <= hi"),
+        ("--scale", "inf", "scale is inf"),
+        ("--csv", "table.txt", ".csv file"),
+    ],
+)
+def test_values_that_cannot_be(folder: Path, option: str, value: str, words: str) -> None:
+    result = qatm("match", folder / "cat.png", "--template", folder / "eye.png", option, value)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert words in line
