@@ -87,7 +87,8 @@ def test_absent_objects_are_dashed() -> None:
     for dashed in (False, True):
         canvas = grey()
         draw_outline(canvas, pose.corners(SIZE), 1.0, GREEN, dashed=dashed)
-        counts.append(len(green(canvas)))
+        # Smooth lines have few pixels of the pure colour.
+        counts.append(int((canvas[..., 1] > canvas[..., 2].astype(int) + 60).sum()))
     assert counts[0] > 1.2 * counts[1] > 0
     missed = draw_matches(grey(), [Match.at(pose, SIZE, 0.1, False, 0)])
     assert not (missed == FOUND_COLOUR).all(axis=2).any()
