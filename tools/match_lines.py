@@ -67,7 +67,9 @@ class MatchLine:
             name = f"{match.name}: " if self.several else ""
             box = ",".join(f"{value:.2f}" for value in match.box)
             verdict = "found" if match.found else "not found, best candidate"
-            pose = f", angle {match.angle:.2f}, scale {match.scale:.3f}" if self.posed else ""
+            pose = ""
+            if self.posed:
+                pose = f", angle {rounded(match.angle, 2):.2f}, scale {match.scale:.3f}"
             lines.append(f"{self.name}: {name}{verdict}, score {match.score:.4f}, box {box}{pose}")
         lines[0] += f" ({self.milliseconds:.1f} ms)"
         return lines
@@ -94,15 +96,20 @@ class MatchLine:
 def match_record(match: Match) -> dict[str, Any]:
     """What JSON says of a match; numbers are rounded to what they mean."""
     return {
-        "box": [round(float(value), 2) for value in match.box],
-        "score": round(float(match.score), 4),
+        "box": [rounded(value, 2) for value in match.box],
+        "score": rounded(match.score, 4),
         "found": bool(match.found),
         "template": match.name,
-        "angle": round(float(match.angle), 3),
-        "scale": round(float(match.scale), 4),
-        "corners": [[round(float(value), 2) for value in corner] for corner in match.corners],
-        "margin": round(float(match.margin), 4),
+        "angle": rounded(match.angle, 3),
+        "scale": rounded(match.scale, 4),
+        "corners": [[rounded(value, 2) for value in corner] for corner in match.corners],
+        "margin": rounded(match.margin, 4),
     }
+
+
+def rounded(value: float, digits: int) -> float:
+    """A value rounded; what rounds to zero has no sign."""
+    return round(float(value), digits) + 0.0
 
 
 def check_table(file: Path, inputs: Iterable[Path]) -> None:

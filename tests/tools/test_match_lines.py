@@ -39,6 +39,13 @@ def test_json_says_where_how_turned_and_how_large() -> None:
     assert (second["angle"], second["scale"], second["found"]) == (0.0, 1.0, False)
 
 
+def test_zero_has_no_sign() -> None:
+    said = answer(Match.at(Pose(20, 10, -0.0001), (40, 20), 1.0, True, 0))
+    record = said.record()["matches"][0]
+    assert "-0.0" not in str(record)
+    assert ", angle 0.00," in said.lines()[0]
+
+
 def test_people_read_what_was_asked_for() -> None:
     first, second = answer(TURNED, PLAIN).lines()
     assert first == (

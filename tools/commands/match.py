@@ -148,13 +148,19 @@ class MatchHunt:
         self.wanted = wanted
         self.templates: list[Template] = []
         for one in wanted:
-            template = matcher.encode_template(
-                one.pixels, one.box, one.mask, one.name, value_range=limits
-            )
+            called = f"{one.name} of {one.file}" if len(wanted) > 1 else str(one.file)
+            try:
+                template = matcher.encode_template(
+                    one.pixels, one.box, one.mask, one.name, value_range=limits
+                )
+            except InputError as error:
+                raise InputError(
+                    str(error) if len(wanted) == 1 else f"{called}: {error}"
+                ) from error
             self.templates.append(template)
             values = template.value_range
             if values is not None and one.pixels.dtype != np.uint8:
-                tell(value_note(str(one.file), one.pixels.dtype, (values.low, values.high)))
+                tell(value_note(called, one.pixels.dtype, (values.low, values.high)))
 
     def read(self, file: Path, note: Callable[[str], None]) -> ShownFile:
         """Read an image as it is shown beside the objects.

@@ -130,6 +130,15 @@ def test_several_boxes_of_one_frame(folder: Path, tmp_path: Path) -> None:
         assert place == pytest.approx((x - shift[0], y - shift[1]), abs=4)
 
 
+def test_an_object_that_cannot_be_encoded_is_named(folder: Path) -> None:
+    boxes = ["--box", mark(EYE), "--box", "far=900,1,20,20"]
+    result = qatm("match", folder / "moved.png", "--frame", folder / "cat.png", *boxes)
+    assert (result.exit_code, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"error: far of {folder / 'cat.png'}: ")
+    assert "451x300" in line
+
+
 def test_unreadable_images_leave_the_rest_of_the_table(folder: Path, tmp_path: Path) -> None:
     (folder / "text.png").write_text("no picture")
     table = tmp_path / "out.csv"
