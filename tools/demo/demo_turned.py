@@ -65,8 +65,8 @@ def find_turned(photographs: Mapping[str, Image], out: Path) -> bool:
     counted = count_keys(tray.truths, keys)
     print_turned(scenes, matches)
     print_line(
-        f"A tray of parts: {counted.found} of {counted.keys} keys found, {counted.others} other "
-        f"things taken for one: {'right' if counted.right else 'WRONG'}"
+        f"A tray of parts: {counted.found} of {counted.keys} keys found, wrong places "
+        f"{counted.others}: {'right' if counted.right else 'WRONG'}"
     )
     picture = out / "turned.png"
     strips = [turned_strip(scene, match) for scene, match in zip(scenes, matches, strict=True)]
