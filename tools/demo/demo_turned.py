@@ -162,7 +162,7 @@ def tray_strip(tray: TrayScene, keys: Sequence[Match]) -> Image:
             scene_picture(tray.image, keys, TRAY_PANEL),
             upright_views(tray.image, found, TRAY_PANEL),
         ],
-        ("key", f"{len(found)} keys found", "found, turned back"),
+        ("key", f"{len(tray.truths)} keys, {len(found)} matches", "found, turned back"),
         TRAY_PANEL,
     )
 
