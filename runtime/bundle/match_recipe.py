@@ -117,8 +117,10 @@ class MatchRecipe(Record):
     pose_beyond: float = chosen(3.0, 0, 180)
     size_beyond: float = chosen(1.05, 1, 10)
     rigid_correlation: float = chosen(0.8, 0, 1)
-    judge_weights: tuple[float, ...] = chosen((4.0, 8.0, 8.0, 4.0, 4.0, -2.0, -0.3), -1000, 1000)
-    judge_offset: float = chosen(0.0, -1000, 1000)
+    judge_weights: tuple[float, ...] = chosen(
+        (-0.15, 0.55, 1.69, 2.95, -1.04, 3.28, -1.59, 0.27, 2.89), -1000, 1000
+    )
+    judge_offset: float = chosen(-5.62, -1000, 1000)
     score_slope: float = fitted(2.2, 0, 1000)
     score_likeness: float = fitted(23.1, 0, 1000)
     score_offset: float = fitted(1.0, -1000, 1000)

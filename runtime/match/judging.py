@@ -23,8 +23,10 @@ class BoxEvidence:
         likeness: mean cosine of cells with the patch that they resemble most.
         support: part of the patches whose places agree with the pose.
         correlation: of the pixels once they are registered, at least 0.
+        sameness: its fourth power: near 1 only where the pixels are nearly the same.
         confusable: how much the template resembles what surrounds it; less is better.
         poses: logarithm of the number of poses tried; less is better.
+        margin: how far the best other place is behind, in [0, 1].
     """
 
     likelihood: float
@@ -32,8 +34,10 @@ class BoxEvidence:
     likeness: float
     support: float
     correlation: float
+    sameness: float
     confusable: float
     poses: float
+    margin: float
 
     def odds(self, recipe: MatchRecipe) -> float:
         """Log-odds that the box is right."""
@@ -57,32 +61,39 @@ class JudgedPose:
 
 
 def judge(
-    template: Template, image: Image, sighting: UprightLook, poses: int, recipe: MatchRecipe
+    template: Template,
+    image: Image,
+    seen: UprightLook,
+    poses: int,
+    margin: float,
+    recipe: MatchRecipe,
 ) -> JudgedPose:
-    """Register a sighting with the image's pixels, and weigh what speaks for it.
+    """Register what was seen with the image's pixels, and weigh what speaks for it.
 
     Args:
         template: what was looked for.
         image: ``(H, W, 3)`` uint8 BGR.
-        sighting: its last look.
+        seen: its last look.
         poses: that were tried.
+        margin: how far the best other place is behind.
         recipe: of the bundle.
     """
-    pose, correlation = sighting.better, 0.0
+    pose, correlation = seen.better, 0.0
     if template.pixels is not None:
         fit = template.pixels.register(image, pose)
         correlation = max(0.0, fit.correlation)
         if fit.correlation >= recipe.rigid_correlation:
             pose = fit.pose
     evidence = BoxEvidence(
-        math.exp(sighting.likelihood / 2),
-        sighting.similarity,
-        sighting.likeness,
-        sighting.support,
+        math.exp(seen.likelihood / 2),
+        seen.similarity,
+        seen.likeness,
+        seen.support,
         correlation,
+        correlation**4,
         template.confusable,
         math.log(poses),
+        margin,
     )
-    flat = template.flat
-    score = 0.0 if flat else logistic(evidence.odds(recipe))
+    score = 0.0 if template.flat else logistic(evidence.odds(recipe))
     return JudgedPose(pose, score, evidence)

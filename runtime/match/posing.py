@@ -26,16 +26,16 @@ class PosedCandidate:
 
     Attributes:
         response: of the first look.
-        sighting: the last look.
+        look: the last one.
     """
 
     response: float
-    sighting: UprightLook
+    look: UprightLook
 
     @property
     def pose(self) -> Pose:
         """Where it is."""
-        return self.sighting.better
+        return self.look.better
 
 
 class PoseFinder:
@@ -185,13 +185,10 @@ class PoseFinder:
         )
         drafts: list[tuple[Pose, float, float]] = []
         for index, each in enumerate(candidates):
-            judged = judge(template, image, each.sighting, steps, self.recipe)
-            others = [
-                other.sighting.likelihood
-                for other in (*candidates[:index], *candidates[index + 1 :])
-            ]
-            behind = each.sighting.likelihood - max(others, default=-math.inf)
-            margin = 1.0 - math.exp(-max(0.0, behind))
+            others = (*candidates[:index], *candidates[index + 1 :])
+            nearest = max((o.look.likelihood for o in others), default=-math.inf)
+            margin = 1.0 - math.exp(-max(0.0, each.look.likelihood - nearest))
+            judged = judge(template, image, each.look, steps, margin, self.recipe)
             inside = wanted.contains(judged.pose, self.recipe.pose_beyond, self.recipe.size_beyond)
             drafts.append((judged.pose, judged.score if inside else 0.0, margin))
         return sorted(drafts, key=lambda draft: -draft[1])
@@ -201,7 +198,7 @@ class PoseFinder:
     ) -> list[PosedCandidate]:
         """Those that are no worse look at a better one, best first."""
         kept: list[PosedCandidate] = []
-        for each in sorted(found, key=lambda each: -each.sighting.likelihood):
+        for each in sorted(found, key=lambda each: -each.look.likelihood):
             outline = each.pose.corners(size)
             if all(
                 outline_overlap(outline, other.pose.corners(size)) <= self.recipe.overlap
