@@ -118,9 +118,9 @@ class MatchRecipe(Record):
     size_beyond: float = chosen(1.05, 1, 10)
     rigid_correlation: float = chosen(0.8, 0, 1)
     judge_weights: tuple[float, ...] = chosen(
-        (-0.15, 0.55, 1.69, 2.95, -1.04, 3.28, -1.59, 0.27, 2.89), -1000, 1000
+        (-4.58, 0.15, 2.22, 3.04, -0.74, 2.73, -1.63, 0.34, 4.49), -1000, 1000
     )
-    judge_offset: float = chosen(-5.62, -1000, 1000)
+    judge_offset: float = chosen(-6.54, -1000, 1000)
     score_slope: float = fitted(2.2, 0, 1000)
     score_likeness: float = fitted(23.1, 0, 1000)
     score_offset: float = fitted(1.0, -1000, 1000)

@@ -26,7 +26,8 @@ class BoxEvidence:
         sameness: its fourth power: near 1 only where the pixels are nearly the same.
         confusable: how much the template resembles what surrounds it; less is better.
         poses: logarithm of the number of poses tried; less is better.
-        margin: how far the best other place is behind, in [0, 1].
+        standing: how far the best other place is behind, in [0, 1], or twice the likelihood if that
+            is more: where an equal copy is what comes close, it says nothing against this one.
     """
 
     likelihood: float
@@ -37,7 +38,7 @@ class BoxEvidence:
     sameness: float
     confusable: float
     poses: float
-    margin: float
+    standing: float
 
     def odds(self, recipe: MatchRecipe) -> float:
         """Log-odds that the box is right."""
@@ -84,8 +85,9 @@ def judge(
         correlation = max(0.0, fit.correlation)
         if fit.correlation >= recipe.rigid_correlation:
             pose = fit.pose
+    likelihood = math.exp(seen.likelihood / 2)
     evidence = BoxEvidence(
-        math.exp(seen.likelihood / 2),
+        likelihood,
         seen.similarity,
         seen.likeness,
         seen.support,
@@ -93,7 +95,7 @@ def judge(
         correlation**4,
         template.confusable,
         math.log(poses),
-        margin,
+        max(margin, min(1.0, 2 * likelihood)),
     )
     score = 0.0 if template.flat else logistic(evidence.odds(recipe))
     return JudgedPose(pose, score, evidence)
