@@ -65,6 +65,8 @@ class MatchRecipe(Record):
         pose_looks: this many candidates, at least, are looked at upright.
         pose_rounds: the best of them are looked at so often again, each time in a better pose.
         pose_kept: so many of them at first, half as many each time after that.
+        pose_similarity: what a unit of mean cosine counts beside one of mean log-likelihood between
+            candidates.
         pose_margin: fine cells around its place in which a patch is sought in such a look.
         pose_border: pixels around an upright box that the network sees.
         pose_beyond: degrees outside the range that was asked for at which an object is still found.
@@ -112,15 +114,16 @@ class MatchRecipe(Record):
     pose_looks: int = chosen(10, 1, 1000)
     pose_rounds: int = chosen(2, 0, 100)
     pose_kept: int = chosen(3, 1, 1000)
+    pose_similarity: float = chosen(6.0, 0, 1000)
     pose_margin: int = chosen(3, 1, 100)
     pose_border: int = chosen(24, 0, 1024)
     pose_beyond: float = chosen(3.0, 0, 180)
     size_beyond: float = chosen(1.05, 1, 10)
     rigid_correlation: float = chosen(0.8, 0, 1)
     judge_weights: tuple[float, ...] = chosen(
-        (-4.58, 0.15, 2.22, 3.04, -0.74, 2.73, -1.63, 0.34, 4.49), -1000, 1000
+        (-3.53, 0.25, 0.88, 4.1, -0.59, 3.0, -0.98, 0.33, 4.26), -1000, 1000
     )
-    judge_offset: float = chosen(-6.54, -1000, 1000)
+    judge_offset: float = chosen(-6.96, -1000, 1000)
     score_slope: float = fitted(2.2, 0, 1000)
     score_likeness: float = fitted(23.1, 0, 1000)
     score_offset: float = fitted(1.0, -1000, 1000)

@@ -86,6 +86,8 @@ class Matcher(SessionTask):
         name: str = "",
         *,
         value_range: Sequence[float] | None = None,
+        rotation: float | Sequence[float] | None = None,
+        scale: float | Sequence[float] | None = None,
     ) -> Template:
         """Encode a template.
 
@@ -97,16 +99,24 @@ class Matcher(SessionTask):
             name: free text kept with the template.
             value_range: ``(low, high)``, the values of pictures that are not uint8 to show as black
                 and white; ``None`` finds them as :mod:`..value_range` says.
+            rotation: encode the template at these angles too, as :meth:`match` has them; otherwise
+                the first search for them does, which then takes longer.
+            scale: the same for sizes.
 
         Raises:
             ImageError: not a usable image.
             BoxError: malformed, or outside the frame.
             TemplateError: a mask that does not fit, or that leaves nothing.
-            InputError: a value range that is not two finite numbers, the lower one first.
+            InputError: a value range that is not two finite numbers, the lower one first; or
+                ``rotation`` or ``scale`` out of range.
         """
         self._check_open()
+        poses = PoseRange.of(rotation, scale)
         frame, values = as_object_frame(image, box, value_range)
-        return replace(self._templates.encode(frame, box, mask, name), value_range=values)
+        made = replace(self._templates.encode(frame, box, mask, name), value_range=values)
+        if poses is not None:
+            self._poses.posed(made, poses, made.levels[0])
+        return made
 
     def set_template(
         self,

@@ -198,7 +198,7 @@ class PoseFinder:
     ) -> list[PosedCandidate]:
         """Those that are no worse look at a better one, best first."""
         kept: list[PosedCandidate] = []
-        for each in sorted(found, key=lambda each: -each.look.likelihood):
+        for each in sorted(found, key=self._promise, reverse=True):
             outline = each.pose.corners(size)
             if all(
                 outline_overlap(outline, other.pose.corners(size)) <= self.recipe.overlap
@@ -206,6 +206,11 @@ class PoseFinder:
             ):
                 kept.append(each)
         return kept
+
+    def _promise(self, candidate: PosedCandidate) -> float:
+        """What makes one candidate better than another."""
+        look = candidate.look
+        return look.likelihood + self.recipe.pose_similarity * look.similarity
 
     def _rows(self, template: Template, angle: float, zoom: float) -> PosedRows:
         """The template's patches at one pose, kept with it."""

@@ -1,7 +1,8 @@
 """What the four tasks answer on fixed pictures stays what it was, to a thousandth of a pixel.
 
-``fixed_answers.json`` differs from what the first version answered by .02 px at most. Whoever
-changes what is computed, on purpose, records it again and says so in the changelog.
+Of tracks, alignments and verifications ``fixed_answers.json`` differs by .02 px at most from what
+the first version answered; matches are where their pixels are since then. Whoever changes what is
+computed, on purpose, records it again and says so in the changelog.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def test_json_is_one_object_per_comparison(tiny_bundle):
     records = [json.loads(line) for line in result.stdout.splitlines()]
     # Features twice, by our judge and by polygraphy; the joined map; the chain, three ways of
     # matching and two of placing; the joint graph.
-    assert len(records) == 3 + 3 + 1 + 4 + 3 * 4 + 2 * 3 + 3
+    assert len(records) == 3 + 3 + 1 + 4 + 3 * 4 + 2 * 4 + 3
     assert all(record["passed"] for record in records)
     assert all(0 <= record["error"] <= record["tolerance"] for record in records)
 

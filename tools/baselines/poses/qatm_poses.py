@@ -26,9 +26,9 @@ class QatmPoses(PoseMethod):
     def encode(
         self, frame: Image, box: Sequence[float], poses: PoseSpan
     ) -> tuple[Template, dict[str, Any]]:
-        """Encode the object in its frame, and say what to ask for."""
+        """Encode the object in its frame, at all poses too, and say what to ask for."""
         asked = {"rotation": poses.rotation, "scale": poses.scale} if poses.posed else {}
-        return self._matcher.encode_template(frame, box), asked
+        return self._matcher.encode_template(frame, box, **asked), asked
 
     def find(self, encoded: tuple[Template, dict[str, Any]], image: Image) -> Posed:
         """Match."""
