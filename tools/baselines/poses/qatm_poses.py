@@ -27,7 +27,9 @@ class QatmPoses(PoseMethod):
         self, frame: Image, box: Sequence[float], poses: PoseSpan
     ) -> tuple[Template, dict[str, Any]]:
         """Encode the object in its frame, at all poses too, and say what to ask for."""
-        asked = {"rotation": poses.rotation, "scale": poses.scale} if poses.posed else {}
+        asked: dict[str, Any] = {}
+        if poses.posed:
+            asked = {"rotation": poses.rotation, "scale": poses.scale}
         return self._matcher.encode_template(frame, box, **asked), asked
 
     def find(self, encoded: tuple[Template, dict[str, Any]], image: Image) -> Posed:
