@@ -9,7 +9,7 @@ from ..bundle.log_odds import logistic
 from ..bundle.match_recipe import MatchRecipe
 from ..images import Image
 from .pose import Pose
-from .registration import UprightLook
+from .registration import UprightLook, by_pixels
 from .template import Template
 
 
@@ -79,12 +79,8 @@ def judge(
         margin: how far the best other place is behind.
         recipe: of the bundle.
     """
-    pose, correlation = seen.better, 0.0
-    if template.pixels is not None:
-        fit = template.pixels.register(image, pose)
-        correlation = max(0.0, fit.correlation)
-        if fit.correlation >= recipe.rigid_correlation:
-            pose = fit.pose
+    pose, correlation = by_pixels(template, image, seen.better, recipe)
+    correlation = max(0.0, correlation)
     likelihood = math.exp(seen.likelihood / 2)
     evidence = BoxEvidence(
         likelihood,

@@ -22,9 +22,9 @@ from .matches import Match, MatchEvidence
 from .placing import Placer
 from .pose import Pose, PoseRange, outline_overlap
 from .posing import PoseFinder
-from .registration import PoseRefiner
+from .registration import PoseRefiner, by_pixels
 from .searching import ImageSearch, MatchCandidate, search_level
-from .sizing import PlacedBox, SizedPose, SizeEstimator
+from .sizing import PlacedBox, SizeEstimator
 from .template import Template, TemplateEncoder
 
 Array = NDArray[Any]
@@ -274,11 +274,10 @@ class Matcher(SessionTask):
     ) -> list[Match]:
         """See :meth:`match`."""
         search = self._search(picture)
+        least = self._recipe.threshold if min_score is None else min_score
         if poses is not None:
-            least = self._recipe.threshold if min_score is None else min_score
             found = self._poses.found(search, templates, top_k, least, poses)
             return sorted(found, key=lambda match: -match.score)
-        least = self._recipe.threshold if min_score is None else min_score
         kept: list[list[Match]] = [[] for _ in templates]
         for match in self._judged(search, templates, top_k, least):
             same = kept[match.template]
@@ -297,21 +296,21 @@ class Matcher(SessionTask):
         """The candidates of each template as it is, placed, sized, registered and judged."""
         recipe, picture = self._recipe, search.image
         height, width = picture.shape[:2]
-        drafts: list[tuple[int, MatchCandidate, float, float]] = []
+        drafts: list[tuple[int, float, float]] = []
         placed: list[PlacedBox] = []
         for index, candidates in enumerate(search.candidates_of_each(templates, top_k)):
             template = templates[index]
-            level = search_level(template, width, height, recipe)
+            level = search.level(template)
             exact = search.features(level) if level is template.levels[0] else None
             for rank, candidate in enumerate(candidates):
                 box = Box(candidate.place.x, candidate.place.y, *template.size)
                 box = move_inside(box, width, height) if template.inside else box
                 evidence = self._evidence(template, picture, candidate)
                 score = recipe.score(evidence.quality, evidence.likeness)
-                drafts.append((index, candidate, score, margin_of(candidates, rank)))
+                drafts.append((index, score, margin_of(candidates, rank)))
                 placed.append(PlacedBox(template, box, candidate.place, exact))
         poses = [Pose(*each.box.centre) for each in placed]
-        found = [rank for rank, (_, _, score, _) in enumerate(drafts) if score >= least]
+        found = [rank for rank, (_, score, _) in enumerate(drafts) if score >= least]
         if recipe.refine and recipe.size_rounds:
             sized = self._sizes.estimate(search, [placed[rank] for rank in found])
             for rank, each in zip(found, sized, strict=True):
@@ -326,16 +325,13 @@ class Matcher(SessionTask):
                 margin=margin,
                 name=templates[index].name,
             )
-            for pose, (index, _, score, margin) in zip(poses, drafts, strict=True)
+            for pose, (index, score, margin) in zip(poses, drafts, strict=True)
         ]
 
-    def _registered(self, template: Template, picture: Image, sized: SizedPose) -> Pose:
+    def _registered(self, template: Template, picture: Image, sized: Pose) -> Pose:
         """Where an object is exactly, if it is rigid; otherwise where its patches say."""
-        pose, (height, width) = sized.pose, picture.shape[:2]
-        if template.pixels is not None:
-            fit = template.pixels.register(picture, pose)
-            if fit.correlation >= self._recipe.rigid_correlation:
-                pose = fit.pose
+        height, width = picture.shape[:2]
+        pose, _ = by_pixels(template, picture, sized, self._recipe)
         # Nobody asked for a turn: a slight one says where the middle is, no more.
         fitting = min(width / template.size[0], height / template.size[1])
         scale = min(pose.scale, fitting)

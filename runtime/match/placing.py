@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -96,12 +95,12 @@ class Placer:
             box: in pixels of the image.
             reach: working pixels that the box may be off, on each side.
         """
-        working = (self._working_side(side * level.scale + 2 * reach) for side in (box.w, box.h))
+        share, border = self.recipe.look_share, self.recipe.look_border
+        working = (
+            self.encoder.look_side(side * level.scale + 2 * reach, share, border)
+            for side in (box.w, box.h)
+        )
         return Region.around(box.centre, level.scale, *working)
-
-    def admits(self, region: Region) -> bool:
-        """Whether a part of an image of this size can be encoded in one piece."""
-        return self.encoder.in_one_piece(region.height, region.width)
 
     def look(self, image: Image, looks: Sequence[Look]) -> list[Place]:
         """Where templates fit best in parts of an image, encoded as many at once as may be.
@@ -113,16 +112,9 @@ class Placer:
         Returns:
             The places in their order. A part's resolution says in which size the object is seen.
         """
-        seen: dict[int, Taps] = {}
-        by_size: dict[tuple[int, int], list[int]] = {}
-        for index, look in enumerate(looks):
-            by_size.setdefault((look.region.width, look.region.height), []).append(index)
-        for members in by_size.values():
-            crops = [cut_region(image, looks[index].region) for index in members]
-            for index, (taps, _) in zip(members, self.encoder.encode_crops(crops), strict=True):
-                seen[index] = taps
+        encoded = self.encoder.encode_each([cut_region(image, look.region) for look in looks])
         return self.encoder.session.side_by_side(
-            lambda index: self._seen(looks[index], seen[index]), range(len(looks))
+            lambda index: self._seen(looks[index], encoded[index][0]), range(len(looks))
         )
 
     def _seen(self, look: Look, taps: Taps) -> Place:
@@ -133,12 +125,6 @@ class Placer:
         place = self._best(grid, taps.window(around), around)
         x, y = region.to_frame(place.x, place.y)
         return replace(place, x=x, y=y)
-
-    def _working_side(self, side: float) -> int:
-        """Working pixels of a region around a box, which need no padding."""
-        align, recipe = self.encoder.align, self.recipe
-        shown = side * (1 + 2 * recipe.look_share) + 2 * recipe.look_border
-        return align * math.ceil(shown / align)
 
     def _around(
         self, grid: PatchGrid, shape: tuple[int, int], x: float, y: float, margin: int

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ..bundle.match_recipe import MatchRecipe
 from ..errors import TemplateError
@@ -16,26 +15,8 @@ from .pose import Pose, PoseRange, outline_overlap
 from .pose_search import PosedTemplate, first_look
 from .posed_rows import PosedRows, encode_pose
 from .registration import Glance, PoseRefiner, UprightLook
-from .searching import ImageSearch, search_level
+from .searching import ImageSearch
 from .template import Template, TemplateLevel
-
-
-@dataclass(frozen=True)
-class PosedCandidate:
-    """A place where a turned and resized template may be.
-
-    Attributes:
-        response: of the first look.
-        look: the last one.
-    """
-
-    response: float
-    look: UprightLook
-
-    @property
-    def pose(self) -> Pose:
-        """Where it is."""
-        return self.look.better
 
 
 class PoseFinder:
@@ -120,7 +101,7 @@ class PoseFinder:
         wanted: PoseRange,
         level: TemplateLevel,
         count: int,
-    ) -> list[PosedCandidate]:
+    ) -> list[UprightLook]:
         """The best places, best first.
 
         Args:
@@ -142,17 +123,11 @@ class PoseFinder:
             max(recipe.pose_looks, count + recipe.pose_kept),
             recipe,
         )
-        looks = self._refiner.look(image, [Glance(exact, size, each.pose) for each in first])
-        found = [
-            PosedCandidate(each.response, look) for each, look in zip(first, looks, strict=True)
-        ]
+        found = self._refiner.look(image, [Glance(exact, size, each.pose) for each in first])
         kept = recipe.pose_kept
         for _ in range(recipe.pose_rounds):
             found = self._distinct(found, size)[: max(count, kept)]
-            again = self._refiner.look(image, [Glance(exact, size, each.pose) for each in found])
-            found = [
-                PosedCandidate(each.response, look) for each, look in zip(found, again, strict=True)
-            ]
+            found = self._refiner.look(image, [Glance(exact, size, look.better) for look in found])
             kept = max(1, kept // 2)
         return self._distinct(found, size)[:count]
 
@@ -168,15 +143,14 @@ class PoseFinder:
                 f"template {template.name!r} was saved by an earlier version, without the picture "
                 "that turning and resizing it takes; encode it again"
             )
-        height, width = search.image.shape[:2]
-        level = search_level(template, width, height, self.recipe, wanted.scales[0])
+        level = search.level(template, wanted.scales[0])
         return level, search.features(level)
 
     def _drafts(
         self,
         image: Image,
         template: Template,
-        candidates: Sequence[PosedCandidate],
+        candidates: Sequence[UprightLook],
         wanted: PoseRange,
     ) -> list[tuple[Pose, float, float]]:
         """Pose, score and margin of each candidate, best first."""
@@ -186,30 +160,27 @@ class PoseFinder:
         drafts: list[tuple[Pose, float, float]] = []
         for index, each in enumerate(candidates):
             others = (*candidates[:index], *candidates[index + 1 :])
-            nearest = max((o.look.likelihood for o in others), default=-math.inf)
-            margin = 1.0 - math.exp(-max(0.0, each.look.likelihood - nearest))
-            judged = judge(template, image, each.look, steps, margin, self.recipe)
+            nearest = max((o.likelihood for o in others), default=-math.inf)
+            margin = 1.0 - math.exp(-max(0.0, each.likelihood - nearest))
+            judged = judge(template, image, each, steps, margin, self.recipe)
             inside = wanted.contains(judged.pose, self.recipe.pose_beyond, self.recipe.size_beyond)
             drafts.append((judged.pose, judged.score if inside else 0.0, margin))
         return sorted(drafts, key=lambda draft: -draft[1])
 
-    def _distinct(
-        self, found: list[PosedCandidate], size: tuple[float, float]
-    ) -> list[PosedCandidate]:
+    def _distinct(self, found: list[UprightLook], size: tuple[float, float]) -> list[UprightLook]:
         """Those that are no worse look at a better one, best first."""
-        kept: list[PosedCandidate] = []
+        kept: list[UprightLook] = []
         for each in sorted(found, key=self._promise, reverse=True):
-            outline = each.pose.corners(size)
+            outline = each.better.corners(size)
             if all(
-                outline_overlap(outline, other.pose.corners(size)) <= self.recipe.overlap
+                outline_overlap(outline, other.better.corners(size)) <= self.recipe.overlap
                 for other in kept
             ):
                 kept.append(each)
         return kept
 
-    def _promise(self, candidate: PosedCandidate) -> float:
+    def _promise(self, look: UprightLook) -> float:
         """What makes one candidate better than another."""
-        look = candidate.look
         return look.likelihood + self.recipe.pose_similarity * look.similarity
 
     def _rows(self, template: Template, angle: float, zoom: float) -> PosedRows:

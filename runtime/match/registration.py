@@ -22,12 +22,11 @@ from ..images import Image
 from ..kinds import Numeric
 from ..patches.agreement import fit_windows
 from ..patches.encoder import Encoder, FeatureMap
-from ..patches.taps import Taps
 from ..patches.windows import CellRange, cells_around, summit, vertex_offset
 from ..session import WindowFit
 from .placing import Place
 from .pose import Pose, upright_crop
-from .template import TemplateLevel
+from .template import Template, TemplateLevel
 
 Array = NDArray[Any]
 
@@ -49,8 +48,8 @@ class UprightLook:
     """An object looked at upright.
 
     Attributes:
-        pose: in which it was looked at.
-        placed: the same pose moved to where the template fits best without being bent.
+        placed: the pose in which it was looked at, moved to where the template fits best without
+            being bent.
         better: the pose in which its patches lie where they should.
         likelihood: mean log-likelihood that cells are the patches at their places, at most 0.
         similarity: mean cosine of the patches with the cells at their places.
@@ -58,7 +57,6 @@ class UprightLook:
         support: part of the patches that agree with the better pose, weighted, in [0, 1].
     """
 
-    pose: Pose
     placed: Pose
     better: Pose
     likelihood: float
@@ -80,6 +78,28 @@ class Glance:
     level: TemplateLevel
     size: tuple[float, float]
     pose: Pose
+
+
+def by_pixels(
+    template: Template, image: Image, pose: Pose, recipe: MatchRecipe
+) -> tuple[Pose, float]:
+    """Where an object is exactly if it is rigid, otherwise the pose that was given.
+
+    Args:
+        template: of the object.
+        image: ``(H, W, 3)`` uint8 BGR.
+        pose: nearly known.
+        recipe: of the bundle.
+
+    Returns:
+        The pose, and the correlation of the pixels once they are registered, in [-1, 1]; 0 where
+        the template has none to register.
+    """
+    if template.pixels is None:
+        return pose, 0.0
+    fit = template.pixels.register(image, pose)
+    rigid = fit.correlation >= recipe.rigid_correlation
+    return fit.pose if rigid else pose, fit.correlation
 
 
 class PoseRefiner:
@@ -106,30 +126,16 @@ class PoseRefiner:
             image: ``(H, W, 3)`` uint8 BGR.
             glances: what to look at.
         """
-        by_size: dict[tuple[int, int], list[int]] = {}
-        for index, glance in enumerate(glances):
-            sides = self._sides(glance.level, glance.size)
-            by_size.setdefault(sides, []).append(index)
-        encoded: dict[int, Taps] = {}
-        for (width, height), members in by_size.items():
-            crops = [
-                np.ascontiguousarray(
-                    upright_crop(
-                        image,
-                        glances[index].pose,
-                        glances[index].level.scale,
-                        width,
-                        height,
-                        cv2.BORDER_REPLICATE,
-                    )
-                )
-                for index in members
-            ]
-            for index, (taps, _) in zip(members, self.encoder.encode_crops(crops), strict=True):
-                encoded[index] = taps
+        crops: list[Image] = []
+        for glance in glances:
+            width, height = self._sides(glance.level, glance.size)
+            scale, border = glance.level.scale, cv2.BORDER_REPLICATE
+            crop = upright_crop(image, glance.pose, scale, width, height, border)
+            crops.append(np.ascontiguousarray(crop))
+        encoded = self.encoder.encode_each(crops)
 
         def look(index: int) -> UprightLook:
-            glance, taps = glances[index], encoded[index]
+            glance, taps = glances[index], encoded[index][0]
             level, size = glance.level, glance.size
             width, height = self._sides(level, size)
             working = (size[0] * level.scale, size[1] * level.scale)
@@ -166,15 +172,9 @@ class PoseRefiner:
 
     def _sides(self, level: TemplateLevel, size: tuple[float, float]) -> tuple[int, int]:
         """Width and height of a look, in working pixels."""
-        align, recipe = self.encoder.align, self.recipe
-        sides = (
-            align
-            * math.ceil(
-                (side * level.scale * (1 + 2 * recipe.look_share) + 2 * recipe.pose_border) / align
-            )
-            for side in size
-        )
-        return next(sides), next(sides)
+        share, border = self.recipe.look_share, self.recipe.pose_border
+        width, height = (self.encoder.look_side(side * level.scale, share, border) for side in size)
+        return width, height
 
     def _look(
         self,
@@ -211,7 +211,6 @@ class PoseRefiner:
         off = (left + working[0] / 2 - sides[0] / 2, top + working[1] / 2 - sides[1] / 2)
         across, along = pose.matrix() @ np.array(off) / level.scale
         return UprightLook(
-            pose,
             Pose(pose.x + float(across), pose.y + float(along), pose.angle, pose.scale),
             better,
             float(fit.likelihood[y, x]),

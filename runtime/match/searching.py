@@ -104,11 +104,7 @@ class ImageSearch:
 
         Raises: as :func:`search_level`.
         """
-        height, width = self.image.shape[:2]
-        maps = [
-            self.features(search_level(template, width, height, self.recipe))
-            for template in templates
-        ]
+        maps = [self.features(self.level(template)) for template in templates]
         # Large products are shared among threads well, and two at once would take the memory of
         # two.
         if max(features.coarse[0].size for features in maps) > SMALL_MAP:
@@ -133,8 +129,7 @@ class ImageSearch:
         Raises: as :func:`search_level`.
         """
         recipe, stride = self.recipe, self.encoder.coarse_stride
-        height, width = self.image.shape[:2]
-        level = search_level(template, width, height, recipe)
+        level = self.level(template)
         features = self.features(level)
         most = max(count, recipe.candidates)
         peaks = self._peaks(level, features, most, one_thread=one_thread)
@@ -157,6 +152,14 @@ class ImageSearch:
         rivals = [each for each in found[: recipe.candidates] if each.peak.response >= least]
         rivals.sort(key=lambda each: -self._promise(each))
         return [*rivals, *found[len(rivals) :]][:count]
+
+    def level(self, template: Template, smallest: float = 1.0) -> TemplateLevel:
+        """The resolution at which the image is searched for a template.
+
+        Args and raises: as :func:`search_level`.
+        """
+        height, width = self.image.shape[:2]
+        return search_level(template, width, height, self.recipe, smallest)
 
     def features(self, level: TemplateLevel) -> FeatureMap:
         """The image at a level's resolution."""

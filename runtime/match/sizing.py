@@ -1,4 +1,4 @@
-"""The size that a found object has in an image, and what is seen of it there."""
+"""The size that a found object has in an image."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..boxes import Box
-from ..bundle.recipes import MatchRecipe
+from ..bundle.match_recipe import MatchRecipe
 from ..patches.encoder import FeatureMap
 from .placing import Place
 from .pose import Pose
@@ -40,19 +40,6 @@ class PlacedBox:
         return self.template.levels[0]
 
 
-@dataclass(frozen=True)
-class SizedPose:
-    """Where an object is and how large, and what is seen of it.
-
-    Attributes:
-        pose: upright.
-        look: the one that fits best.
-    """
-
-    pose: Pose
-    look: UprightLook
-
-
 class SizeEstimator:
     """Estimates sizes by where the patches of what was found lie.
 
@@ -65,7 +52,7 @@ class SizeEstimator:
         self.refiner = refiner
         self.recipe = recipe
 
-    def estimate(self, search: ImageSearch, placed: Sequence[PlacedBox]) -> list[SizedPose]:
+    def estimate(self, search: ImageSearch, placed: Sequence[PlacedBox]) -> list[Pose]:
         """Estimate sizes, and places once more.
 
         Where the patches lie says how much larger or smaller the object is than its template; it
@@ -80,7 +67,7 @@ class SizeEstimator:
             placed: what was found in it.
 
         Returns:
-            Poses in their order.
+            Upright poses in their order.
         """
         looks = [[look] for look in self._first(search, placed)]
         for _ in range(self.recipe.size_rounds):
@@ -100,15 +87,18 @@ class SizeEstimator:
 
     def _first(self, search: ImageSearch, placed: Sequence[PlacedBox]) -> list[UprightLook]:
         """What is seen of the objects in the template's size."""
-
-        def look(each: PlacedBox) -> UprightLook:
-            if each.features is not None:
-                return self.refiner.seen(each.features, each.level, each.template.size, each.place)
-            pose = Pose(*each.box.centre)
-            glance = Glance(each.level, each.template.size, pose)
-            return self.refiner.look(search.image, [glance])[0]
-
-        return search.encoder.session.side_by_side(look, placed)
+        apart = [
+            Glance(each.level, each.template.size, Pose(*each.box.centre))
+            for each in placed
+            if each.features is None
+        ]
+        looked = iter(self.refiner.look(search.image, apart))
+        return [
+            next(looked)
+            if each.features is None
+            else self.refiner.seen(each.features, each.level, each.template.size, each.place)
+            for each in placed
+        ]
 
     def _sizable(self, placed: PlacedBox) -> bool:
         """Whether a size can be estimated."""
@@ -116,7 +106,7 @@ class SizeEstimator:
         return whole and self.refiner.admits(placed.level, placed.template.size)
 
     @staticmethod
-    def _mean(looks: Sequence[UprightLook]) -> SizedPose:
+    def _mean(looks: Sequence[UprightLook]) -> Pose:
         """The mean of the posterior."""
         likelihoods = np.array([look.likelihood for look in looks])
         weights = np.exp(likelihoods - likelihoods.max())
@@ -125,8 +115,7 @@ class SizeEstimator:
             [(look.placed.x, look.placed.y, np.log(look.placed.scale)) for look in looks]
         )
         x, y, log_scale = (float(value) for value in shares @ sights)
-        best = looks[int(np.argmax(likelihoods))]
-        return SizedPose(Pose(x, y, 0.0, float(np.exp(log_scale))), best)
+        return Pose(x, y, 0.0, float(np.exp(log_scale)))
 
 
 def _upright(pose: Pose) -> Pose:

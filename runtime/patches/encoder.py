@@ -100,6 +100,17 @@ class Encoder:
         """Layers and coarse features of an image that is already at its working resolution."""
         return self.encode_crops([working])[0]
 
+    def encode_each(self, crops: Sequence[Image]) -> list[tuple[Taps, Array]]:
+        """The same of several of any sizes, in their order; those of one size together."""
+        by_size: dict[tuple[int, ...], list[int]] = {}
+        for index, crop in enumerate(crops):
+            by_size.setdefault(crop.shape[:2], []).append(index)
+        encoded: dict[int, tuple[Taps, Array]] = {}
+        for members in by_size.values():
+            maps = self.encode_crops([crops[index] for index in members])
+            encoded.update(zip(members, maps, strict=True))
+        return [encoded[index] for index in range(len(crops))]
+
     def encode_crops(self, crops: Sequence[Image]) -> list[tuple[Taps, Array]]:
         """The same of several of one size, as many at once as memory and the device allow."""
         if not crops:
@@ -115,6 +126,16 @@ class Encoder:
             )
             for features in self.session.features_of(padded, BATCH)
         ]
+
+    def look_side(self, side: float, share: float, border: int) -> int:
+        """Working pixels of a side of a part of an image that needs no padding.
+
+        Args:
+            side: of the box in it, in working pixels.
+            share: of the box that is shown on each side of it, and ...
+            border: ... so many pixels more.
+        """
+        return self.align * math.ceil((side * (1 + 2 * share) + 2 * border) / self.align)
 
     def fine_window(self, features: FeatureMap, cells: CellRange) -> Array:
         """Features ``(C, h, w)`` of some cells of the finest map."""

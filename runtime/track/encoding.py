@@ -18,13 +18,9 @@ def encode_regions(
     encoder: Encoder, frame: Image, regions: Sequence[Region]
 ) -> list[RegionFeatures]:
     """Features of several regions of a frame, in their order; those of one size together."""
-    sizes: dict[tuple[int, int], list[int]] = {}
-    for index, region in enumerate(regions):
-        sizes.setdefault((region.width, region.height), []).append(index)
-    seen: dict[int, RegionFeatures] = {}
-    for members in sizes.values():
-        pictures = [cut_region(frame, regions[index]) for index in members]
-        maps = encoder.encode_crops(pictures)
-        for index, pixels, both in zip(members, pictures, maps, strict=True):
-            seen[index] = RegionFeatures(regions[index], pixels, *both)
-    return [seen[index] for index in range(len(regions))]
+    pictures = [cut_region(frame, region) for region in regions]
+    maps = encoder.encode_each(pictures)
+    return [
+        RegionFeatures(region, pixels, *both)
+        for region, pixels, both in zip(regions, pictures, maps, strict=True)
+    ]
