@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ...runtime.errors import InputError
 from .base import Method, MethodOptions
@@ -92,11 +92,27 @@ def open_method(name: str, options: MethodOptions) -> Method:
         DeviceError: the device cannot be used.
         WeightsError: the weights cannot be used.
     """
-    info = METHODS.get(name)
+    return made(METHODS, __package__, name, options)
+
+
+def made(
+    methods: Mapping[str, MethodInfo], package: str | None, name: str, options: MethodOptions
+) -> Any:
+    """Import a method, and make it ready.
+
+    Args:
+        methods: those that there are.
+        package: the folder of their modules.
+        name: which one.
+        options: for it.
+
+    Raises: as :func:`open_method`.
+    """
+    info = methods.get(name)
     if info is None:
-        raise InputError(f"method {name!r} is unknown; choose from {', '.join(METHODS)}")
+        raise InputError(f"method {name!r} is unknown; choose from {', '.join(methods)}")
     try:
-        module = import_module(f".{info.module}", __package__)
+        module = import_module(f".{info.module}", package)
         return getattr(module, info.factory)(options)
     except ModuleNotFoundError as error:
         raise InputError(

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from types import MappingProxyType
 
-from ....runtime.errors import InputError
 from ..base import MethodOptions
-from ..registry import CLASSIC, MethodInfo
+from ..registry import CLASSIC, MethodInfo, made
 from .pose_method import PoseMethod
 
 POSE_METHODS: Mapping[str, MethodInfo] = MappingProxyType(
@@ -51,13 +49,4 @@ def open_pose_method(name: str, options: MethodOptions) -> PoseMethod:
         BundleError: the bundle cannot be used.
         DeviceError: the device cannot be used.
     """
-    info = POSE_METHODS.get(name)
-    if info is None:
-        raise InputError(f"method {name!r} is unknown; choose from {', '.join(POSE_METHODS)}")
-    try:
-        module = import_module(f".{info.module}", __package__)
-        return getattr(module, info.factory)(options)
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f'method {name} needs {error.name}, which is not installed: pip install "qatm[eval]"'
-        ) from error
+    return made(POSE_METHODS, __package__, name, options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +16,32 @@ from .match_runs import PROTOCOLS
 from .variants import OURS, Variant, ablation, plain_variants
 
 ALL = "all"
+
+
+def named_methods(
+    asked: Sequence[str], methods: Collection[str], options: MethodOptions
+) -> list[str]:
+    """The methods that are meant.
+
+    Args:
+        asked: names, also several in one, separated by commas; :data:`ALL` is every one, none ours.
+        methods: names of those that there are.
+        options: for them.
+
+    Raises:
+        InputError: none, an unknown one, or a changed recipe and not the method that has it.
+    """
+    names = split_names(asked or (OURS,))
+    known = f"choose from {', '.join(methods)} or {ALL}"
+    if not names:
+        raise InputError(f"--method names no method; {known}")
+    for name in names:
+        if name not in (*methods, ALL):
+            raise InputError(f"method {name!r} is unknown; {known}")
+    chosen = list(methods) if ALL in names else names
+    if options.recipe and OURS not in chosen:
+        raise InputError(f"--set changes the recipe of {OURS}, which is not among the methods")
+    return chosen
 
 
 class Closeable(Protocol):
@@ -75,17 +101,7 @@ class EvaluationRequest:
             if self.methods:
                 raise InputError("--ablation compares variants of qatm; leave --method out")
             return [variant.method for variant in ablation(self.options)]
-        names = split_names(self.methods or (OURS,))
-        known = f"choose from {', '.join(METHODS)} or {ALL}"
-        if not names:
-            raise InputError(f"--method names no method; {known}")
-        for name in names:
-            if name not in (*METHODS, ALL):
-                raise InputError(f"method {name!r} is unknown; {known}")
-        chosen = list(METHODS) if ALL in names else names
-        if self.options.recipe and OURS not in chosen:
-            raise InputError(f"--set changes the recipe of {OURS}, which is not among the methods")
-        return chosen
+        return named_methods(self.methods, METHODS, self.options)
 
     def check(self, left_out: Callable[[str], None]) -> EvaluationOptions:
         """Open each method once to see that it works, and see that the folder can be written.

@@ -6,11 +6,10 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ....runtime.errors import InputError
 from ...baselines import MethodOptions
 from ...baselines.poses import POSE_METHODS, open_pose_method
 from ...inputs import split_names
-from ..match.match_options import ALL, usable_methods
+from ..match.match_options import named_methods, usable_methods
 from ..match.variants import OURS
 from ..processes import runner
 from .pose_runs import PoseOutcome, PosePiece, pose_pieces, run_piece
@@ -38,17 +37,7 @@ class PoseMethods:
         Raises:
             InputError: none, or an unknown one.
         """
-        names = split_names(self.asked or (OURS,))
-        known = f"choose from {', '.join(POSE_METHODS)} or {ALL}"
-        if not names:
-            raise InputError(f"--method names no method; {known}")
-        for name in names:
-            if name not in (*POSE_METHODS, ALL):
-                raise InputError(f"method {name!r} is unknown; {known}")
-        chosen = list(POSE_METHODS) if ALL in names else names
-        if self.options.recipe and OURS not in chosen:
-            raise InputError(f"--set changes the recipe of {OURS}, which is not among the methods")
-        return chosen
+        return named_methods(self.asked, POSE_METHODS, self.options)
 
     def usable(self, left_out: Callable[[str], None]) -> tuple[str, ...]:
         """The methods that can run here.
