@@ -37,6 +37,11 @@ SINGLE = "fp32"
 CONVOLVING = ("features", NETWORK_ROLE)
 """Roles of the graphs with convolutions, which CUDA plans anew for each shape of their inputs."""
 
+FEW_ROWS = ("match",)
+"""Roles of the graphs whose sums over rows are short. CUDA's provider splits sums over fewer than
+192 rows in two at most, which give the same in either order; with one order prescribed, those over
+whole images take several times as long."""
+
 FATAL: Numeric[int] = 4
 """ONNX Runtime's quietest log level: what matters comes back as an exception or a check here."""
 
@@ -109,6 +114,7 @@ class OnnxGraph:
         half: it convolves in FP16.
         shapes: how many shapes of its inputs take turns without being planned anew; that costs
             memory on ``cuda``, and matters to graphs with convolutions.
+        ordered_sums: on ``cuda``, add in one order, so that runs repeat to the last bit.
 
     Attributes:
         path: as given.
@@ -128,6 +134,7 @@ class OnnxGraph:
         fold_weights: bool = False,
         half: bool = False,
         shapes: int = 1,
+        ordered_sums: bool = True,
     ) -> None:
         self.path = path
         ort = _import_onnxruntime(device)
@@ -143,8 +150,7 @@ class OnnxGraph:
         options.add_session_config_entry("session.dynamic_block_base", "4")
         if device == "cuda":
             load_cuda_libraries(ort)
-            # Its faster sums depend on the order in which threads come to add.
-            options.use_deterministic_compute = True
+            options.use_deterministic_compute = ordered_sums
         if device == "cpu" and share_arena(ort):
             options.add_session_config_entry("session.use_env_allocators", "1")
         if fold_weights:
@@ -291,6 +297,7 @@ class OnnxBackend:
             fold_weights=fold,
             half=precision == "fp16",
             shapes=SHAPES_HELD if self.device == "cuda" and role in CONVOLVING else 1,
+            ordered_sums=role not in FEW_ROWS,
         )
         # Hashed again if it was written to meanwhile: what runs is what was checked.
         self._bundle.file(role, precision)

@@ -26,6 +26,9 @@ from .training_options import TrainOptions
 
 Network = TypeVar("Network", bound=nn.Module)
 
+CUBLAS_WORKSPACE = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+"""Environment variable and value with which cuBLAS adds in one order, as PyTorch demands."""
+
 SCALAR_RATE = 30.0
 """How much faster single numbers learn: temperatures are tens, weights are hundredths."""
 
@@ -103,7 +106,7 @@ def train(task: TrainingTask, options: TrainOptions) -> Trained:
     losses: list[float] = []
     last = start.path if start is not None else options.out
     log = TrainLog(options.out, done)
-    with log, _threads(options.threads), progress() as bar:
+    with log, _threads(options.threads), _ordered_sums(options.device), progress() as bar:
         for step in range(done, options.steps):
             began = time.perf_counter()
             rate = learning_rate(options, step)
@@ -223,3 +226,23 @@ def _threads(count: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def _ordered_sums(device: str) -> Iterator[None]:
+    """Let a GPU add in one order for a while; a CPU does anyway.
+
+    Gradients would otherwise be added in the order in which threads come, and a resumed training
+    would differ from the uninterrupted one in the last bits. PyTorch warns of what has no order.
+    """
+    if device == "cpu":
+        yield
+        return
+    before = torch.are_deterministic_algorithms_enabled()
+    warned = torch.is_deterministic_algorithms_warn_only_enabled()
+    os.environ.setdefault(*CUBLAS_WORKSPACE)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warned)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import csv
+import os
+import shutil
 import struct
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from qatm.runtime import InputError  # noqa: E402
+from qatm.tools.train import loop  # noqa: E402
 from qatm.tools.train.checkpoints import find_checkpoints, open_checkpoint  # noqa: E402
 from qatm.tools.train.loop import TrainOptions, learning_rate, train  # noqa: E402
 from qatm.tools.train.training_log import CSV_NAME, crc32c, masked_crc  # noqa: E402
@@ -86,6 +90,42 @@ def test_a_killed_training_resumes_bit_for_bit(tmp_path):
     again = train(Line(), options(tmp_path / "parts", resume=True))
     assert again.losses == ()
     assert again.checkpoint == done.checkpoint
+
+
+def test_a_gpu_adds_in_one_order_only_while_it_trains(monkeypatch):
+    monkeypatch.setenv(loop.CUBLAS_WORKSPACE[0], ":16:8")
+    with loop._ordered_sums("cpu"):
+        assert not torch.are_deterministic_algorithms_enabled()
+    with loop._ordered_sums("cuda"):
+        assert torch.are_deterministic_algorithms_enabled()
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+        assert os.environ[loop.CUBLAS_WORKSPACE[0]] == ":16:8"
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert not torch.is_deterministic_algorithms_warn_only_enabled()
+
+
+@pytest.mark.gpu
+def test_a_training_on_a_gpu_resumes_bit_for_bit(tmp_path):
+    from qatm.tools.train.alignment_training import AlignTask
+    from qatm.tools.train.pictures import open_images, texture
+
+    for seed in range(4):
+        cv2.imwrite(str(tmp_path / f"{seed}.png"), texture(seed, 200))
+
+    def trained(folder: str, **changes: Any) -> Any:
+        usual = {"steps": 12, "batch": 1, "learning_rate": 0.01, "checkpoint_every": 6}
+        chosen = options(tmp_path / folder, device="cuda", threads=None, **{**usual, **changes})
+        return train(AlignTask(open_images(tmp_path), device="cuda"), chosen)
+
+    whole = trained("whole")
+    shutil.copytree(tmp_path / "whole", tmp_path / "parts")
+    find_checkpoints(tmp_path / "parts")[-1].unlink()
+    done = trained("parts", resume=True)
+    assert done.started_at == 6
+    assert done.losses == whole.losses[6:]
+    states = [torch.load(part.checkpoint, weights_only=True) for part in (whole, done)]
+    for name, value in states[0]["weights"].items():
+        assert torch.equal(value, states[1]["weights"][name])
 
 
 def test_another_training_is_not_continued(tmp_path):
