@@ -9,6 +9,9 @@ from typing import Any
 from .fields import Record, kind_of
 from .recipes import TASKS
 
+Number = float | tuple[float, ...]
+"""A fitted number, or several of one kind."""
+
 
 @dataclass(frozen=True)
 class FitRecord:
@@ -27,14 +30,18 @@ class FitRecord:
     task: str
     backbone: str
     alpha: float
-    numbers: dict[str, float]
+    numbers: dict[str, Number]
     data: str
     command: str
     figures: dict[str, float]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for ``json.dump``."""
-        return asdict(self)
+        numbers = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in self.numbers.items()
+        }
+        return {**asdict(self), "numbers": numbers}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> FitRecord:
@@ -50,7 +57,7 @@ class FitRecord:
             task=data["task"],
             backbone=str(data["backbone"]),
             alpha=float(data["alpha"]),
-            numbers={str(name): float(value) for name, value in data["numbers"].items()},
+            numbers={str(name): _number(value) for name, value in data["numbers"].items()},
             data=str(data["data"]),
             command=str(data["command"]),
             figures={str(name): float(value) for name, value in data["figures"].items()},
@@ -70,3 +77,10 @@ class FitRecord:
             if kind_of(entry) == "fitted"
         }
         return (self.backbone, self.alpha, self.numbers) == (backbone, alpha, fitted)
+
+
+def _number(value: Any) -> Number:
+    """A number, or several, as it was stored."""
+    if isinstance(value, (list, tuple)):
+        return tuple(float(part) for part in value)
+    return float(value)

@@ -20,15 +20,6 @@ NETWORK_ROLE = "network"
 READABLE: Numeric[tuple[int, int]] = (1, 2)
 """Schema 1 knew the matcher's recipe only, and no fits."""
 
-SCORE_FIELDS = {
-    "slope": "score_slope",
-    "likeness": "score_likeness",
-    "offset": "score_offset",
-    "threshold": "threshold",
-}
-"""Where the entries of schema 1's ``score`` are in the matcher's recipe."""
-
-
 @dataclass(frozen=True)
 class TapInfo:
     """A layer whose output is used: its stride in pixels and its channels, 0 where not recorded."""
@@ -239,8 +230,7 @@ def _task(data: dict[str, Any]) -> str:
 
 def _first_recipes(data: dict[str, Any]) -> Recipes:
     """The recipes of schema 1, which had the matcher's in two entries; the others are as usual."""
-    score = {SCORE_FIELDS[name]: value for name, value in data["score"].items()}
-    return Recipes(match=MatchRecipe.from_dict({**data["recipe"], **score}))
+    return Recipes(match=MatchRecipe.from_dict({**data["recipe"], **data["score"]}))
 
 
 def _backbone(data: dict[str, Any]) -> BackboneInfo:

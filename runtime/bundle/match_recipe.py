@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ..errors import InputError
 from .fields import Record, bound, chosen, fitted
-from .log_odds import logistic
+from .judge import JudgeNetwork
+from .judge_numbers import JUDGE_CENTRE, JUDGE_HIDDEN, JUDGE_OUTPUT, JUDGE_SPREAD
 
 MANY = 1_000_000
 
 
-RETIRED = frozenset({"size_step", "size_steps", "clear_gain", "size_margin"})
-"""Fields of earlier versions, which estimated sizes by looking one step smaller and larger."""
+RETIRED = frozenset(
+    {
+        *("size_step", "size_steps", "clear_gain", "size_margin"),
+        *("slope", "likeness", "offset", "score_slope", "score_likeness", "score_offset"),
+        *("judge_weights", "judge_offset"),
+    }
+)
+"""Fields of earlier versions, which estimated sizes by looking one step smaller and larger, and
+whose scores were linear in a few numbers."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,8 @@ class MatchRecipe(Record):
         rival_share: windows with less than this share of the best response are no candidates.
         likelihood_weight: what a unit of mean log-likelihood counts beside one of log response
             between candidates.
+        close_promise: a place is looked at again if it is behind the best by no more than this, in
+            mean log-likelihood and ``pose_similarity`` times the mean cosine.
         overlap: windows that overlap a better one by more than this IoU are the same match.
         place_margin: cells searched on each side of a place that is known to about a coarse cell.
         look_border: pixels around a box that the network sees when it looks again, and ...
@@ -73,12 +83,11 @@ class MatchRecipe(Record):
         size_beyond: factor on the size outside the range, the same.
         rigid_correlation: an object is rigid if its pixels correlate with the template's by so much
             once they are registered; only then do they say where it is.
-        judge_weights: of the evidence for a turned and resized object, in its order.
-        judge_offset: added to it.
-        score_slope: weight of the log of the evidence in the score.
-        score_likeness: weight of the likeness.
-        score_offset: a little higher than fitted, so that about as many objects are missed as
-            imagined.
+        judge_centre: mean of each piece of the evidence that is judged, in the order of
+            ``BoxEvidence``.
+        judge_spread: its standard deviation.
+        judge_hidden: of the network that judges, see :class:`.JudgeNetwork`.
+        judge_output: the same.
         threshold: score from which a match counts as found.
     """
 
@@ -97,6 +106,7 @@ class MatchRecipe(Record):
     size_rounds: int = chosen(1, 0, 100)
     rival_share: float = chosen(0.5, 0, 1)
     likelihood_weight: float = chosen(0.08, 0, 1000)
+    close_promise: float = chosen(3.0, 0, 1000)
     overlap: float = chosen(0.3, 0, 0.99)
     place_margin: int = chosen(2, 0, 100)
     look_border: int = chosen(32, 0, 1024)
@@ -120,13 +130,10 @@ class MatchRecipe(Record):
     pose_beyond: float = chosen(3.0, 0, 180)
     size_beyond: float = chosen(1.05, 1, 10)
     rigid_correlation: float = chosen(0.8, 0, 1)
-    judge_weights: tuple[float, ...] = chosen(
-        (-3.53, 0.25, 0.88, 4.1, -0.59, 3.0, -0.98, 0.33, 4.26), -1000, 1000
-    )
-    judge_offset: float = chosen(-6.96, -1000, 1000)
-    score_slope: float = fitted(2.2, 0, 1000)
-    score_likeness: float = fitted(23.1, 0, 1000)
-    score_offset: float = fitted(1.0, -1000, 1000)
+    judge_centre: tuple[float, ...] = fitted(JUDGE_CENTRE, -1e6, 1e6)
+    judge_spread: tuple[float, ...] = fitted(JUDGE_SPREAD, 0, 1e6)
+    judge_hidden: tuple[float, ...] = fitted(JUDGE_HIDDEN, -1e6, 1e6)
+    judge_output: tuple[float, ...] = fitted(JUDGE_OUTPUT, -1e6, 1e6)
     threshold: float = chosen(0.5, 0, 1)
 
     @classmethod
@@ -147,26 +154,11 @@ class MatchRecipe(Record):
         super().__post_init__()
         if self.min_side > self.max_side:
             raise InputError(f"min_side {self.min_side:g} is above max_side {self.max_side:g}")
+        JudgeNetwork.of(self.judge_centre, self.judge_spread, self.judge_hidden, self.judge_output)
 
-    def score(self, evidence: float, likeness: float) -> float:
-        """Score in [0, 1] of a match.
-
-        Quality says how exclusive a match is, likeness how good: the best match of an absent
-        object may be exclusive, but it is poor.
-
-        Args:
-            evidence: mean quality of the window, in [0, 1].
-            likeness: mean over its cells of the similarity to the patch of the template that they
-                resemble most, in [-1, 1].
-        """
-        if evidence <= 0.0 or not math.isfinite(evidence):
-            return 0.0
-        return logistic(self.odds(evidence, likeness))
-
-    def odds(self, evidence: float, likeness: float) -> float:
-        """Log-odds of a match with some evidence: linear in the score's numbers."""
-        return (
-            self.score_slope * math.log(evidence)
-            + self.score_likeness * likeness
-            + self.score_offset
+    @cached_property
+    def judge(self) -> JudgeNetwork:
+        """The network that weighs what speaks for a box."""
+        return JudgeNetwork.of(
+            self.judge_centre, self.judge_spread, self.judge_hidden, self.judge_output
         )

@@ -1,49 +1,88 @@
-"""How surely a box is right: what is known at the end, weighed."""
+"""How surely a box is right: what is known at the end, weighed by a small network."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
+
+import numpy as np
 
 from ..bundle.log_odds import logistic
 from ..bundle.match_recipe import MatchRecipe
 from ..images import Image
+from .differences import Differences, mean_tint
 from .pose import Pose
 from .registration import UprightLook, by_pixels
 from .template import Template
 
+REFUSED = -100.0
+"""Log-odds of what cannot be the object."""
+
 
 @dataclass(frozen=True)
 class BoxEvidence:
-    """What speaks for a box, numbers of which more is better unless it says otherwise.
+    """What speaks for a box, and what has to be known to weigh it.
 
     Attributes:
-        likelihood: root of how surely cells are the patches at their places, in [0, 1].
+        likelihood: mean log of how surely cells are the patches at their places, at most 0.
         similarity: mean cosine of patches with the cells at their places.
         likeness: mean cosine of cells with the patch that they resemble most.
         support: part of the patches whose places agree with the pose.
+        worst_patches: as ``likelihood``, of the least sure tenth.
+        most_patches: of half.
+        best_patches: of nine tenths.
         correlation: of the pixels once they are registered, at least 0.
-        sameness: its fourth power: near 1 only where the pixels are nearly the same.
-        confusable: how much the template resembles what surrounds it; less is better.
-        poses: logarithm of the number of poses tried; less is better.
-        standing: how far the best other place is behind, in [0, 1], or twice the likelihood if that
-            is more: where an equal copy is what comes close, it says nothing against this one.
+        worst_spot: how much the spot differs that differs most, see :class:`.Differences`.
+        low_spot: the same of the tenth that differ least.
+        middle_spot: of half.
+        high_spot: of nine tenths.
+        tint: difference of the mean colours without their brightness, in 20 grey values.
+        standing: how far the best other place is behind, in [0, 1], or twice the root of how surely
+            the patches are there if that is more: where an equal copy is what comes close, it says
+            nothing against this one.
+        confusable: how much the template resembles what surrounds it.
+        poses: logarithm of the number of poses tried.
+        even: part of the template's picture that is even, see :class:`.Grain`.
+        smooth: the same, less strictly.
+        noise: of its picture.
+        edges: of its picture.
     """
 
     likelihood: float
     similarity: float
     likeness: float
     support: float
+    worst_patches: float
+    most_patches: float
+    best_patches: float
     correlation: float
-    sameness: float
+    worst_spot: float
+    low_spot: float
+    middle_spot: float
+    high_spot: float
+    tint: float
+    standing: float
     confusable: float
     poses: float
-    standing: float
+    even: float
+    smooth: float
+    noise: float
+    edges: float
 
-    def odds(self, recipe: MatchRecipe) -> float:
-        """Log-odds that the box is right."""
-        pairs = zip(recipe.judge_weights, astuple(self), strict=True)
-        return recipe.judge_offset + sum(weight * value for weight, value in pairs)
+
+@dataclass(frozen=True)
+class Tried:
+    """What else is known of a pose.
+
+    Attributes:
+        poses: how many were tried.
+        margin: how far the best other place is behind, in [0, 1].
+        flat: whether the image shows a single colour there.
+    """
+
+    poses: int
+    margin: float
+    flat: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,46 +91,68 @@ class JudgedPose:
 
     Attributes:
         pose: registered with the pixels where the object is rigid.
-        score: probability that the box is right, in [0, 1].
-        evidence: what the score is made of.
+        odds: logarithm of how much likelier the box is right than wrong.
+        margin: how far the best other place is behind, in [0, 1].
+        evidence: what the odds are made of.
     """
 
     pose: Pose
-    score: float
+    odds: float
+    margin: float
     evidence: BoxEvidence
+
+    @property
+    def score(self) -> float:
+        """Probability that the box is right, in [0, 1]."""
+        return 0.0 if self.odds <= REFUSED else logistic(self.odds)
+
+    def refused(self) -> JudgedPose:
+        """The same, known not to be the object."""
+        return replace(self, odds=REFUSED)
+
+
+TINTS = 20.0
+"""Grey values of a unit of ``tint``."""
 
 
 def judge(
     template: Template,
     image: Image,
+    pose: Pose,
     seen: UprightLook,
-    poses: int,
-    margin: float,
+    tried: Tried,
     recipe: MatchRecipe,
 ) -> JudgedPose:
-    """Register what was seen with the image's pixels, and weigh what speaks for it.
+    """Register a pose with the image's pixels, and weigh what speaks for it.
 
     Args:
         template: what was looked for.
         image: ``(H, W, 3)`` uint8 BGR.
-        seen: its last look.
-        poses: that were tried.
-        margin: how far the best other place is behind.
+        pose: where its patches lie.
+        seen: the look that says so.
+        tried: what else is known.
         recipe: of the bundle.
     """
-    pose, correlation = by_pixels(template, image, seen.better, recipe)
-    correlation = max(0.0, correlation)
-    likelihood = math.exp(seen.likelihood / 2)
+    pose, correlation = by_pixels(template, image, pose, recipe)
+    pixels, grain = template.pixels, template.grain
+    spots = Differences.unknown() if pixels is None else Differences.between(pixels, image, pose)
+    own, mask = template.tint
+    sides = pose.matrix() * template.size
+    tint = np.linalg.norm(mean_tint(image, sides, (pose.x, pose.y), mask) - own)
     evidence = BoxEvidence(
-        likelihood,
+        seen.likelihood,
         seen.similarity,
         seen.likeness,
         seen.support,
-        correlation,
-        correlation**4,
+        *seen.surest,
+        max(0.0, correlation),
+        *astuple(spots),
+        min(2.0, float(tint) / TINTS),
+        max(tried.margin, min(1.0, 2 * math.exp(seen.likelihood / 2))),
         template.confusable,
-        math.log(poses),
-        max(margin, min(1.0, 2 * likelihood)),
+        math.log(tried.poses),
+        *astuple(grain),
     )
-    score = 0.0 if template.flat else logistic(evidence.odds(recipe))
-    return JudgedPose(pose, score, evidence)
+    nothing = template.flat or tried.flat
+    odds = REFUSED if nothing else float(recipe.judge.odds(np.array([astuple(evidence)]))[0])
+    return JudgedPose(pose, odds, tried.margin, evidence)

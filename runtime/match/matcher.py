@@ -10,22 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backends.graph import Device, Precision
-from ..boxes import Box, checked_region, move_inside
+from ..boxes import checked_region
 from ..errors import InputError, TemplateError
-from ..images import Image, as_bgr, as_object_frame, checked_pixels, is_flat
+from ..images import Image, as_bgr, as_object_frame, checked_pixels
 from ..patches.encoder import Encoder
 from ..patches.quality import QualityMap, quality_map
 from ..session import Session, Source
 from ..session_task import SessionTask
 from ..value_range import shared_range
-from .matches import Match, MatchEvidence
-from .placing import Placer
-from .pose import Pose, PoseRange, outline_overlap
+from .judging import JudgedPose
+from .matches import Match
+from .pose import PoseRange
 from .posing import PoseFinder
-from .registration import PoseRefiner, by_pixels
-from .searching import ImageSearch, MatchCandidate, search_level
-from .sizing import PlacedBox, SizeEstimator
+from .searching import search_level
+from .suppression import Suppress, apart, checked_suppress
 from .template import Template, TemplateEncoder
+from .upright import UprightFinder
 
 Array = NDArray[Any]
 
@@ -66,8 +66,7 @@ class Matcher(SessionTask):
         recipe = self.bundle.spec.recipes.match
         self._recipe = recipe
         self._encoder = Encoder(self.session)
-        self._placer = Placer(self._encoder, recipe)
-        self._sizes = SizeEstimator(PoseRefiner(self._encoder, recipe), recipe)
+        self._uprights = UprightFinder(self._encoder, recipe)
         self._poses = PoseFinder(self._encoder, recipe)
         self._model = self.bundle.file_hash("features", "fp32")
         self._templates = TemplateEncoder(self._encoder, recipe, self._model)
@@ -140,6 +139,7 @@ class Matcher(SessionTask):
         region: Sequence[float] | None = None,
         rotation: float | Sequence[float] | None = None,
         scale: float | Sequence[float] | None = None,
+        suppress: Suppress = "each",
     ) -> list[Match]:
         """Find the template, or several at the price of one encoding of the image.
 
@@ -155,6 +155,8 @@ class Matcher(SessionTask):
                 is, give or take some.
             scale: sizes relative to the template in which it is looked for: ``s`` for 1/s to s, or
                 ``(lo, hi)``; ``None`` is the template's own, give or take some.
+            suppress: ``"each"`` keeps the matches of each template apart; ``"all"`` those of all
+                templates, so that a place is given to the one that fits best there.
 
         Returns:
             Matches, best first. The best candidate of each template is always listed, with
@@ -163,7 +165,8 @@ class Matcher(SessionTask):
         Raises:
             ImageError: not a usable image.
             BoxError: a region that is malformed or sticks out of the image.
-            InputError: ``top_k``, ``min_score``, ``rotation`` or ``scale`` out of range.
+            InputError: ``top_k``, ``min_score``, ``rotation`` or ``scale`` out of range, or another
+                ``suppress``.
             TemplateError: no template, one of another model, or one larger than the image or the
                 region.
         """
@@ -172,12 +175,14 @@ class Matcher(SessionTask):
             raise InputError(f"top_k is {top_k}; it must be at least 1")
         if min_score is not None and not 0 <= min_score <= 1:
             raise InputError(f"min_score is {min_score}; scores lie between 0 and 1")
+        taking = checked_suppress(suppress)
         poses = PoseRange.of(rotation, scale)
         wanted = self._checked(templates)
         picture = _shown(image, wanted)
+        x = y = 0
         if region is not None:
             part = checked_region(region, picture.shape[1], picture.shape[0])
-            y, x = part.y, part.x
+            x, y = part.x, part.y
             for template in wanted:
                 if template.size[0] > part.w or template.size[1] > part.h:
                     raise TemplateError(
@@ -185,18 +190,22 @@ class Matcher(SessionTask):
                         f"than the region ({part.w}x{part.h} px); search a larger region"
                     )
             picture = picture[y : y + part.h, x : x + part.w]
-            inside = self._found(picture, wanted, top_k, min_score, poses)
-            return [match.shifted(x, y) for match in inside]
-        return self._found(picture, wanted, top_k, min_score, poses)
+        judged = self._judged(picture, wanted, top_k, poses)
+        least = self._recipe.threshold if min_score is None else min_score
+        found = apart(judged, wanted, top_k, least, self._recipe.overlap, taking)
+        return found if region is None else [match.shifted(x, y) for match in found]
 
     def evidence(
-        self, image: Any, templates: Sequence[Template] | None = None
-    ) -> list[MatchEvidence]:
+        self,
+        image: Any,
+        templates: Sequence[Template] | None = None,
+        *,
+        rotation: float | Sequence[float] | None = None,
+        scale: float | Sequence[float] | None = None,
+    ) -> list[JudgedPose]:
         """What the scores of :meth:`match` are made of.
 
-        Args:
-            image: ``(H, W, 3)`` uint8 BGR.
-            templates: look for these; ``None`` is the one that was set.
+        Args: as of :meth:`match`.
 
         Returns:
             For each template, in their order, the evidence for its best match, found or not.
@@ -204,12 +213,10 @@ class Matcher(SessionTask):
         Raises: as :meth:`match`.
         """
         self._check_open()
+        poses = PoseRange.of(rotation, scale)
         wanted = self._checked(templates)
-        search = self._search(_shown(image, wanted))
-        return [
-            self._evidence(template, search.image, search.candidates(template, 1)[0])
-            for template in wanted
-        ]
+        judged = self._judged(_shown(image, wanted), wanted, 1, poses)
+        return [max(some, key=lambda each: each.odds) for some in judged]
 
     def quality_map(self, image: Any, template: Template | None = None) -> QualityMap:
         """How well each patch of an image matches the template, for people who look.
@@ -260,103 +267,18 @@ class Matcher(SessionTask):
                 )
         return templates
 
-    def _search(self, picture: Image) -> ImageSearch:
-        """A search of one image."""
-        return ImageSearch(self._encoder, self._placer, self._recipe, picture)
-
-    def _found(
+    def _judged(
         self,
         picture: Image,
         templates: Sequence[Template],
-        top_k: int,
-        min_score: float | None,
+        count: int,
         poses: PoseRange | None,
-    ) -> list[Match]:
-        """See :meth:`match`."""
-        search = self._search(picture)
-        least = self._recipe.threshold if min_score is None else min_score
-        if poses is not None:
-            found = self._poses.found(search, templates, top_k, least, poses)
-            return sorted(found, key=lambda match: -match.score)
-        kept: list[list[Match]] = [[] for _ in templates]
-        for match in self._judged(search, templates, top_k, least):
-            same = kept[match.template]
-            # Refining may have moved two windows together.
-            apart = all(
-                outline_overlap(match.corners, other.corners) <= self._recipe.overlap
-                for other in same
-            )
-            if not same or (match.found and apart):
-                same.append(match)
-        return sorted((match for same in kept for match in same), key=lambda match: -match.score)
-
-    def _judged(
-        self, search: ImageSearch, templates: Sequence[Template], top_k: int, least: float
-    ) -> list[Match]:
-        """The candidates of each template as it is, placed, sized, registered and judged."""
-        recipe, picture = self._recipe, search.image
-        height, width = picture.shape[:2]
-        drafts: list[tuple[int, float, float]] = []
-        placed: list[PlacedBox] = []
-        for index, candidates in enumerate(search.candidates_of_each(templates, top_k)):
-            template = templates[index]
-            level = search.level(template)
-            exact = search.features(level) if level is template.levels[0] else None
-            for rank, candidate in enumerate(candidates):
-                box = Box(candidate.place.x, candidate.place.y, *template.size)
-                box = move_inside(box, width, height) if template.inside else box
-                evidence = self._evidence(template, picture, candidate)
-                score = recipe.score(evidence.quality, evidence.likeness)
-                drafts.append((index, score, margin_of(candidates, rank)))
-                placed.append(PlacedBox(template, box, candidate.place, exact))
-        poses = [Pose(*each.box.centre) for each in placed]
-        found = [rank for rank, (_, score, _) in enumerate(drafts) if score >= least]
-        if recipe.refine and recipe.size_rounds:
-            sized = self._sizes.estimate(search, [placed[rank] for rank in found])
-            for rank, each in zip(found, sized, strict=True):
-                poses[rank] = self._registered(placed[rank].template, picture, each)
-        return [
-            Match.at(
-                pose,
-                templates[index].size,
-                score,
-                score >= least,
-                index,
-                margin=margin,
-                name=templates[index].name,
-            )
-            for pose, (index, score, margin) in zip(poses, drafts, strict=True)
-        ]
-
-    def _registered(self, template: Template, picture: Image, sized: Pose) -> Pose:
-        """Where an object is exactly, if it is rigid; otherwise where its patches say."""
-        height, width = picture.shape[:2]
-        pose, _ = by_pixels(template, picture, sized, self._recipe)
-        # Nobody asked for a turn: a slight one says where the middle is, no more.
-        fitting = min(width / template.size[0], height / template.size[1])
-        scale = min(pose.scale, fitting)
-        if not template.inside:
-            return Pose(pose.x, pose.y, 0.0, scale)
-        sides = (side * scale for side in template.size)
-        centre = move_inside(Box.around((pose.x, pose.y), *sides), width, height).centre
-        return Pose(*centre, 0.0, scale)
-
-    def _evidence(
-        self, template: Template, picture: Image, candidate: MatchCandidate
-    ) -> MatchEvidence:
-        """What speaks for a candidate."""
-        place = candidate.place
-        # What is left of a single colour are effects of the border, and those match one to one.
-        flat = template.flat or is_flat(picture, Box(place.x, place.y, *template.size))
-        return MatchEvidence(0.0 if flat else candidate.peak.evidence, place.likeness)
-
-
-def margin_of(candidates: Sequence[MatchCandidate], rank: int) -> float:
-    """How far the best other place is behind one, in [0, 1]."""
-    own = candidates[rank].peak.response
-    others = (other.peak.response for i, other in enumerate(candidates) if i != rank)
-    behind = max(others, default=candidates[rank].rival)
-    return min(1.0, max(0.0, 1.0 - behind / max(own, 1e-9)))
+    ) -> list[list[JudgedPose]]:
+        """The best places of each template, judged."""
+        search = self._uprights.search(picture)
+        if poses is None:
+            return self._uprights.found(search, templates, count)
+        return self._poses.found(search, templates, count, poses)
 
 
 def _shown(image: Any, templates: Sequence[Template]) -> Image:

@@ -100,18 +100,3 @@ class Match:
         moved = np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]]) @ self.transform
         rows = tuple(tuple(float(v) for v in row) for row in moved)
         return replace(self, box=box, rows=rows)  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True)
-class MatchEvidence:
-    """What the score of a match is made of.
-
-    Attributes:
-        quality: mean quality of the window without competitors, in [0, 1]; 0 where the template or
-            the window shows a single colour.
-        likeness: mean over its cells of the similarity to the patch of the template that they
-            resemble most, in [-1, 1].
-    """
-
-    quality: float
-    likeness: float

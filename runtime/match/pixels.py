@@ -162,6 +162,19 @@ class PixelTemplate:
         found = Pose(best.x + left, best.y + top, best.angle, best.scale)
         return Registration(found, max(-1.0, highest), max(-1.0, before))
 
+    def seen(self, image: Array, pose: Pose) -> Array | None:
+        """The image's samples at a pose, ``(N,)`` float32, zero mean and unit length.
+
+        Args:
+            image: ``(H, W, 3)`` uint8 BGR.
+            pose: of the object.
+
+        Returns:
+            The samples, or ``None`` where the image is flat.
+        """
+        part, left, top = _around(image, pose, self.size, self.zoom)
+        return self._seen(part, Pose(pose.x - left, pose.y - top, pose.angle, pose.scale))
+
     def _near(self, start: Pose, best: Pose) -> bool:
         """Whether a registration stayed where it began."""
         size = self.size[0] / self.zoom, self.size[1] / self.zoom

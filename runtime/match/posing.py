@@ -9,8 +9,7 @@ from ..bundle.match_recipe import MatchRecipe
 from ..errors import TemplateError
 from ..images import Image
 from ..patches.encoder import Encoder, FeatureMap
-from .judging import judge
-from .matches import Match
+from .judging import JudgedPose, Tried, judge
 from .pose import Pose, PoseRange, outline_overlap
 from .pose_search import PosedTemplate, first_look
 from .posed_rows import PosedRows, encode_pose
@@ -36,45 +35,27 @@ class PoseFinder:
         self,
         search: ImageSearch,
         templates: Sequence[Template],
-        top_k: int,
-        least: float,
+        count: int,
         wanted: PoseRange,
-    ) -> list[Match]:
-        """Matches of templates at any of some angles and sizes, in their order, best first.
-
-        The best candidate of each is always among them, others only if they are found.
+    ) -> list[list[JudgedPose]]:
+        """The best places of each template at any of some angles and sizes, judged.
 
         Args:
             search: of the image.
             templates: to look for.
-            top_k: at most this many matches of each.
-            least: score from which a match is found.
+            count: places of each, at most; of each there is at least one.
             wanted: the poses in which to look.
 
         Raises:
             TemplateError: a template without a view, or larger than the image at every size.
             ImageError: the image is too large.
         """
-        matches: list[Match] = []
-        for index, template in enumerate(templates):
+        found: list[list[JudgedPose]] = []
+        for template in templates:
             level, features = self._level(search, template, wanted)
-            candidates = self.candidates(search.image, features, template, wanted, level, top_k + 1)
-            drafts = self._drafts(search.image, template, candidates, wanted)
-            for rank, (pose, score, margin) in enumerate(drafts[:top_k]):
-                good = score >= least
-                if rank == 0 or good:
-                    matches.append(
-                        Match.at(
-                            pose,
-                            template.size,
-                            score,
-                            good,
-                            index,
-                            margin=margin,
-                            name=template.name,
-                        )
-                    )
-        return matches
+            candidates = self.candidates(search.image, features, template, wanted, level, count + 1)
+            found.append(self._judged(search.image, template, candidates, wanted))
+        return found
 
     def posed(
         self, template: Template, wanted: PoseRange, level: TemplateLevel
@@ -146,26 +127,28 @@ class PoseFinder:
         level = search.level(template, wanted.scales[0])
         return level, search.features(level)
 
-    def _drafts(
+    def _judged(
         self,
         image: Image,
         template: Template,
         candidates: Sequence[UprightLook],
         wanted: PoseRange,
-    ) -> list[tuple[Pose, float, float]]:
-        """Pose, score and margin of each candidate, best first."""
-        steps = len(wanted.scale_steps(self.recipe.pose_sizes)) * len(
-            wanted.angle_steps(self.recipe.pose_angle)
+    ) -> list[JudgedPose]:
+        """Each candidate, registered and judged; what lies outside the range is not the object."""
+        recipe = self.recipe
+        steps = len(wanted.scale_steps(recipe.pose_sizes)) * len(
+            wanted.angle_steps(recipe.pose_angle)
         )
-        drafts: list[tuple[Pose, float, float]] = []
+        judged: list[JudgedPose] = []
         for index, each in enumerate(candidates):
             others = (*candidates[:index], *candidates[index + 1 :])
             nearest = max((o.likelihood for o in others), default=-math.inf)
             margin = 1.0 - math.exp(-max(0.0, each.likelihood - nearest))
-            judged = judge(template, image, each, steps, margin, self.recipe)
-            inside = wanted.contains(judged.pose, self.recipe.pose_beyond, self.recipe.size_beyond)
-            drafts.append((judged.pose, judged.score if inside else 0.0, margin))
-        return sorted(drafts, key=lambda draft: -draft[1])
+            verdict = judge(template, image, each.better, each, Tried(steps, margin), recipe)
+            if not wanted.contains(verdict.pose, recipe.pose_beyond, recipe.size_beyond):
+                verdict = verdict.refused()
+            judged.append(verdict)
+        return judged
 
     def _distinct(self, found: list[UprightLook], size: tuple[float, float]) -> list[UprightLook]:
         """Those that are no worse look at a better one, best first."""

@@ -55,6 +55,8 @@ class UprightLook:
         similarity: mean cosine of the patches with the cells at their places.
         likeness: mean over the cells of the cosine with the patch that they resemble most.
         support: part of the patches that agree with the better pose, weighted, in [0, 1].
+        surest: log of how surely single patches are at their places, that of the worst tenth, of
+            half and of nine tenths of them, at most 0.
     """
 
     placed: Pose
@@ -63,6 +65,7 @@ class UprightLook:
     similarity: float
     likeness: float
     support: float
+    surest: tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -217,7 +220,14 @@ class PoseRefiner:
             float(fit.similarity[y, x]) / alpha + 1,
             float(fit.likeness[y, x]),
             support,
+            _quantiles(fit.pairs[np.arange(len(ys)), ys + y, xs + x]),
         )
+
+
+def _quantiles(values: Array) -> tuple[float, float, float]:
+    """Lower tenth, median and upper tenth."""
+    low, middle, high = np.quantile(values, (0.1, 0.5, 0.9))
+    return float(low), float(middle), float(high)
 
 
 def _displacements(

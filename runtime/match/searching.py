@@ -42,6 +42,11 @@ class MatchCandidate:
     place: Place
     rival: float = 0.0
 
+    @property
+    def margin(self) -> float:
+        """How far the best other place is behind, in [0, 1]."""
+        return min(1.0, max(0.0, 1.0 - self.rival / max(self.peak.response, TINY)))
+
 
 def search_level(
     template: Template, width: int, height: int, recipe: MatchRecipe, smallest: float = 1.0

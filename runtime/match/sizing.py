@@ -40,6 +40,19 @@ class PlacedBox:
         return self.template.levels[0]
 
 
+@dataclass(frozen=True)
+class SizedBox:
+    """What is known of a placed box once its size is.
+
+    Attributes:
+        pose: upright.
+        look: at which most patches were where they should be.
+    """
+
+    pose: Pose
+    look: UprightLook
+
+
 class SizeEstimator:
     """Estimates sizes by where the patches of what was found lie.
 
@@ -52,7 +65,32 @@ class SizeEstimator:
         self.refiner = refiner
         self.recipe = recipe
 
-    def estimate(self, search: ImageSearch, placed: Sequence[PlacedBox]) -> list[Pose]:
+    def first(self, search: ImageSearch, placed: Sequence[PlacedBox]) -> list[UprightLook]:
+        """What is seen of objects in the template's size: known already, where they were placed.
+
+        Args:
+            search: of the image.
+            placed: what was found in it.
+        """
+        apart = [
+            Glance(each.level, each.template.size, Pose(*each.box.centre))
+            for each in placed
+            if each.features is None
+        ]
+        looked = iter(self.refiner.look(search.image, apart))
+        return [
+            next(looked)
+            if each.features is None
+            else self.refiner.seen(each.features, each.level, each.template.size, each.place)
+            for each in placed
+        ]
+
+    def estimate(
+        self,
+        search: ImageSearch,
+        placed: Sequence[PlacedBox],
+        first: Sequence[UprightLook],
+    ) -> list[SizedBox]:
         """Estimate sizes, and places once more.
 
         Where the patches lie says how much larger or smaller the object is than its template; it
@@ -65,11 +103,12 @@ class SizeEstimator:
         Args:
             search: of the image.
             placed: what was found in it.
+            first: what :meth:`first` saw of it.
 
         Returns:
-            Upright poses in their order.
+            Upright poses in their order, with the best look at each.
         """
-        looks = [[look] for look in self._first(search, placed)]
+        looks = [[look] for look in first]
         for _ in range(self.recipe.size_rounds):
             going = [index for index, each in enumerate(placed) if self._sizable(each)]
             glances = [
@@ -83,21 +122,8 @@ class SizeEstimator:
             seen = self.refiner.look(search.image, glances)
             for index, look in zip(going, seen, strict=True):
                 looks[index].append(look)
-        return [self._mean(seen) for seen in looks]
-
-    def _first(self, search: ImageSearch, placed: Sequence[PlacedBox]) -> list[UprightLook]:
-        """What is seen of the objects in the template's size."""
-        apart = [
-            Glance(each.level, each.template.size, Pose(*each.box.centre))
-            for each in placed
-            if each.features is None
-        ]
-        looked = iter(self.refiner.look(search.image, apart))
         return [
-            next(looked)
-            if each.features is None
-            else self.refiner.seen(each.features, each.level, each.template.size, each.place)
-            for each in placed
+            SizedBox(self._mean(seen), max(seen, key=lambda look: look.likelihood)) for seen in looks
         ]
 
     def _sizable(self, placed: PlacedBox) -> bool:

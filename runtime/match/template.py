@@ -24,6 +24,7 @@ from ..patches.similarity import small_product, standardised
 from ..patches.taps import Cells, DenseCells
 from ..patches.windows import CellRange
 from ..value_range import ValueRange
+from .differences import Grain, colour_mask, mean_tint
 from .pixels import PixelTemplate
 from .posed_rows import PosedRows, TemplateView
 
@@ -79,6 +80,19 @@ class Template:
     def pixels(self) -> PixelTemplate | None:
         """Its pixels to be registered with an image's, ``None`` where they are flat or not kept."""
         return None if self.view is None else PixelTemplate.of(self.view)
+
+    @cached_property
+    def grain(self) -> Grain:
+        """How its picture is made."""
+        return Grain() if self.view is None else Grain.of(self.view.image)
+
+    @cached_property
+    def tint(self) -> tuple[Array, Array | None]:
+        """Mean colour without its brightness ``(3,)``, and which samples it is the mean of."""
+        if self.view is None:
+            return np.zeros(3), None
+        mask, box = colour_mask(self.view), self.view.box
+        return mean_tint(self.view.image, np.diag([box.w, box.h]), box.centre, mask), mask
 
     @cached_property
     def confusable(self) -> float:

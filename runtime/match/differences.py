@@ -1,0 +1,144 @@
+"""Where a registered object's pixels differ from its template's.
+
+A correlation is an average: an icon that differs from another by a letter correlates with it by .9,
+as an object does that is lit or seen a little differently. What tells them apart is that the icon
+differs in one spot and nowhere else.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..images import Image
+from ..kinds import Numeric
+from .pixels import PixelTemplate
+from .pose import Pose, sampled
+from .posed_rows import TemplateView
+
+Array = NDArray[Any]
+
+SPOTS: Numeric[int] = 8
+"""Spots along the shorter side of a template."""
+
+MOST: Numeric[float] = 60.0
+"""Difference from which a spot has nothing in common, in variances of the template."""
+
+LEAST: Numeric[float] = 0.02
+"""Difference that is nothing: interpolation and compression leave as much."""
+
+UNKNOWN: Numeric[float] = 30.0
+"""Difference of pixels that cannot be compared."""
+
+COLOUR_SIDE: Numeric[int] = 16
+"""Samples along a side of which the mean colour is taken."""
+
+SHARES: Numeric[tuple[float, ...]] = (0.1, 0.5, 0.9)
+"""Quantiles of the spots that are told."""
+
+EVEN: Numeric[tuple[float, float]] = (1.0, 3.0)
+"""Standard deviations of grey values below which nine pixels count as even."""
+
+
+@dataclass(frozen=True)
+class Differences:
+    """How much the spots of an object differ from its template's, in variances of the template.
+
+    Each is the logarithm of the difference, and of :data:`LEAST` more; gain and offset of the light
+    do not count.
+
+    Attributes:
+        worst: of the spot that differs most.
+        low: of the tenth that differ least.
+        middle: of half of them.
+        high: of nine tenths.
+    """
+
+    worst: float
+    low: float
+    middle: float
+    high: float
+
+    @classmethod
+    def unknown(cls) -> Differences:
+        """Where pixels cannot be compared."""
+        return cls(*[math.log(LEAST + UNKNOWN)] * 4)
+
+    @classmethod
+    def between(cls, template: PixelTemplate, image: Image, pose: Pose) -> Differences:
+        """Compare an object with its template, spot by spot.
+
+        Args:
+            template: its pixels.
+            image: ``(H, W, 3)`` uint8 BGR.
+            pose: registered.
+        """
+        seen = template.seen(image, pose)
+        if seen is None:
+            return cls.unknown()
+        error = np.zeros(template.used.shape, np.float32)
+        left = seen - np.float32(seen @ template.grey) * template.grey
+        error[template.used] = left * left * np.float32(len(left))
+        side = max(2, round(min(error.shape) / SPOTS))
+        spots = cv2.boxFilter(error, -1, (side, side), borderType=cv2.BORDER_REFLECT)[template.used]
+        values = [float(spots.max()), *(float(v) for v in np.quantile(spots, SHARES))]
+        return cls(*(math.log(LEAST + min(value, MOST)) for value in values))
+
+
+def mean_tint(image: Image, matrix: Array, middle: tuple[float, float], mask: Array | None) -> Array:
+    """Mean colour of an outline without its brightness, ``(3,)`` in grey values.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 BGR.
+        matrix: ``(2, 2)``, from the sides of the outline, as one, to offsets in the image.
+        middle: of the outline.
+        mask: ``(COLOUR_SIDE, COLOUR_SIDE)`` bool, of what counts; all of it if it is ``None``.
+    """
+    side = COLOUR_SIDE
+    shown = sampled(image, matrix / side, middle, side, side, cv2.BORDER_REPLICATE)
+    colours = shown.reshape(-1, 3) if mask is None else shown[mask]
+    mean = colours.mean(0, dtype=np.float64)
+    return mean - mean.mean()
+
+
+def colour_mask(view: TemplateView) -> Array | None:
+    """What of a template counts for its colour."""
+    if view.mask is None:
+        return None
+    matrix = np.diag([view.box.w, view.box.h]) / COLOUR_SIDE
+    shown = view.mask.astype(np.float32)
+    side = COLOUR_SIDE
+    kept = sampled(shown, matrix, view.box.centre, side, side, cv2.BORDER_REPLICATE) >= SHARES[1]
+    return kept if kept.any() else None
+
+
+@dataclass(frozen=True)
+class Grain:
+    """How a picture is made: drawn, with even colours and sharp edges, or seen by a camera.
+
+    Attributes:
+        even: part of its pixels that hardly differ from their neighbours.
+        smooth: part of them that differ little.
+        noise: median difference of a pixel from the mean of its neighbours, in grey values.
+        edges: deviation among neighbours that a tenth of them reach, in grey values.
+    """
+
+    even: float = 0.0
+    smooth: float = 0.0
+    noise: float = 0.0
+    edges: float = 0.0
+
+    @classmethod
+    def of(cls, image: Image) -> Grain:
+        """Of a picture ``(H, W, 3)`` uint8 BGR."""
+        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float32)
+        mean = cv2.blur(grey, (3, 3))
+        deviation = np.sqrt(np.maximum(cv2.blur(grey * grey, (3, 3)) - mean * mean, 0))
+        curvature = np.abs(cv2.Laplacian(grey, cv2.CV_32F, ksize=1))
+        shares = (float((deviation < bound).mean()) for bound in EVEN)
+        return cls(*shares, float(np.median(curvature)), float(np.quantile(deviation, 0.9)))

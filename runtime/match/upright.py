@@ -1,0 +1,125 @@
+"""Finding a template as it is: upright, and in about its own size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ..boxes import Box, move_inside
+from ..bundle.match_recipe import MatchRecipe
+from ..images import Image, is_flat
+from ..patches.encoder import Encoder
+from .judging import JudgedPose, Tried, judge
+from .placing import Placer
+from .pose import Pose
+from .registration import PoseRefiner, UprightLook
+from .searching import ImageSearch
+from .sizing import PlacedBox, SizeEstimator
+from .template import Template
+
+
+@dataclass(frozen=True)
+class UprightCandidate:
+    """A placed box, and what was seen of it at first.
+
+    Attributes:
+        template: index among those that are looked for.
+        placed: the box.
+        look: at it, in the template's size.
+        margin: how far the best other place is behind, in [0, 1].
+    """
+
+    template: int
+    placed: PlacedBox
+    look: UprightLook
+    margin: float
+
+    def promise(self, recipe: MatchRecipe) -> float:
+        """What makes one candidate better than another."""
+        return self.look.likelihood + recipe.pose_similarity * self.look.similarity
+
+
+class UprightFinder:
+    """Finds templates as they are.
+
+    Args:
+        encoder: encodes looks.
+        recipe: of the bundle.
+    """
+
+    def __init__(self, encoder: Encoder, recipe: MatchRecipe) -> None:
+        self.encoder = encoder
+        self.recipe = recipe
+        self._placer = Placer(encoder, recipe)
+        self._sizes = SizeEstimator(PoseRefiner(encoder, recipe), recipe)
+
+    def search(self, picture: Image) -> ImageSearch:
+        """A search of one image ``(H, W, 3)`` uint8 BGR."""
+        return ImageSearch(self.encoder, self._placer, self.recipe, picture)
+
+    def found(
+        self, search: ImageSearch, templates: Sequence[Template], count: int
+    ) -> list[list[JudgedPose]]:
+        """The best places of each template: placed, sized, registered and judged.
+
+        Args:
+            search: of the image.
+            templates: to look for.
+            count: places of each, at most; of each there is at least one.
+
+        Raises: as :func:`~.searching.search_level`.
+        """
+        candidates = self._candidates(search, templates, count)
+        placed = [each.placed for each in candidates]
+        sized = self._sizes.estimate(search, placed, [each.look for each in candidates])
+        judged: list[list[JudgedPose]] = [[] for _ in templates]
+        for each, known in zip(candidates, sized, strict=True):
+            template = each.placed.template
+            tried = Tried(1, each.margin, is_flat(search.image, each.placed.box))
+            verdict = judge(template, search.image, known.pose, known.look, tried, self.recipe)
+            judged[each.template].append(self._upright(verdict, template, search.image))
+        return judged
+
+    def _candidates(
+        self, search: ImageSearch, templates: Sequence[Template], count: int
+    ) -> list[UprightCandidate]:
+        """Those that are worth a second look."""
+        height, width = search.image.shape[:2]
+        indices: list[int] = []
+        margins: list[float] = []
+        placed: list[PlacedBox] = []
+        for index, found in enumerate(search.candidates_of_each(templates, count)):
+            template = templates[index]
+            level = search.level(template)
+            exact = search.features(level) if level is template.levels[0] else None
+            for candidate in found:
+                box = Box(candidate.place.x, candidate.place.y, *template.size)
+                box = move_inside(box, width, height) if template.inside else box
+                placed.append(PlacedBox(template, box, candidate.place, exact))
+                indices.append(index)
+                margins.append(candidate.margin)
+        looks = self._sizes.first(search, placed)
+        every = [
+            UprightCandidate(*parts)
+            for parts in zip(indices, placed, looks, margins, strict=True)
+        ]
+        best: dict[int, float] = {}
+        for each in every:
+            promise = each.promise(self.recipe)
+            best[each.template] = max(best.get(each.template, promise), promise)
+        return [
+            each
+            for each in every
+            if each.promise(self.recipe) >= best[each.template] - self.recipe.close_promise
+        ]
+
+    def _upright(self, judged: JudgedPose, template: Template, picture: Image) -> JudgedPose:
+        """Nobody asked for a turn: a slight one says where the middle is, no more."""
+        height, width = picture.shape[:2]
+        pose = judged.pose
+        scale = min(pose.scale, width / template.size[0], height / template.size[1])
+        middle = (pose.x, pose.y)
+        if template.inside:
+            sides = (side * scale for side in template.size)
+            middle = move_inside(Box.around(middle, *sides), width, height).centre
+        return replace(judged, pose=Pose(*middle, 0.0, scale))
