@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -121,6 +122,17 @@ class PixelTemplate:
             return None
         return cls(zoom, size, grey, used, moves.astype(np.float32), np.linalg.inv(products))
 
+    @cached_property
+    def steps(self) -> Array:
+        """``(4, N)`` float32, whose products with an error of ``grey`` are the step that causes it:
+        right, down, of turn and of size."""
+        return (self.inverse @ self.steepest).astype(np.float32)
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether all samples count."""
+        return bool(self.used.all())
+
     def register(self, image: Array, pose: Pose) -> Registration:
         """Find the pose at which the pixels fit best.
 
@@ -136,27 +148,29 @@ class PixelTemplate:
         reach = math.hypot(rows, columns) / 2
         for _ in range(STEPS):
             seen = self._seen(part, here)
-            correlation = float(seen @ self.grey) if seen is not None else -1.0
+            correlation = -1.0 if seen is None else float(seen @ self.grey)
             if before < -1:
                 before = correlation
             if correlation > highest:
                 highest, best = correlation, here
             if seen is None or correlation < highest - WORSE:
                 break
-            # The image is scaled so that its part along the template has the template's length.
-            error = seen / max(correlation, LEAST) - self.grey
-            dx, dy, turn, grow = self.inverse @ (self.steepest @ error)
-            step = np.array([[1 + grow, -turn], [turn, 1 + grow]])
-            undone = np.linalg.inv(step)
-            shift = -undone @ (dx, dy)
-            moved = here.matrix() @ shift / self.zoom
-            here = here.moved(undone, here.x + float(moved[0]), here.y + float(moved[1]))
+            # The image is scaled so that its part along the template has the template's length;
+            # no step changes that part.
+            error = seen / np.float32(max(correlation, LEAST)) - self.grey
+            dx, dy, turn, grow = (self.inverse @ (self.steepest @ error)).tolist()
+            # Back by the step: the inverse of ((1 + grow, -turn), (turn, 1 + grow)).
+            size = (1 + grow) ** 2 + turn**2
+            c, s = (1 + grow) / size, turn / size
+            across, down = here.offset(-(c * dx + s * dy), s * dx - c * dy)
+            undone = np.array([[c, s], [-s, c]])
+            here = here.moved(undone, here.x + across / self.zoom, here.y + down / self.zoom)
             if math.hypot(dx, dy) + math.hypot(turn, grow) * reach < SETTLED:
                 break
         # The last step has not been looked at yet.
         seen = self._seen(part, here)
-        if seen is not None and float(seen @ self.grey) > highest:
-            highest, best = float(seen @ self.grey), here
+        if seen is not None and (correlation := float(seen @ self.grey)) > highest:
+            highest, best = correlation, here
         if not self._near(start, best):
             highest, best = before, start
         found = Pose(best.x + left, best.y + top, best.angle, best.scale)
@@ -183,17 +197,19 @@ class PixelTemplate:
         return bool(moved <= FARTHEST * side + 1)
 
     def _seen(self, part: Array, pose: Pose) -> Array | None:
-        """The image's samples at a pose, ``(N,)``, zero mean and unit length."""
+        """The image's samples at a pose, ``(N,)`` float32, zero mean and unit length."""
         matrix = pose.matrix() / self.zoom
         picture = sampled(
             part, matrix, (pose.x, pose.y), *self.size, cv2.BORDER_REPLICATE, cv2.INTER_CUBIC
         )
-        values = _smooth(picture)[self.used]
-        values = values - values.mean()
-        length = float(np.linalg.norm(values))
+        values = _smooth(picture)
+        values = values.reshape(-1) if self.whole else values[self.used]
+        values -= np.add.reduce(values) / np.float32(len(values))
+        length = math.sqrt(values @ values)
         if length < FLAT * math.sqrt(len(values)) / 4:
             return None
-        return (values / length).astype(np.float32)
+        values /= np.float32(length)
+        return values
 
 
 def _around(image: Array, pose: Pose, size: tuple[int, int], zoom: float) -> tuple[Array, int, int]:

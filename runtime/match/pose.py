@@ -41,9 +41,18 @@ class Pose:
 
     def matrix(self) -> Array:
         """``(2, 2)``: from offsets in the template to offsets in the image."""
-        a = math.radians(self.angle)
-        c, s = self.scale * math.cos(a), self.scale * math.sin(a)
+        c, s = self.terms()
         return np.array([[c, s], [-s, c]])
+
+    def terms(self) -> tuple[float, float]:
+        """The first row of :meth:`matrix`, which says all of it."""
+        a = math.radians(self.angle)
+        return self.scale * math.cos(a), self.scale * math.sin(a)
+
+    def offset(self, across: float, down: float) -> tuple[float, float]:
+        """Where an offset in the template points to in the image."""
+        c, s = self.terms()
+        return c * across + s * down, c * down - s * across
 
     def transform(self, size: tuple[float, float]) -> Array:
         """``(3, 3)``: from pixels of a template of this size to pixels of the image."""
@@ -65,9 +74,9 @@ class Pose:
             x: where the middle lies then.
             y: the same.
         """
-        angle = self.angle + math.degrees(math.atan2(matrix[0, 1], matrix[0, 0]))
-        scale = self.scale * math.sqrt(abs(float(np.linalg.det(matrix))))
-        return Pose(x, y, wrapped(angle), scale)
+        (a, b), (c, d) = matrix.tolist()
+        angle = self.angle + math.degrees(math.atan2(b, a))
+        return Pose(x, y, wrapped(angle), self.scale * math.sqrt(abs(a * d - b * c)))
 
 
 @dataclass(frozen=True)
@@ -260,19 +269,23 @@ def sampled(
         border: of OpenCV, what lies outside the image.
         interpolation: of OpenCV.
     """
-    span = np.abs(matrix) @ (width / 2, height / 2) + 2
-    step = math.sqrt(abs(float(np.linalg.det(matrix))))
-    reach = math.ceil(2 * step)
+    (a, b), (c, d) = matrix.tolist()
+    step = math.sqrt(abs(a * d - b * c))
+    reach = math.ceil(2 * step) + 2
+    across = (abs(a) * width + abs(b) * height) / 2 + reach
+    down = (abs(c) * width + abs(d) * height) / 2 + reach
     rows, columns = image.shape[:2]
     x, y = middle
-    left, right = _span(x - span[0] - reach, x + span[0] + reach, columns)
-    top, bottom = _span(y - span[1] - reach, y + span[1] + reach, rows)
+    left, right = _span(x - across, x + across, columns)
+    top, bottom = _span(y - down, y + down, rows)
     part = image[top:bottom, left:right]
     if step > ALIAS:
         part = cv2.GaussianBlur(part, (0, 0), BLUR * step, borderType=cv2.BORDER_REPLICATE)
     # Pixel i covers [i, i + 1), so its centre lies at i + 1/2 in both pictures.
-    offset = np.array([x - left, y - top]) - 0.5 - matrix @ ((width - 1) / 2, (height - 1) / 2)
-    inverse = np.column_stack([matrix, offset])
+    u, v = (width - 1) / 2, (height - 1) / 2
+    inverse = np.array(
+        [[a, b, x - left - 0.5 - a * u - b * v], [c, d, y - top - 0.5 - c * u - d * v]]
+    )
     flags = interpolation | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(part, inverse, (width, height), flags=flags, borderMode=border)
 

@@ -10,16 +10,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ..bundle.match_recipe import MatchRecipe
-from ..kinds import Numeric
+from ..kinds import Bound, Numeric
 from ..patches.encoder import FeatureMap
-from .pose import Pose, wrapped
+from ..patches.similarity import small_product
+from .pose import FULL_TURN, Pose, wrapped
 from .posed_rows import PosedRows, pooled
 
 Array = NDArray[Any]
@@ -29,6 +31,12 @@ TINY_LENGTH: Numeric[float] = 1e-6
 
 OUTSIDE = np.float32(-2)
 """Response where a template would stick out of the image, below any cosine."""
+
+BLOCK: Bound[int] = 8192
+"""Cells of which all channels are standardised at once."""
+
+AXES_KEPT: Bound[int] = 16
+"""Templates, each at the poses of one range, of which the main axes are kept."""
 
 PEAKS: Numeric[int] = 4
 """Local maxima of each size that are taken up for each pose that is wanted."""
@@ -81,12 +89,48 @@ def first_look(
         recipe: of the bundle.
     """
     maps = _ProjectedMaps(features.coarse, stride, [t.posed for t in templates], recipe.pose_depth)
-    found: list[PoseCandidate] = []
+    found: list[_Summit] = []
     for scale in sorted({t.scale for t in templates}):
-        group = [t for t in templates if t.scale == scale]
-        found += _peaks(group, maps, features, PEAKS * count)
+        group = [index for index, t in enumerate(templates) if t.scale == scale]
+        responses = np.stack([maps.response(index) for index in group])
+        found += _summits(responses, [templates[index] for index in group], PEAKS * count)
     found.sort(key=lambda each: -each.response)
-    return _apart(found, side, count, recipe)
+    kept: list[PoseCandidate] = []
+    for each in found:
+        if len(kept) == count:
+            break
+        x = each.column * each.of.posed.stride / features.scale_x
+        y = each.row * each.of.posed.stride / features.scale_y
+        pose = Pose(x, y, each.of.angle, each.of.scale)
+        if all(_differ(pose, other.pose, recipe.pose_apart * side) for other in kept):
+            kept.append(PoseCandidate(pose, each.response))
+    return kept
+
+
+class _MainAxes(NamedTuple):
+    """The dimensions in which a template's patches have most of their lengths.
+
+    Attributes:
+        mean: of each channel over the patches, ``(C,)`` float32.
+        deviation: of each channel, above 0.
+        axes: ``(C, depth)``, of the patches standardised by them and scaled to length one.
+    """
+
+    mean: Array
+    deviation: Array
+    axes: Array
+
+
+@lru_cache(AXES_KEPT)
+def _main_axes(posed: tuple[PosedRows, ...], depth: int) -> _MainAxes:
+    """The main axes of a template's patches at all poses."""
+    rows = np.concatenate([each.rows for each in posed])
+    mean = rows.mean(0)
+    deviation = rows.std(0) + np.float32(TINY_LENGTH)
+    rows = (rows - mean) / deviation
+    rows /= np.sqrt(np.einsum("nc,nc->n", rows, rows) + np.float32(TINY_LENGTH))[:, None]
+    _, vectors = np.linalg.eigh(rows.T @ rows)
+    return _MainAxes(mean, deviation, vectors[:, -depth:])
 
 
 class _ProjectedMaps:
@@ -100,77 +144,110 @@ class _ProjectedMaps:
     """
 
     def __init__(self, coarse: Array, stride: int, posed: Sequence[PosedRows], depth: int) -> None:
-        strides = {each.stride for each in posed}
-        maps = {s: coarse if s == stride else pooled(coarse) for s in strides}
         flat = coarse.reshape(len(coarse), -1)
         self._mean = flat.mean(1)
-        self._deviation = flat.std(1) + np.float32(TINY_LENGTH)
-        rows = self._unit(np.concatenate([each.rows for each in posed]))
-        _, vectors = np.linalg.eigh(rows.T @ rows)
-        self._basis = np.ascontiguousarray(vectors[:, -depth:].T, dtype=np.float32)
-        self.cells: dict[int, Array] = {}
-        for s, features in maps.items():
-            depth_, height, width = features.shape
-            unit = self._unit(np.ascontiguousarray(features.reshape(depth_, -1).T))
-            self.cells[s] = (self._basis @ unit.T).reshape(-1, height, width)
+        self._deviation = _deviation(flat, self._mean) + np.float32(TINY_LENGTH)
+        # What a template's axes, and the way from its mean to the image's, are when standardised by
+        # the image; which is nearly as good as the axes of its patches standardised so.
+        own = _main_axes(tuple(posed), depth - 1)
+        ways = np.column_stack([own.axes * own.deviation[:, None], own.mean - self._mean])
+        self._basis = _orthonormal((ways / self._deviation[:, None]).T)
+        self._cells: dict[int, Array] = {}
+        for s in {each.stride for each in posed}:
+            features = coarse if s == stride else pooled(coarse)
+            unit = self._projected(features.reshape(len(features), -1))
+            self._cells[s] = unit.reshape(-1, *features.shape[1:])
+        rows = self._projected(np.concatenate([each.rows for each in posed]).T).T
+        ends = np.cumsum([len(each.rows) for each in posed])
+        self._posed = list(zip(posed, np.split(rows, ends[:-1]), strict=True))
 
-    def _unit(self, rows: Array) -> Array:
-        """Rows ``(N, C)`` standardised with the image's statistics, of unit length."""
-        centred = (rows - self._mean) / self._deviation
-        lengths = np.sqrt(np.einsum("nc,nc->n", centred, centred)) + np.float32(TINY_LENGTH)
-        return centred / lengths[:, None]
+    def _projected(self, features: Array) -> Array:
+        """Features ``(C, N)``, standardised with the image's statistics, of unit length, in the few
+        dimensions: ``(depth, N)`` float32."""
+        projected = np.empty((len(self._basis), features.shape[1]), np.float32)
+        for start in range(0, features.shape[1], BLOCK):
+            block = features[:, start : start + BLOCK] - self._mean[:, None]
+            block /= self._deviation[:, None]
+            lengths = np.sqrt(np.einsum("ij,ij->j", block, block)) + np.float32(TINY_LENGTH)
+            projected[:, start : start + BLOCK] = small_product(self._basis, block) / lengths
+        return projected
 
-    def response(self, posed: PosedRows) -> Array:
-        """Mean cosine for each corner of cells as the template's middle, ``(H + 1, W + 1)``."""
-        cells = self.cells[posed.stride]
+    def response(self, index: int) -> Array:
+        """Mean cosine at a pose for each corner of cells as the template's middle,
+        ``(H + 1, W + 1)``."""
+        posed, rows = self._posed[index]
+        cells = self._cells[posed.stride]
         depth, height, width = cells.shape
         total = np.full((height + 1, width + 1), OUTSIDE)
-        (top, left), (bottom, right) = posed.cells.min(0), posed.cells.max(0)
+        (top, left), (bottom, right) = posed.cells.min(0).tolist(), posed.cells.max(0).tolist()
         down, across = height - (bottom - top), width - (right - left)
         if down < 1 or across < 1:
             return total
-        rows = self._unit(posed.rows) @ self._basis.T
-        cosines = (rows @ cells.reshape(depth, -1)).reshape(-1, height, width)
-        inner = np.zeros((down, across), np.float32)
-        for cosine, (y, x) in zip(cosines, posed.cells, strict=True):
-            inner += cosine[y - top : y - top + down, x - left : x - left + across]
-        total[-top : -top + down, -left : -left + across] = inner / np.float32(len(rows))
+        cosines = small_product(rows, cells.reshape(depth, -1))
+        # Row by row in one line, a shift by rows and columns is one along the line.
+        line = np.zeros(down * width, np.float32)
+        length = down * width - (right - left)
+        shifts = (posed.cells - (top, left)) @ (width, 1)
+        for cosine, shift in zip(cosines, shifts.tolist(), strict=True):
+            line[:length] += cosine[shift : shift + length]
+        inner = line.reshape(down, width)[:, :across] / np.float32(len(rows))
+        total[-top : -top + down, -left : -left + across] = inner
         return total
 
 
-def _peaks(
-    group: Sequence[PosedTemplate], maps: _ProjectedMaps, features: FeatureMap, count: int
-) -> list[PoseCandidate]:
-    """Local maxima over place and angle, of one size."""
-    stride = group[0].posed.stride
-    responses = np.stack([maps.response(each.posed) for each in group])
+def _orthonormal(rows: Array) -> Array:
+    """Rows ``(K, C)`` that span the same, of unit length and square to each other, float32."""
+    exact = rows.astype(np.float64)
+    # Not a QR decomposition: NumPy's library shares even one so small among threads.
+    lower = np.linalg.cholesky(small_product(exact, np.ascontiguousarray(exact.T)))
+    return small_product(np.linalg.inv(lower), exact).astype(np.float32)
+
+
+def _deviation(flat: Array, mean: Array) -> Array:
+    """Standard deviation of each channel ``(C, N)``."""
+    squares = np.zeros(len(flat), np.float32)
+    for start in range(0, flat.shape[1], BLOCK):
+        block = flat[:, start : start + BLOCK] - mean[:, None]
+        squares += np.einsum("ij,ij->i", block, block)
+    return np.sqrt(squares / np.float32(flat.shape[1]))
+
+
+class _Summit(NamedTuple):
+    """A local maximum: its response, where its middle is in corners of cells, and its pose."""
+
+    response: float
+    row: int
+    column: int
+    of: PosedTemplate
+
+
+def _summits(responses: Array, group: Sequence[PosedTemplate], count: int) -> list[_Summit]:
+    """Local maxima of responses ``(A, H, W)`` over place and angle, of one size."""
     best = responses.max(0)
-    summits = (best >= cv2.dilate(best, np.ones((3, 3), np.uint8))) & (best > OUTSIDE)
-    y, x = np.nonzero(summits)
+    highest = (best >= cv2.dilate(best, np.ones((3, 3), np.uint8))) & (best > OUTSIDE)
+    y, x = np.nonzero(highest)
     order = np.argsort(-best[y, x], kind="stable")[:count]
-    found: list[PoseCandidate] = []
-    for row, column in zip(y[order], x[order], strict=True):
-        angles = responses[:, row, column]
-        # A second angle, too: many objects look alike upside down.
-        for index in _tops(angles, [each.angle for each in group]):
-            pose = Pose(
-                column * stride / features.scale_x,
-                row * stride / features.scale_y,
-                group[index].angle,
-                group[index].scale,
-            )
-            found.append(PoseCandidate(pose, float(angles[index])))
-    return found
+    y, x = y[order], x[order]
+    values = responses[:, y, x]
+    tops = _tops(values, np.array([each.angle for each in group]))
+    return [
+        _Summit(float(values[index, rank]), row, column, group[index])
+        for rank, (row, column) in enumerate(zip(y.tolist(), x.tolist(), strict=True))
+        for index in tops[rank]
+    ]
 
 
-def _tops(values: Array, angles: Sequence[float]) -> list[int]:
-    """The best angle, and the best that lies far from it, if there is one."""
-    first = int(np.argmax(values))
-    far = [i for i, a in enumerate(angles) if abs(wrapped(a - angles[first])) > APART_ANGLE]
-    second = max(far, key=lambda i: float(values[i]), default=None)
-    if second is None or values[second] <= OUTSIDE:
-        return [first]
-    return [first, second]
+def _tops(values: Array, angles: Array) -> list[list[int]]:
+    """For each column of ``(A, N)``: the best angle, and the best that lies far from it, if there
+    is one: many objects look alike upside down."""
+    turns = np.abs(angles[:, None] - angles)
+    far = np.minimum(turns, FULL_TURN - turns) > APART_ANGLE
+    first = values.argmax(0)
+    others = np.where(far[first].T, values, OUTSIDE)
+    second = others.argmax(0)
+    there = others[second, np.arange(len(second))] > OUTSIDE
+    pairs = zip(first.tolist(), second.tolist(), there.tolist(), strict=True)
+    return [[one, other] if two else [one] for one, other, two in pairs]
 
 
 APART_ANGLE: Numeric[float] = 50.0
@@ -178,19 +255,6 @@ APART_ANGLE: Numeric[float] = 50.0
 
 APART_SCALE: Numeric[float] = 0.7
 """Octaves between two candidates at one place: more than one step."""
-
-
-def _apart(
-    found: Sequence[PoseCandidate], side: float, count: int, recipe: MatchRecipe
-) -> list[PoseCandidate]:
-    """The best candidates that differ from all better ones."""
-    kept: list[PoseCandidate] = []
-    for each in found:
-        if len(kept) == count:
-            break
-        if all(_differ(each.pose, other.pose, recipe.pose_apart * side) for other in kept):
-            kept.append(each)
-    return kept
 
 
 def _differ(a: Pose, b: Pose, distance: float) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,9 +92,9 @@ class TemplateView:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PosedRows:
-    """A template's patches at one angle and size.
+    """A template's patches at one angle and size; equal to itself only.
 
     Attributes:
         rows: ``(K, C)`` float32 raw features.
@@ -107,37 +108,70 @@ class PosedRows:
     stride: int
 
 
-def encode_pose(encoder: Encoder, view: TemplateView, angle: float, zoom: float) -> PosedRows:
-    """Encode a template turned and resized, with what surrounds it.
+def encode_poses(
+    encoder: Encoder, view: TemplateView, poses: Sequence[tuple[float, float]]
+) -> list[PosedRows]:
+    """Encode a template turned and resized, with what surrounds it; crops of one size together.
 
     Args:
         encoder: encodes.
         view: of the template.
-        angle: degrees, counter-clockwise.
-        zoom: working pixels per pixel of the template.
+        poses: angles in degrees, counter-clockwise, and working pixels per pixel of the template.
     """
-    width, height = view.box.w / view.zoom * zoom, view.box.h / view.zoom * zoom
+    by_size: dict[tuple[int, int], list[int]] = {}
+    for index, (angle, zoom) in enumerate(poses):
+        by_size.setdefault(_sides(encoder, view, angle, zoom), []).append(index)
+    encoded: dict[int, PosedRows] = {}
+    for sides, members in by_size.items():
+        crops = [
+            turned_crop(
+                view.image,
+                view.box.centre,
+                poses[index][0],
+                poses[index][1] / view.zoom,
+                sides,
+                cv2.BORDER_REPLICATE,
+            )
+            for index in members
+        ]
+        maps = encoder.encode_crops([np.ascontiguousarray(crop, dtype=np.uint8) for crop in crops])
+        for index, (_, coarse) in zip(members, maps, strict=True):
+            encoded[index] = _rows(encoder, view, poses[index], sides, coarse)
+    return [encoded[index] for index in range(len(poses))]
+
+
+def _sides(encoder: Encoder, view: TemplateView, angle: float, zoom: float) -> tuple[int, int]:
+    """Width and height of what the network sees of a turned template, in working pixels."""
+    width, height = _size(view, zoom)
     a = math.radians(angle)
     c, s = abs(math.cos(a)), abs(math.sin(a))
     # The middle of the template is a corner of cells at every stride up to twice the coarse one.
-    stride = encoder.coarse_stride
-    step = math.lcm(2 * encoder.align, 4 * stride)
-    sides = tuple(
+    step = math.lcm(2 * encoder.align, 4 * encoder.coarse_stride)
+    across, down = (
         step * math.ceil((side + 2 * BORDER) / step)
         for side in (width * c + height * s, width * s + height * c)
     )
-    crop = turned_crop(
-        view.image,
-        view.box.centre,
-        angle,
-        zoom / view.zoom,
-        (sides[0], sides[1]),
-        cv2.BORDER_REPLICATE,
-    )
-    _, features = encoder.encode_crop(np.ascontiguousarray(crop, dtype=np.uint8))
+    return across, down
+
+
+def _size(view: TemplateView, zoom: float) -> tuple[float, float]:
+    """Width and height of a template in working pixels."""
+    return view.box.w / view.zoom * zoom, view.box.h / view.zoom * zoom
+
+
+def _rows(
+    encoder: Encoder,
+    view: TemplateView,
+    pose: tuple[float, float],
+    sides: tuple[int, int],
+    features: Array,
+) -> PosedRows:
+    """The cells of a turned template's coarse map that are its patches."""
+    (angle, zoom), stride = pose, encoder.coarse_stride
+    width, height = _size(view, zoom)
     if math.sqrt(width * height) >= COARSER_FROM:
         features, stride = pooled(features), 2 * stride
-    shown = _shown(view, angle, zoom, (sides[0], sides[1]), stride)
+    shown = _shown(view, angle, zoom, sides, stride)
     if not (shown >= COVERED).any():
         # Smaller than a cell: the cells that show most of it.
         shown = shown * (COVERED / max(float(shown.max()), 1e-6))
@@ -149,10 +183,14 @@ def encode_pose(encoder: Encoder, view: TemplateView, angle: float, zoom: float)
 
 def pooled(features: Array) -> Array:
     """2x2 means of a map ``(C, H, W)``; an odd last row or column is repeated."""
-    _, height, width = features.shape
-    even = np.pad(features, ((0, 0), (0, height % 2), (0, width % 2)), mode="edge")
-    across = even[:, :, ::2] + even[:, :, 1::2]
-    return (across[:, ::2] + across[:, 1::2]) * np.float32(0.25)
+    depth, height, width = features.shape
+    if height % 2 or width % 2:
+        features = np.pad(features, ((0, 0), (0, height % 2), (0, width % 2)), mode="edge")
+        _, height, width = features.shape
+    lines = np.ascontiguousarray(features).reshape(-1, width)
+    size = (width // 2, depth * height // 2)
+    means = cv2.resize(lines, size, interpolation=cv2.INTER_AREA)
+    return means.reshape(depth, height // 2, width // 2)
 
 
 def _shown(

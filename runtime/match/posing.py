@@ -12,7 +12,7 @@ from ..patches.encoder import Encoder, FeatureMap
 from .judging import JudgedPose, Tried, judge
 from .pose import Pose, PoseRange, outline_overlap
 from .pose_search import PosedTemplate, first_look
-from .posed_rows import PosedRows, encode_pose
+from .posed_rows import encode_poses
 from .registration import Glance, PoseRefiner, UprightLook
 from .searching import ImageSearch
 from .template import Template, TemplateLevel
@@ -68,11 +68,17 @@ class PoseFinder:
             level: the resolution of the image.
         """
         recipe = self.recipe
-        return [
-            PosedTemplate(angle, scale, self._rows(template, angle, level.scale * scale))
+        steps = [
+            (angle, scale, (angle, level.scale * scale))
             for scale in wanted.scale_steps(recipe.pose_sizes)
             for angle in wanted.angle_steps(recipe.pose_angle)
         ]
+        missing = [key for _, _, key in steps if key not in template.poses]
+        if missing:
+            assert template.view is not None
+            encoded = encode_poses(self.encoder, template.view, missing)
+            template.poses.update(zip(missing, encoded, strict=True))
+        return [PosedTemplate(angle, scale, template.poses[key]) for angle, scale, key in steps]
 
     def candidates(
         self,
@@ -165,11 +171,3 @@ class PoseFinder:
     def _promise(self, look: UprightLook) -> float:
         """What makes one candidate better than another."""
         return look.likelihood + self.recipe.pose_similarity * look.similarity
-
-    def _rows(self, template: Template, angle: float, zoom: float) -> PosedRows:
-        """The template's patches at one pose, kept with it."""
-        key = (angle, zoom)
-        if key not in template.poses:
-            assert template.view is not None
-            template.poses[key] = encode_pose(self.encoder, template.view, angle, zoom)
-        return template.poses[key]

@@ -193,28 +193,24 @@ class PoseRefiner:
         y, x = summit(fit.likelihood)
         ys, xs = np.nonzero(grid.footprint)
         dx, dy, weight = _displacements(fit.pairs, ys + y, xs + x, self.recipe.pose_margin)
-        found = np.column_stack(
-            [
-                (where.left + xs + x + dx + 0.5) * stride - sides[0] / 2,
-                (where.top + ys + y + dy + 0.5) * stride - sides[1] / 2,
-            ]
-        )
-        template = np.column_stack(
-            [
-                (xs + 0.5) * stride - grid.offset[0] - working[0] / 2,
-                (ys + 0.5) * stride - grid.offset[1] - working[1] / 2,
-            ]
-        )
-        matrix, middle, support = fit_similarity(template, found, weight)
+        places = np.array([xs, ys], np.float64)
+        # From the middles of the look and of the template to the first patch at its place.
+        first = np.array([where.left + x + 0.5, where.top + y + 0.5]) * stride
+        origin = np.array([0.5, 0.5]) * stride - grid.offset
+        template = places * stride + (origin - np.array(working) / 2)[:, None]
+        found = (places + np.array([dx, dy])) * stride + (first - np.array(sides) / 2)[:, None]
+        matrix, middle, support = fit_similarity(template.T, found.T, weight)
         matrix = _limited(matrix)
-        moved = pose.matrix() @ (middle / level.scale)
-        better = pose.moved(matrix, pose.x + float(moved[0]), pose.y + float(moved[1]))
+        across, along = pose.offset(*(middle / level.scale).tolist())
+        better = pose.moved(matrix, pose.x + across, pose.y + along)
         right, down = vertex_offset(fit.likelihood, y, x)
         left, top = grid.box_at(where.left + x + right, where.top + y + down, stride)
-        off = (left + working[0] / 2 - sides[0] / 2, top + working[1] / 2 - sides[1] / 2)
-        across, along = pose.matrix() @ np.array(off) / level.scale
+        across, along = pose.offset(
+            (left + working[0] / 2 - sides[0] / 2) / level.scale,
+            (top + working[1] / 2 - sides[1] / 2) / level.scale,
+        )
         return UprightLook(
-            Pose(pose.x + float(across), pose.y + float(along), pose.angle, pose.scale),
+            Pose(pose.x + across, pose.y + along, pose.angle, pose.scale),
             better,
             float(fit.likelihood[y, x]),
             float(fit.similarity[y, x]) / alpha + 1,
@@ -244,20 +240,24 @@ def _displacements(
     Returns:
         ``(K,)`` displacements across and down in cells, and how surely each patch is there.
     """
-    _, height, width = values.shape
+    count, height, width = values.shape
     offsets = np.arange(-reach, reach + 1)
-    y = rows[:, None, None] + offsets[:, None]
-    x = columns[:, None, None] + offsets
-    inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
-    each = np.arange(len(values))[:, None, None]
-    around = values[each, np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)]
-    around = np.where(inside, around, np.float32(-np.inf))
-    highest = around.max((1, 2))
-    share = np.exp(around - highest[:, None, None])
-    share /= share.sum((1, 2), keepdims=True)
-    across = (share * offsets).sum((1, 2))
-    down = (share * offsets[:, None]).sum((1, 2))
-    return across, down, np.exp(highest / 2) * share.max((1, 2)) + LEAST_WEIGHT
+    y, x = rows + offsets[:, None], columns + offsets[:, None]
+    # Offsets come first, so that sums over them go through whole rows of memory.
+    each = np.arange(count) * (height * width)
+    down = each + np.minimum(np.maximum(y, 0), height - 1) * width
+    across = np.minimum(np.maximum(x, 0), width - 1)
+    around = values.reshape(-1)[down[:, None] + across]
+    if y[0].min() < 0 or x[0].min() < 0 or y[-1].max() >= height or x[-1].max() >= width:
+        inside = ((y >= 0) & (y < height))[:, None] & ((x >= 0) & (x < width))
+        around = np.where(inside, around, np.float32(-np.inf))
+    around = around.reshape(-1, count)
+    highest = around.max(0)
+    share = np.exp(around - highest)
+    total = share.sum(0)
+    steps = np.repeat(offsets, len(offsets)), np.tile(offsets, len(offsets))
+    down, across = (np.array(steps, np.float32) @ share) / total
+    return across, down, np.exp(highest / 2) / total + LEAST_WEIGHT
 
 
 def fit_similarity(source: Array, target: Array, weight: Array) -> tuple[Array, Array, float]:
@@ -271,21 +271,38 @@ def fit_similarity(source: Array, target: Array, weight: Array) -> tuple[Array, 
     Returns:
         ``(2, 2)`` and where the origin goes ``(2,)``; and the weighted part that agrees.
     """
+    (x, y), (u, v) = source.T, target.T
+    # All sums that a fit needs, and the squared distances that it leaves, are products with these.
+    terms = np.array(
+        [np.ones(len(x)), x, y, u, v, x * x + y * y, x * u + y * v, x * v - y * u, u * u + v * v]
+    )
+    total = float(weight.sum())
     used, agreeing = weight, weight
-    matrix, origin = np.eye(2), np.zeros(2)
+    c, s, right, down = 1.0, 0.0, 0.0, 0.0
     for width in WIDTHS:
-        share = used / used.sum()
-        middle, goal = share @ source, share @ target
-        a, b = source - middle, target - goal
-        spread = float(share @ (a * a).sum(1)) + LEAST_WEIGHT
-        c = float(share @ (a * b).sum(1)) / spread
-        s = float(share @ (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])) / spread
-        matrix = np.array([[c, -s], [s, c]])
-        origin = goal - matrix @ middle
-        residual = target - source @ matrix.T - origin
-        agreeing = 1 / (1 + (residual * residual).sum(1) / width**2)
+        sums = terms @ used
+        _, mx, my, mu, mv, squares, along, across, _ = (sums / sums[0]).tolist()
+        spread = squares - mx * mx - my * my + LEAST_WEIGHT
+        c = (along - mx * mu - my * mv) / spread
+        s = (across - mx * mv + my * mu) / spread
+        right, down = mu - c * mx + s * my, mv - s * mx - c * my
+        size = c * c + s * s
+        apart = np.array(
+            [
+                right * right + down * down,
+                2 * (c * right + s * down),
+                2 * (c * down - s * right),
+                -2 * right,
+                -2 * down,
+                size,
+                -2 * c,
+                -2 * s,
+                1.0,
+            ]
+        )
+        agreeing = 1 / (1 + (apart @ terms) / width**2)
         used = weight * agreeing
-    return matrix, origin, float((weight @ agreeing) / weight.sum())
+    return np.array([[c, -s], [s, c]]), np.array([right, down]), float(weight @ agreeing) / total
 
 
 def _limited(matrix: Array) -> Array:

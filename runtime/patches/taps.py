@@ -7,14 +7,19 @@ Interpolating a whole picture costs more memory than all its layers, and few cel
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kinds import Bound
 from .windows import CellRange
 
 Array = NDArray[Any]
+
+WEIGHTS_KEPT: Bound[int] = 64
+"""Small matrices of weights: windows of few sizes are asked for, at few places within a cell."""
 
 
 class Cells(Protocol):
@@ -84,14 +89,13 @@ class Taps:
 
     def window(self, cells: CellRange) -> Array:
         """The features ``(C, h, w)`` float32 of a part of the map."""
-        rows = np.arange(cells.top, cells.bottom) + self.origin[0]
-        columns = np.arange(cells.left, cells.right) + self.origin[1]
-        out = np.empty((self.channels, len(rows), len(columns)), np.float32)
+        (y, x), (height, width) = self.origin, (cells.bottom - cells.top, cells.right - cells.left)
+        out = np.empty((self.channels, height, width), np.float32)
         start = 0
         for layer, step in zip(self.maps, self.steps, strict=True):
-            depth = len(layer)
-            out[start : start + depth] = _interpolated(layer, step, rows, columns)
-            start += depth
+            part = out[start : start + len(layer)]
+            _interpolate(layer, step, (cells.top + y, cells.left + x), part)
+            start += len(layer)
         return out
 
     def whole(self) -> Array:
@@ -123,23 +127,36 @@ def _neighbours(cells: Array, step: int, count: int) -> tuple[Array, Array, Arra
     return first, np.minimum(first + 1, count - 1), place - first
 
 
-def _interpolated(layer: Array, step: int, rows: Array, columns: Array) -> Array:
-    """A layer ``(C, H, W)`` at rows and columns of the finest map, ``(C, h, w)``."""
+def _interpolate(layer: Array, step: int, first: tuple[int, int], out: Array) -> None:
+    """Write a layer ``(C, H, W)`` at ``(C, h, w)`` cells of the finest map from ``first`` on."""
+    (y, x), (depth, height, width) = first, out.shape
     if step == 1:
-        return layer[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    top, down = _mixing(rows, step, layer.shape[1])
-    left, across = _mixing(columns, step, layer.shape[2])
+        out[:] = layer[:, y : y + height, x : x + width]
+        return
+    top, down = _mixing(y, height, step, layer.shape[1])
+    left, across = _mixing(x, width, step, layer.shape[2])
     part = layer[:, top : top + down.shape[1], left : left + across.shape[1]]
     # Two products: as fast as interpolation by hand is slow in numpy.
     wide = np.ascontiguousarray(part).reshape(-1, across.shape[1]) @ across.T
-    return np.matmul(down, wide.reshape(len(layer), down.shape[1], len(columns)))
+    np.matmul(down, wide.reshape(depth, down.shape[1], width), out=out)
 
 
-def _mixing(cells: Array, step: int, count: int) -> tuple[int, Array]:
-    """The first cell of a layer that is needed, and how much each counts: ``(cells, needed)``."""
-    before, after, weight = _neighbours(cells, step, count)
-    first, each = before[0], np.arange(len(cells))
-    mixing = np.zeros((len(cells), after[-1] - first + 1), np.float32)
-    mixing[each, before - first] = 1 - weight
-    mixing[each, after - first] += weight
-    return int(first), mixing
+def _mixing(start: int, length: int, step: int, count: int) -> tuple[int, Array]:
+    """The first cell of a layer that is needed, and how much each counts: ``(length, needed)``."""
+    # The cell whose centre lies at or before that of the first one of the finest map.
+    first = max(0, (2 * start + 1 - step) // (2 * step))
+    # Where the layer ends does not matter if that is out of reach.
+    count = min(count - first, length // step + 4)
+    return first, _weights(start - first * step, length, step, count)
+
+
+@lru_cache(WEIGHTS_KEPT)
+def _weights(start: int, length: int, step: int, count: int) -> Array:
+    """How much each cell of a layer counts, from its first one on, ``(length, needed)``."""
+    before, after, weight = _neighbours(np.arange(start, start + length), step, count)
+    each = np.arange(length)
+    weights = np.zeros((length, after[-1] + 1), np.float32)
+    weights[each, before] = 1 - weight
+    weights[each, after] += weight
+    weights.flags.writeable = False
+    return weights

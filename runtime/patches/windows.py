@@ -130,7 +130,7 @@ def find_peaks(response: Array, window: tuple[int, int], count: int, overlap: fl
         if left[y, x] < 0:
             break
         peaks.append(_refined(response, y, x))
-        left[_overlaps(response.shape, window, (y, x), overlap)] = -1
+        _leave_out(left, window, (y, x), overlap)
     return peaks
 
 
@@ -139,15 +139,15 @@ def highest_peak(response: Array) -> Peak:
     return _refined(response, *summit(response))
 
 
-def _overlaps(
-    shape: tuple[int, ...], window: tuple[int, int], at: tuple[int, int], most: float
-) -> Array:
-    """Where a window of the same size overlaps the one at row and column ``at`` too much."""
+def _leave_out(responses: Array, window: tuple[int, int], at: tuple[int, int], most: float) -> None:
+    """Set responses to -1 where a window overlaps the one at row and column ``at`` too much."""
     (height, width), (y, x) = window, at
-    rows = np.maximum(0, height - np.abs(np.arange(shape[0]) - y))
-    columns = np.maximum(0, width - np.abs(np.arange(shape[1]) - x))
-    common = rows[:, None] * columns[None, :]
-    return common > most * (2 * height * width - common)
+    around = CellRange(max(0, y - height + 1), max(0, x - width + 1), y + height, x + width)
+    part = around.cut(responses)
+    down = height - np.abs(np.arange(around.top, around.top + part.shape[0]) - y)
+    across = width - np.abs(np.arange(around.left, around.left + part.shape[1]) - x)
+    common = down[:, None] * across
+    part[common > most * (2 * height * width - common)] = -1
 
 
 def _refined(response: Array, y: int, x: int) -> Peak:
@@ -159,8 +159,7 @@ def _refined(response: Array, y: int, x: int) -> Peak:
 
 def summit(surface: Array) -> tuple[int, int]:
     """Row and column of the largest value of ``(H, W)``, the first one of equals."""
-    y, x = np.unravel_index(int(np.argmax(surface)), surface.shape)
-    return int(y), int(x)
+    return divmod(int(surface.argmax()), surface.shape[1])
 
 
 def vertex_offset(surface: Array, y: int, x: int) -> tuple[float, float]:
@@ -184,8 +183,8 @@ def parabola_vertex(line: Array, i: int) -> float:
     """Offset in [-0.5, 0.5] of the vertex at a maximum of a sampled line; 0 at its ends."""
     if i == 0 or i == len(line) - 1:
         return 0.0
-    before, middle, after = (float(line[i + k]) for k in (-1, 0, 1))
+    before, middle, after = line[i - 1 : i + 2].tolist()
     bend = before - 2 * middle + after
     if bend >= -1e-12:  # noqa: PLR2004
         return 0.0
-    return float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5))
+    return min(max(0.5 * (before - after) / bend, -0.5), 0.5)
