@@ -8,17 +8,18 @@ come first: the pixels find their way only from a pixel or two away.
 
 from __future__ import annotations
 
+import cmath
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ..kinds import Numeric
-from .pose import Pose, sampled
+from .pose import ALIAS, Pose, sampled, warped, wrapped
 from .posed_rows import TemplateView
 
 Array = NDArray[Any]
@@ -123,12 +124,6 @@ class PixelTemplate:
         return cls(zoom, size, grey, used, moves.astype(np.float32), np.linalg.inv(products))
 
     @cached_property
-    def steps(self) -> Array:
-        """``(4, N)`` float32, whose products with an error of ``grey`` are the step that causes it:
-        right, down, of turn and of size."""
-        return (self.inverse @ self.steepest).astype(np.float32)
-
-    @cached_property
     def whole(self) -> bool:
         """Whether all samples count."""
         return bool(self.used.all())
@@ -141,8 +136,7 @@ class PixelTemplate:
             pose: known to a sample or two.
         """
         part, left, top = _around(image, pose, self.size, self.zoom)
-        start = Pose(pose.x - left, pose.y - top, pose.angle, pose.scale)
-        here, best = start, start
+        start = here = best = _Similarity.of(pose, left, top)
         before = highest = -2.0
         rows, columns = self.used.shape
         reach = math.hypot(rows, columns) / 2
@@ -155,16 +149,10 @@ class PixelTemplate:
                 highest, best = correlation, here
             if seen is None or correlation < highest - WORSE:
                 break
-            # The image is scaled so that its part along the template has the template's length;
-            # no step changes that part.
+            # The image is scaled so that its part along the template has the template's length.
             error = seen / np.float32(max(correlation, LEAST)) - self.grey
             dx, dy, turn, grow = (self.inverse @ (self.steepest @ error)).tolist()
-            # Back by the step: the inverse of ((1 + grow, -turn), (turn, 1 + grow)).
-            size = (1 + grow) ** 2 + turn**2
-            c, s = (1 + grow) / size, turn / size
-            across, down = here.offset(-(c * dx + s * dy), s * dx - c * dy)
-            undone = np.array([[c, s], [-s, c]])
-            here = here.moved(undone, here.x + across / self.zoom, here.y + down / self.zoom)
+            here = here.after(1 / complex(1 + grow, turn), complex(dx, dy) / self.zoom)
             if math.hypot(dx, dy) + math.hypot(turn, grow) * reach < SETTLED:
                 break
         # The last step has not been looked at yet.
@@ -173,7 +161,7 @@ class PixelTemplate:
             highest, best = correlation, here
         if not self._near(start, best):
             highest, best = before, start
-        found = Pose(best.x + left, best.y + top, best.angle, best.scale)
+        found = pose if best is start else best.pose(left, top)
         return Registration(found, max(-1.0, highest), max(-1.0, before))
 
     def seen(self, image: Array, pose: Pose) -> Array | None:
@@ -187,21 +175,29 @@ class PixelTemplate:
             The samples, or ``None`` where the image is flat.
         """
         part, left, top = _around(image, pose, self.size, self.zoom)
-        return self._seen(part, Pose(pose.x - left, pose.y - top, pose.angle, pose.scale))
+        return self._seen(part, _Similarity.of(pose, left, top))
 
-    def _near(self, start: Pose, best: Pose) -> bool:
+    def _near(self, start: _Similarity, best: _Similarity) -> bool:
         """Whether a registration stayed where it began."""
-        size = self.size[0] / self.zoom, self.size[1] / self.zoom
-        side = math.sqrt(size[0] * size[1]) * start.scale
-        moved = np.linalg.norm(best.corners(size) - start.corners(size), axis=1).max()
-        return bool(moved <= FARTHEST * side + 1)
+        width, height = self.size[0] / self.zoom, self.size[1] / self.zoom
+        side = math.sqrt(width * height) * abs(start.factor)
+        shift, bend = best.middle - start.middle, best.factor - start.factor
+        # Opposite corners mirror each other.
+        corners = complex(width, height) / 2, complex(width, -height) / 2
+        moved = max(abs(shift + sign * bend * corner) for corner in corners for sign in (1, -1))
+        return moved <= FARTHEST * side + 1
 
-    def _seen(self, part: Array, pose: Pose) -> Array | None:
+    def _seen(self, part: Array, here: _Similarity) -> Array | None:
         """The image's samples at a pose, ``(N,)`` float32, zero mean and unit length."""
-        matrix = pose.matrix() / self.zoom
-        picture = sampled(
-            part, matrix, (pose.x, pose.y), *self.size, cv2.BORDER_REPLICATE, cv2.INTER_CUBIC
-        )
+        middle, factor = (here.middle.real, here.middle.imag), here.factor / self.zoom
+        matrix = (factor.real, -factor.imag), (factor.imag, factor.real)
+        cubic = cv2.INTER_CUBIC
+        if abs(factor) > ALIAS:
+            picture = sampled(
+                part, np.array(matrix), middle, *self.size, cv2.BORDER_REPLICATE, cubic
+            )
+        else:
+            picture = warped(part, matrix, middle, self.size, cv2.BORDER_REPLICATE, cubic)
         values = _smooth(picture)
         values = values.reshape(-1) if self.whole else values[self.used]
         values -= np.add.reduce(values) / np.float32(len(values))
@@ -210,6 +206,38 @@ class PixelTemplate:
             return None
         values /= np.float32(length)
         return values
+
+
+class _Similarity(NamedTuple):
+    """A pose in complex numbers, of which one product turns and resizes.
+
+    Attributes:
+        middle: where the template's middle lies.
+        factor: takes offsets in the template to offsets in the image.
+    """
+
+    middle: complex
+    factor: complex
+
+    @classmethod
+    def of(cls, pose: Pose, left: int, top: int) -> _Similarity:
+        """A pose in the part of a picture from there on."""
+        c, s = pose.terms()
+        return cls(complex(pose.x - left, pose.y - top), complex(c, -s))
+
+    def after(self, factor: complex, undone: complex) -> _Similarity:
+        """The pose after offsets in the template went through another, and back by a shift.
+
+        Args:
+            factor: of the other.
+            undone: shift that the other takes back, in pixels of the template.
+        """
+        return _Similarity(self.middle - self.factor * factor * undone, self.factor * factor)
+
+    def pose(self, left: int, top: int) -> Pose:
+        """The same, in a picture of which this was the part from there on."""
+        angle = wrapped(-math.degrees(cmath.phase(self.factor)))
+        return Pose(self.middle.real + left, self.middle.imag + top, angle, abs(self.factor))
 
 
 def _around(image: Array, pose: Pose, size: tuple[int, int], zoom: float) -> tuple[Array, int, int]:

@@ -281,13 +281,36 @@ def sampled(
     part = image[top:bottom, left:right]
     if step > ALIAS:
         part = cv2.GaussianBlur(part, (0, 0), BLUR * step, borderType=cv2.BORDER_REPLICATE)
-    # Pixel i covers [i, i + 1), so its centre lies at i + 1/2 in both pictures.
-    u, v = (width - 1) / 2, (height - 1) / 2
-    inverse = np.array(
-        [[a, b, x - left - 0.5 - a * u - b * v], [c, d, y - top - 0.5 - c * u - d * v]]
+    return warped(
+        part, matrix.tolist(), (x - left, y - top), (width, height), border, interpolation
     )
+
+
+def warped(
+    image: Array,
+    matrix: Sequence[Sequence[float]],
+    middle: tuple[float, float],
+    size: tuple[int, int],
+    border: int,
+    interpolation: int,
+) -> Array:
+    """Sample an image at affine places that are near enough to one another.
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, 3)``.
+        matrix: two rows, from offsets in the crop to offsets in the image.
+        middle: what lies in the middle of the crop, in pixels of the image.
+        size: width and height of the crop.
+        border: of OpenCV, what lies outside the image.
+        interpolation: of OpenCV.
+    """
+    (a, b), (c, d) = matrix
+    # Pixel i covers [i, i + 1), so its centre lies at i + 1/2 in both pictures.
+    u, v = (size[0] - 1) / 2, (size[1] - 1) / 2
+    x, y = middle[0] - 0.5 - (a * u + b * v), middle[1] - 0.5 - (c * u + d * v)
+    inverse = np.array([[a, b, x], [c, d, y]])
     flags = interpolation | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(part, inverse, (width, height), flags=flags, borderMode=border)
+    return cv2.warpAffine(image, inverse, size, flags=flags, borderMode=border)
 
 
 ALIAS: Numeric[float] = 1.6
