@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..bundle.match_recipe import MatchRecipe
 from ..kinds import Bound, Numeric
 from ..patches.encoder import FeatureMap
-from ..patches.similarity import small_product
+from ..patches.similarity import small_product, unit
 from .pose import FULL_TURN, Pose, wrapped
 from .posed_rows import PosedRows, pooled
 
@@ -34,6 +34,9 @@ OUTSIDE = np.float32(-2)
 
 BLOCK: Bound[int] = 8192
 """Cells of which all channels are standardised at once."""
+
+PRODUCT: Bound[int] = 500_000
+"""Cosines of patches with cells that are held at once, unless a single pose has more."""
 
 AXES_KEPT: Bound[int] = 16
 """Templates, each at the poses of one range, of which the main axes are kept."""
@@ -92,7 +95,7 @@ def first_look(
     found: list[_Summit] = []
     for scale in sorted({t.scale for t in templates}):
         group = [index for index, t in enumerate(templates) if t.scale == scale]
-        responses = np.stack([maps.response(index) for index in group])
+        responses = np.stack(maps.responses(group))
         found += _summits(responses, [templates[index] for index in group], PEAKS * count)
     found.sort(key=lambda each: -each.response)
     kept: list[PoseCandidate] = []
@@ -172,34 +175,66 @@ class _ProjectedMaps:
             projected[:, start : start + BLOCK] = small_product(self._basis, block) / lengths
         return projected
 
-    def response(self, index: int) -> Array:
-        """Mean cosine at a pose for each corner of cells as the template's middle,
-        ``(H + 1, W + 1)``."""
-        posed, rows = self._posed[index]
-        cells = self._cells[posed.stride]
+    def responses(self, indices: Sequence[int]) -> list[Array]:
+        """Mean cosine at poses of one stride, for each corner of cells as the template's middle.
+
+        Returns:
+            Maps of ``(H + 1, W + 1)``.
+        """
+        cells = self._cells[self._posed[indices[0]][0].stride]
         depth, height, width = cells.shape
-        total = np.full((height + 1, width + 1), OUTSIDE)
-        (top, left), (bottom, right) = posed.cells.min(0).tolist(), posed.cells.max(0).tolist()
-        down, across = height - (bottom - top), width - (right - left)
-        if down < 1 or across < 1:
-            return total
-        cosines = small_product(rows, cells.reshape(depth, -1))
-        # Row by row in one line, a shift by rows and columns is one along the line.
-        line = np.zeros(down * width, np.float32)
-        length = down * width - (right - left)
-        shifts = (posed.cells - (top, left)) @ (width, 1)
-        for cosine, shift in zip(cosines, shifts.tolist(), strict=True):
-            line[:length] += cosine[shift : shift + length]
-        inner = line.reshape(down, width)[:, :across] / np.float32(len(rows))
-        total[-top : -top + down, -left : -left + across] = inner
+        flat = cells.reshape(depth, -1)
+        found: list[Array] = []
+        # Few large products, as long as what they make stays in the cache.
+        ends = np.cumsum([len(self._posed[index][1]) for index in indices])
+        parts = np.split(indices, np.flatnonzero(np.diff(ends * flat.shape[1] // PRODUCT)) + 1)
+        for part in parts:
+            members = [self._posed[index] for index in part]
+            cosines = small_product(np.concatenate([rows for _, rows in members]), flat)
+            start = 0
+            for posed, rows in members:
+                found.append(_summed(cosines[start : start + len(rows)], posed, (height, width)))
+                start += len(rows)
+        return found
+
+
+def _summed(cosines: Array, posed: PosedRows, shape: tuple[int, int]) -> Array:
+    """Means of the cosines ``(K, N)`` of patches with cells, each at its place."""
+    height, width = shape
+    total = np.full((height + 1, width + 1), OUTSIDE)
+    top, left, bottom, right = posed.reach
+    down, across = height - (bottom - top), width - (right - left)
+    if down < 1 or across < 1:
         return total
+    # Row by row in one line, a shift by rows and columns is one along the line; and patches side by
+    # side are summed along a diagonal.
+    line = np.zeros(down * width, np.float32)
+    length = down * width - (right - left)
+    outer, inner = cosines.strides
+    for first, count, row, column in posed.runs:
+        shift = (row - top) * width + column - left
+        along = np.ndarray(
+            (count, length),
+            np.float32,
+            cosines,
+            first * outer + shift * inner,
+            (outer + inner, inner),
+        )
+        line[:length] += along.sum(0)
+    means = line.reshape(down, width)[:, :across] / np.float32(len(cosines))
+    total[-top : -top + down, -left : -left + across] = means
+    return total
 
 
 def _orthonormal(rows: Array) -> Array:
-    """Rows ``(K, C)`` that span the same, of unit length and square to each other, float32."""
-    exact = rows.astype(np.float64)
+    """Rows ``(K, C)`` that span the same, of unit length and square to each other, float32.
+
+    Of rows that depend on others next to nothing is left.
+    """
+    exact = unit(rows.astype(np.float64))
     # Not a QR decomposition: NumPy's library shares even one so small among threads.
-    lower = np.linalg.cholesky(small_product(exact, np.ascontiguousarray(exact.T)))
+    products = small_product(exact, np.ascontiguousarray(exact.T))
+    lower = np.linalg.cholesky(products + TINY_LENGTH * np.eye(len(exact)))
     return small_product(np.linalg.inv(lower), exact).astype(np.float32)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -106,6 +107,26 @@ class PosedRows:
     rows: Array
     cells: Array
     stride: int
+
+    @cached_property
+    def reach(self) -> tuple[int, int, int, int]:
+        """First row and column, and last row and column."""
+        (top, left), (bottom, right) = self.cells.min(0).tolist(), self.cells.max(0).tolist()
+        return top, left, bottom, right
+
+    @cached_property
+    def runs(self) -> list[tuple[int, int, int, int]]:
+        """Patches side by side: the first one, how many they are, and its row and column."""
+        beside = (np.diff(self.cells, axis=0) == (0, 1)).all(1)
+        firsts = np.flatnonzero(np.concatenate([[True], ~beside]))
+        counts = np.diff(np.append(firsts, len(self.cells)))
+        places = self.cells[firsts].tolist()
+        return [
+            (first, count, row, column)
+            for first, count, (row, column) in zip(
+                firsts.tolist(), counts.tolist(), places, strict=True
+            )
+        ]
 
 
 def encode_poses(
