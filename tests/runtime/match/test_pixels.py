@@ -76,3 +76,9 @@ def test_a_flat_image_correlates_with_nothing(photographs: Images) -> None:
     fit = template.register(np.full((100, 100, 3), 90, np.uint8), start)
     assert fit.pose == start
     assert fit.correlation <= 0
+
+
+def test_a_pose_that_does_not_get_better_stays_as_it_was(photographs: Images) -> None:
+    template = template_of(photographs["coffee"], BOXES["coffee"])
+    start = Pose(50, 50, 33.3, 1.17)
+    assert template.register(np.full((100, 100, 3), 90, np.uint8), start).pose is start

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 from qatm.runtime import InputError
-from qatm.runtime.match.pose import Pose, PoseRange, outline_overlap, upright_crop, wrapped
+from qatm.runtime.match.pose import (
+    Pose,
+    PoseRange,
+    outline_overlap,
+    sampled,
+    upright_crop,
+    warped,
+    wrapped,
+)
 
 
 def test_angles_are_opencvs() -> None:
@@ -103,3 +111,17 @@ def test_an_upright_crop_shows_the_template(
     assert seen.shape == (30, 40, 3)
     difference = np.abs(seen.astype(int) - image[85:115, 200:240])
     assert difference.mean() < 2.5
+
+
+def test_an_offset_is_what_the_matrix_says() -> None:
+    pose = Pose(10, 20, 37, 1.3)
+    np.testing.assert_allclose(pose.offset(5, -2), pose.matrix() @ (5, -2))
+
+
+def test_windows_of_a_picture_sampled_in_part_are_those_of_the_whole() -> None:
+    """What is sampled does not depend on how much of the image is looked at."""
+    image = np.random.default_rng(0).integers(0, 255, (90, 120, 3), dtype=np.uint8)
+    matrix, middle = Pose(0, 0, 25, 1.2).matrix(), (61.3, 40.7)
+    part = sampled(image, matrix, middle, 24, 20, cv2.BORDER_REPLICATE)
+    whole = warped(image, matrix.tolist(), middle, (24, 20), cv2.BORDER_REPLICATE, cv2.INTER_LINEAR)
+    assert cv2.absdiff(part, whole).max() <= 1
