@@ -89,8 +89,8 @@ def test_the_true_pose_is_the_first_candidate(matcher: Matcher, photographs: Ima
     turned = cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REFLECT)
     level = template.levels[0]
     finder = matcher._poses
-    posed = finder.posed(template, PoseRange.of(180, 2), level)
-    features = finder.encoder.encode(turned, level.scale)
+    posed = finder.posed(template, PoseRange((-180, 180), (0.5, 2)), level)
+    features = finder.encoder.encode(np.asarray(turned, np.uint8), level.scale)
     best = first_look(posed, features, finder.encoder.coarse_stride, 64, 10, finder.recipe)
     assert 3 < len(best) <= 10
     assert np.hypot(best[0].pose.x - x, best[0].pose.y - y) < 12

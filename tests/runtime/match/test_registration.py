@@ -35,7 +35,7 @@ def test_patches_are_sought_around_their_places(at: tuple[int, int]) -> None:
     rows, columns = rows + at[0], columns + at[1]
     found = np.column_stack(_displacements(values, rows, columns, 3))
     expected = [
-        softly(values[k].astype(float), row, column, 3)
+        softly(values[k].astype(float), int(row), int(column), 3)
         for k, (row, column) in enumerate(zip(rows, columns, strict=True))
     ]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
