@@ -83,6 +83,17 @@ class MatchRecipe(Record):
         size_beyond: factor on the size outside the range, the same.
         rigid_correlation: an object is rigid if its pixels correlate with the template's by so much
             once they are registered; only then do they say where it is.
+        plane_rounds: a planar object is looked at so often again, each time through a better map,
+            for each kind of map.
+        plane_margin: fine cells around its place in which a patch is sought in such a look.
+        plane_prior: patches that a map being no more than a similarity counts as much as: the four
+            of a similarity, stretch and slant, and two of perspective.
+        plane_likelihood: mean log-likelihood by which patches must fit better through a finer map
+            for it to be kept, ...
+        plane_least: ... and how well they must fit: what deforms fits badly through any.
+        plane_correlation: its pixels decide instead where they correlate by so much through it.
+        plane_residual: share of what a similarity leaves unexplained of the pixels, 1 less their
+            correlation, that a finer map may leave; the same between affine map and homography.
         judge_centre: mean of each piece of the evidence that is judged, in the order of
             ``BoxEvidence``.
         judge_spread: its standard deviation.
@@ -130,6 +141,13 @@ class MatchRecipe(Record):
     pose_beyond: float = chosen(3.0, 0, 180)
     size_beyond: float = chosen(1.05, 1, 10)
     rigid_correlation: float = chosen(0.8, 0, 1)
+    plane_rounds: int = chosen(2, 0, 100)
+    plane_margin: int = chosen(4, 1, 100)
+    plane_prior: tuple[float, ...] = chosen((0.0, 0.0, 0.0, 0.0, 0.3, 0.3, 1.0, 1.0), 0, MANY)
+    plane_likelihood: float = chosen(0.5, 0, 1000)
+    plane_least: float = chosen(-3.0, -1000, 0)
+    plane_correlation: float = chosen(0.95, 0, 1)
+    plane_residual: float = chosen(0.6, 0, 1)
     judge_centre: tuple[float, ...] = fitted(JUDGE_CENTRE, -1e6, 1e6)
     judge_spread: tuple[float, ...] = fitted(JUDGE_SPREAD, 0, 1e6)
     judge_hidden: tuple[float, ...] = fitted(JUDGE_HIDDEN, -1e6, 1e6)

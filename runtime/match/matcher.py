@@ -20,6 +20,8 @@ from ..session_task import SessionTask
 from ..value_range import shared_range
 from .judging import JudgedPose
 from .matches import Match
+from .planar import PlaneFitter, checked_fit
+from .plane import PlaneMap
 from .pose import PoseRange
 from .posing import PoseFinder
 from .searching import search_level
@@ -68,6 +70,7 @@ class Matcher(SessionTask):
         self._encoder = Encoder(self.session)
         self._uprights = UprightFinder(self._encoder, recipe)
         self._poses = PoseFinder(self._encoder, recipe)
+        self._planes = PlaneFitter(self._encoder, recipe)
         self._model = self.bundle.file_hash("features", "fp32")
         self._templates = TemplateEncoder(self._encoder, recipe, self._model)
         self._template: Template | None = None
@@ -140,6 +143,7 @@ class Matcher(SessionTask):
         rotation: float | Sequence[float] | None = None,
         scale: float | Sequence[float] | None = None,
         suppress: Suppress = "each",
+        fit: PlaneMap = "similarity",
     ) -> list[Match]:
         """Find the template, or several at the price of one encoding of the image.
 
@@ -157,6 +161,9 @@ class Matcher(SessionTask):
                 ``(lo, hi)``; ``None`` is the template's own, give or take some.
             suppress: ``"each"`` keeps the matches of each template apart; ``"all"`` those of all
                 templates, so that a place is given to the one that fits best there.
+            fit: what :attr:`Match.transform` of a match that is found may be: a ``similarity``; or,
+                for planar objects seen from the side, an ``affine`` map or a ``homography`` where
+                the template fits clearly better through it. Places and scores stay the same.
 
         Returns:
             Matches, best first. The best candidate of each template is always listed, with
@@ -165,8 +172,8 @@ class Matcher(SessionTask):
         Raises:
             ImageError: not a usable image.
             BoxError: a region that is malformed or sticks out of the image.
-            InputError: ``top_k``, ``min_score``, ``rotation`` or ``scale`` out of range, or another
-                ``suppress``.
+            InputError: ``top_k``, ``min_score``, ``rotation`` or ``scale`` out of range, or an
+                unknown ``suppress`` or ``fit``.
             TemplateError: no template, one of another model, or one larger than the image or the
                 region.
         """
@@ -177,6 +184,7 @@ class Matcher(SessionTask):
             raise InputError(f"min_score is {min_score}; scores lie between 0 and 1")
         taking = checked_suppress(suppress)
         poses = PoseRange.of(rotation, scale)
+        count = checked_fit(fit)
         wanted = self._checked(templates)
         picture = _shown(image, wanted)
         x = y = 0
@@ -193,6 +201,7 @@ class Matcher(SessionTask):
         judged = self._judged(picture, wanted, top_k, poses)
         least = self._recipe.threshold if min_score is None else min_score
         found = apart(judged, wanted, top_k, least, self._recipe.overlap, taking)
+        found = self._planes.fitted(picture, wanted, found, count)
         return found if region is None else [match.shifted(x, y) for match in found]
 
     def evidence(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..boxes import Box
+from .plane import closest_similarity
 from .pose import Pose
 
 Array = NDArray[Any]
@@ -27,8 +28,9 @@ class Match:
         found: whether the score reaches the threshold.
         template: index of the template in the searched list (0 for a single one).
         angle: degrees by which the object is turned, counter-clockwise as seen in the picture, in
-            (-180, 180].
-        scale: its size, relative to the template.
+            (-180, 180]; of an affine map or a homography, those of the similarity that takes the
+            template's corners nearest to :attr:`corners`.
+        scale: its size, relative to the template; the same.
         margin: how far the best other place is behind, in [0, 1]: 0 where another fits as well, 1
             where none comes close.
         name: of the template.
@@ -91,6 +93,17 @@ class Match:
         points = np.array([[0.0, 0.0, 1.0], [w, 0.0, 1.0], [w, h, 1.0], [0.0, h, 1.0]])
         moved = points @ self.transform.T
         return moved[:, :2] / moved[:, 2:]
+
+    def bent(self, transform: Array) -> Match:
+        """The same match with another map ``(3, 3)`` from pixels of the template to the image's."""
+        size = self.box[2:] if self.size is None else self.size
+        rows = tuple(tuple(float(v) for v in row) for row in transform)
+        moved = replace(self, rows=rows, size=size)  # type: ignore[arg-type]
+        corners = moved.corners
+        low, high = corners.min(0), corners.max(0)
+        box = Box(*(float(v) for v in (*low, *(high - low))))
+        angle, scale = closest_similarity(corners, size)
+        return replace(moved, box=box, angle=angle, scale=scale)
 
     def shifted(self, x: float, y: float) -> Match:
         """The same match in an image of which the searched one is a part."""

@@ -26,6 +26,7 @@ from ..patches.windows import CellRange
 from ..value_range import ValueRange
 from .differences import Grain, colour_mask, mean_tint
 from .pixels import PixelTemplate
+from .plane_pixels import PlaneTemplate, plane_pyramid
 from .posed_rows import PosedRows, TemplateView
 
 Array = NDArray[Any]
@@ -93,6 +94,11 @@ class Template:
             return np.zeros(3), None
         mask, box = colour_mask(self.view), self.view.box
         return mean_tint(self.view.image, np.diag([box.w, box.h]), box.centre, mask), mask
+
+    @cached_property
+    def plane(self) -> list[PlaneTemplate]:
+        """The same for affine maps and homographies, at rising resolutions."""
+        return [] if self.view is None else plane_pyramid(self.view)
 
     @cached_property
     def confusable(self) -> float:
