@@ -21,6 +21,9 @@ COLUMNS = (
 )
 """Of the table; the four corners begin at the template's top left and go round clockwise."""
 
+NOTHING = 1e-12
+"""What rounding leaves of a number of a transform that is zero."""
+
 
 @dataclass(frozen=True)
 class MatchLine:
@@ -33,7 +36,7 @@ class MatchLine:
         milliseconds: spent on finding them.
         calibrated: whether the scores were fitted for the backbone.
         several: whether several objects were looked for.
-        posed: whether they were looked for at other angles or sizes.
+        posed: whether they may lie otherwise than they were shown.
     """
 
     name: str
@@ -104,12 +107,19 @@ def match_record(match: Match) -> dict[str, Any]:
         "scale": rounded(match.scale, 4),
         "corners": [[rounded(value, 2) for value in corner] for corner in match.corners],
         "margin": rounded(match.margin, 4),
+        "transform": [[significant(value) for value in row] for row in match.transform],
     }
 
 
 def rounded(value: float, digits: int) -> float:
     """A value rounded; what rounds to zero has no sign."""
     return round(float(value), digits) + 0.0
+
+
+def significant(value: float) -> float:
+    """A number of a transform; those in the last row are small, and are multiplied by pixels."""
+    near = 0.0 if abs(value) < NOTHING else value
+    return float(f"{near:.7g}") + 0.0
 
 
 def check_table(file: Path, inputs: Iterable[Path]) -> None:

@@ -178,6 +178,7 @@ def test_json_is_exactly_this(pictures, spoon):
         "scale",
         "corners",
         "margin",
+        "transform",
     ]
     assert match["found"] is True
     assert 0 <= match["score"] <= 1

@@ -34,9 +34,22 @@ def test_json_says_where_how_turned_and_how_large() -> None:
         # A quarter turn counter-clockwise: its top left corner is now at the bottom left.
         "corners": [[95.0, 60.0], [95.0, 40.0], [105.0, 40.0], [105.0, 60.0]],
         "margin": 0.25,
+        "transform": [[0.0, 0.5, 95.0], [-0.5, 0.0, 60.0], [0.0, 0.0, 1.0]],
     }
     assert second["corners"] == [[1, 2], [4, 2], [4, 6], [1, 6]]
     assert (second["angle"], second["scale"], second["found"]) == (0.0, 1.0, False)
+
+
+def test_the_transform_of_a_homography_keeps_its_small_numbers() -> None:
+    matrix = np.array([[0.9, 0.1, 12.3456789], [-0.1, 1.1, 7.0], [0.000123456789, -2e-5, 1.0]])
+    said = answer(TURNED.bent(matrix)).record()["matches"][0]
+    assert said["transform"][0] == [0.9, 0.1, 12.34568]
+    assert said["transform"][2] == [0.0001234568, -2e-5, 1.0]
+    corners = TURNED.bent(matrix).corners
+    assert said["corners"] == [[round(value, 2) for value in corner] for corner in corners]
+    x, y, w, h = said["box"]
+    assert (x, y) == pytest.approx(corners.min(0), abs=0.01)
+    assert (w, h) == pytest.approx(np.ptp(corners, axis=0), abs=0.01)
 
 
 def test_zero_has_no_sign() -> None:

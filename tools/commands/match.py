@@ -83,7 +83,7 @@ def match(
     Show an object with --template, or with --frame and --box; several with several of them. Each
     image gives the best match of each object; when it is not there, the best candidate is listed
     as not found. --rotation and --scale look for turned, larger and smaller ones too, --top for
-    more than one.
+    more than one. --fit follows planar objects that are seen from the side.
 
     Exit status: 0 found in at least one image, 1 found in none, 2 wrong usage or unreadable input.
     """
@@ -187,6 +187,7 @@ class MatchHunt:
             region=asked.region,
             rotation=asked.rotation,
             scale=asked.scale,
+            fit=asked.fit.value,
         )
         spent = (time.perf_counter() - start) * 1000.0
         return MatchLine(

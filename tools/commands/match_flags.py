@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,14 @@ from ...runtime.match.pose import PoseRange
 from ..console import finite
 from ..inputs import parse_box, parse_span
 from ..wanted_objects import WantedObject, read_objects
+
+
+class PlaneFit(str, Enum):
+    """How an object may be bent in an image."""
+
+    similarity = "similarity"
+    affine = "affine"
+    homography = "homography"
 
 
 @dataclass(frozen=True)
@@ -111,6 +120,13 @@ class SearchFlags:
             show_default=False,
         ),
     ] = None
+    fit: Annotated[
+        PlaneFit,
+        typer.Option(
+            help="How a planar object that is found may be bent: affine or homography for one that "
+            "is seen from the side, kept where it fits clearly better.",
+        ),
+    ] = PlaneFit.similarity
 
     def read(self) -> MatchQuestion:
         """What is asked, in numbers.
@@ -126,6 +142,7 @@ class SearchFlags:
             None if self.region is None else parse_box(self.region, "--region"),
             parse_span(self.rotation, "--rotation", "R or LO,HI", *turn),
             parse_span(self.scale, "--scale", "S or LO,HI", *zoom),
+            self.fit,
         )
         PoseRange.of(question.rotation, question.scale)
         return question
@@ -141,6 +158,7 @@ class MatchQuestion:
         region: in which part; ``None`` is everywhere.
         rotation: at which angles, in degrees.
         scale: at which sizes.
+        fit: how it may be bent.
     """
 
     top: int
@@ -148,8 +166,10 @@ class MatchQuestion:
     region: Box | None
     rotation: float | tuple[float, float] | None
     scale: float | tuple[float, float] | None
+    fit: PlaneFit = PlaneFit.similarity
 
     @property
     def posed(self) -> bool:
-        """Whether other angles or sizes are searched."""
-        return self.rotation is not None or self.scale is not None
+        """Whether objects may lie otherwise than they were shown."""
+        searched = self.rotation is not None or self.scale is not None
+        return searched or self.fit is not PlaneFit.similarity

@@ -22,6 +22,9 @@ from qatm.tools.scenes.stickers import posed, warp
 EYE, NOSE = (132, 80, 78, 68), (178, 150, 70, 60)
 POSE = Pose(230.0, 150.0, 100.0, 0.8)
 
+SIDE = np.array([[1.25, 0.15, -15.0], [0.0, 0.85, 20.0]])
+"""The cat stretched and slanted."""
+
 
 def qatm(*args: object) -> Any:
     return CliRunner().invoke(app, [str(arg) for arg in args])
@@ -41,6 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, photographs: dict[str, np.n
     pictures = {
         "cat.png": cat,
         "turned.png": warp(cat, matrix, (460, 320)),
+        "aside.png": warp(cat, SIDE, (460, 320)),
         "moved.png": cat[5:, 10:],
         "eye.png": cat[y : y + h, x : x + w],
         "nose.png": cat[NOSE[1] : NOSE[1] + NOSE[3], NOSE[0] : NOSE[0] + NOSE[2]],
@@ -78,6 +82,26 @@ def test_a_turned_object_is_found_with_its_pose(folder: Path, tmp_path: Path) ->
     assert [float(row[f"x{i}"]) for i in range(1, 5)] == corners[:, 0].tolist()
     picture = read_image(saved)
     assert (picture == FOUND_COLOUR).all(axis=2).sum() > 200
+
+
+def test_an_object_seen_from_the_side_is_followed(folder: Path, tmp_path: Path) -> None:
+    options = ["--frame", folder / "cat.png", "--box", mark(EYE), "--json", "--fit"]
+    x, y, w, h = EYE
+    own = np.array([[x, y, 1], [x + w, y, 1], [x + w, y + h, 1], [x, y + h, 1]])
+    away = {}
+    for fit in ("similarity", "affine", "homography"):
+        saved = tmp_path / f"{fit}.png"
+        result = qatm("match", folder / "aside.png", *options, fit, "--save", saved)
+        assert (result.exit_code, result.stderr) == (0, ""), result.output
+        match = one_match(result)
+        away[fit] = np.abs(np.array(match["corners"]) - own @ SIDE.T).max()
+        first = np.array(match["transform"]) @ (0, 0, 1)
+        assert first[:2] == pytest.approx(match["corners"][0], abs=0.01)
+        assert (read_image(saved) == FOUND_COLOUR).all(axis=2).sum() > 200
+    assert away["similarity"] > 5
+    assert max(away["affine"], away["homography"]) < 0.5
+    result = qatm("match", folder / "aside.png", *options[:-2], "--fit", "affine")
+    assert ", angle " in result.stdout
 
 
 def test_a_range_of_angles_is_kept_to(folder: Path) -> None:
@@ -187,6 +211,7 @@ def test_a_table_is_written_whole_or_not_at_all(
         ("--scale", "2,1", "lo <= hi"),
         ("--scale", "0,2", "lo <= hi"),
         ("--scale", "inf", "scale is inf"),
+        ("--fit", "plane", "'similarity', 'affine', 'homography'"),
         ("--csv", "table.txt", ".csv file"),
     ],
 )
