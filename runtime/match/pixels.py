@@ -95,7 +95,9 @@ class PixelTemplate:
         size = max(4, round(width * zoom)), max(4, round(height * zoom))
         matrix = np.eye(2) * (view.zoom / zoom)
         middle = view.box.centre
-        picture = _smooth(sampled(_grey(view.image), matrix, middle, *size, cv2.BORDER_REPLICATE))
+        picture = smoothed(
+            sampled(grey_values(view.image), matrix, middle, *size, cv2.BORDER_REPLICATE)
+        )
         used = np.ones(size[::-1], bool)
         if view.mask is not None:
             shown = sampled(
@@ -104,7 +106,7 @@ class PixelTemplate:
             used = shown > 0.5  # noqa: PLR2004
         if used.sum() < used.size / 8 or float(picture[used].std()) < FLAT:
             return None
-        right, down = _gradient(picture)
+        right, down = gradient(picture)
         rows, columns = picture.shape
         x = np.arange(columns) - (columns - 1) / 2
         y = (np.arange(rows) - (rows - 1) / 2)[:, None]
@@ -198,7 +200,7 @@ class PixelTemplate:
             )
         else:
             picture = warped(part, matrix, middle, self.size, cv2.BORDER_REPLICATE, cubic)
-        values = _smooth(picture)
+        values = smoothed(picture)
         values = values.reshape(-1) if self.whole else values[self.used]
         values -= np.add.reduce(values) / np.float32(len(values))
         length = math.sqrt(values @ values)
@@ -248,21 +250,21 @@ def _around(image: Array, pose: Pose, size: tuple[int, int], zoom: float) -> tup
     top = min(max(0, math.floor(pose.y - radius)), rows - 1)
     right = max(left + 1, min(columns, math.ceil(pose.x + radius)))
     bottom = max(top + 1, min(rows, math.ceil(pose.y + radius)))
-    return _grey(image[top:bottom, left:right]), left, top
+    return grey_values(image[top:bottom, left:right]), left, top
 
 
-def _grey(image: Array) -> Array:
-    """Grey values, float32."""
+def grey_values(image: Array) -> Array:
+    """Grey values ``(H, W)`` float32 of ``(H, W, 3)`` uint8 BGR."""
     return cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_BGR2GRAY).astype(np.float32)
 
 
-def _smooth(picture: Array) -> Array:
-    """A little smoother."""
+def smoothed(picture: Array) -> Array:
+    """A picture ``(H, W)`` float32, a little smoother."""
     return cv2.GaussianBlur(picture, (0, 0), SMOOTH, borderType=cv2.BORDER_REPLICATE)
 
 
-def _gradient(picture: Array) -> tuple[Array, Array]:
-    """Change of grey values per sample, right and down."""
+def gradient(picture: Array) -> tuple[Array, Array]:
+    """Change of grey values ``(H, W)`` per sample, right and down."""
     padded = cv2.copyMakeBorder(picture, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     right = (padded[1:-1, 2:] - padded[1:-1, :-2]) / 2
     down = (padded[2:, 1:-1] - padded[:-2, 1:-1]) / 2

@@ -19,7 +19,7 @@ from ..images import Image
 from ..kinds import Numeric
 from ..patches.encoder import Encoder
 from .matches import Match
-from .pixels import _grey as grey_values
+from .pixels import grey_values
 from .plane import PARAMETERS, SIMILARITY, believable, pixel_matrix, place_matrix
 from .plane_patches import PlaneGlance, PlaneRefiner, StraightLook
 from .plane_pixels import PlaneTemplate

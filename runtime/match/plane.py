@@ -167,7 +167,7 @@ def closest_similarity(corners: Array, size: tuple[float, float]) -> tuple[float
     return wrapped(-math.degrees(math.atan2(s, c))), math.hypot(c, s)
 
 
-def warped(
+def straightened(
     image: Array, matrix: Array, unit: float, sides: tuple[int, int], interpolation: int
 ) -> Array:
     """What an image shows of an object, straightened; it is averaged first where it is shrunk.

@@ -30,9 +30,9 @@ from .plane import (
     moves,
     projected,
     step_matrix,
-    warped,
+    straightened,
 )
-from .registration import WIDTHS, _displacements
+from .registration import WIDTHS, displacements
 from .template import Template
 
 Array = NDArray[Any]
@@ -142,7 +142,7 @@ class PlaneRefiner:
         crops: list[Image] = []
         for glance in glances:
             unit, sides = self._unit(glance.template), self._sides(glance.template)
-            crop = warped(image, glance.matrix, unit, sides, cv2.INTER_LINEAR)
+            crop = straightened(image, glance.matrix, unit, sides, cv2.INTER_LINEAR)
             crops.append(np.ascontiguousarray(crop))
         encoded = self.encoder.encode_each(crops)
         return self.encoder.session.side_by_side(
@@ -161,7 +161,7 @@ class PlaneRefiner:
         fit = fit_windows(self.encoder.session, grid, taps.window(cells), self.recipe.alpha)
         y, x = summit(fit.likelihood)
         rows, columns = np.nonzero(grid.footprint)
-        across, down, weight = _displacements(fit.pairs, rows + y, columns + x, margin)
+        across, down, weight = displacements(fit.pairs, rows + y, columns + x, margin)
         own = np.column_stack([columns, rows]) + 1 / 2
         shift = np.array([cells.left + x, cells.top + y])
         moved = own + shift + np.column_stack([across, down])

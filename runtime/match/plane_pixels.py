@@ -16,11 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..kinds import Numeric
-from .pixels import FLAT, LEAST, WORSE
-from .pixels import _gradient as gradient
-from .pixels import _grey as grey_values
-from .pixels import _smooth as smoothed
-from .plane import moves, outline_places, projected, step_matrix, warped
+from .pixels import FLAT, LEAST, WORSE, gradient, grey_values, smoothed
+from .plane import moves, outline_places, projected, step_matrix, straightened
 from .pose import sampled
 from .posed_rows import TemplateView
 
@@ -140,7 +137,7 @@ class PlaneTemplate:
 
     def _seen(self, image: Array, matrix: Array) -> Array | None:
         """The image's samples at a map, ``(N,)``, zero mean and unit length."""
-        picture = warped(image, matrix, self.unit, self.sides, cv2.INTER_CUBIC)
+        picture = straightened(image, matrix, self.unit, self.sides, cv2.INTER_CUBIC)
         values = smoothed(picture)[self.used]
         values = values - values.mean()
         length = float(np.linalg.norm(values))

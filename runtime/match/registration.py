@@ -192,7 +192,7 @@ class PoseRefiner:
         grid, alpha, stride = level.fine, self.recipe.alpha, self.encoder.stride
         y, x = summit(fit.likelihood)
         ys, xs = np.nonzero(grid.footprint)
-        dx, dy, weight = _displacements(fit.pairs, ys + y, xs + x, self.recipe.pose_margin)
+        dx, dy, weight = displacements(fit.pairs, ys + y, xs + x, self.recipe.pose_margin)
         places = np.array([xs, ys], np.float64)
         # From the middles of the look and of the template to the first patch at its place.
         first = np.array([where.left + x + 0.5, where.top + y + 0.5]) * stride
@@ -226,7 +226,7 @@ def _quantiles(values: Array) -> tuple[float, float, float]:
     return float(low), float(middle), float(high)
 
 
-def _displacements(
+def displacements(
     values: Array, rows: Array, columns: Array, reach: int
 ) -> tuple[Array, Array, Array]:
     """Where patches lie, relative to their places.

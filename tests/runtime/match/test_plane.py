@@ -18,7 +18,7 @@ from qatm.runtime.match.plane import (
     place_matrix,
     projected,
     step_matrix,
-    warped,
+    straightened,
 )
 from qatm.runtime.match.plane_pixels import PlaneTemplate, plane_pyramid
 from qatm.runtime.match.pose import Pose, upright_crop
@@ -93,7 +93,7 @@ def test_an_object_is_straightened_as_it_is_turned_upright(
     image = cv2.GaussianBlur(photographs["astronaut"], (0, 0), 2.5)
     pose = Pose(250.3, 200.8, 25.0, scale)
     unit = math.sqrt(80 * 60) / 2
-    straight = warped(image, place_matrix(pose.transform(SIZE), SIZE), unit, (80, 60), 1)
+    straight = straightened(image, place_matrix(pose.transform(SIZE), SIZE), unit, (80, 60), 1)
     upright = upright_crop(image, pose, 1.0, 80, 60, cv2.BORDER_REPLICATE)
     assert straight.shape == upright.shape
     assert np.abs(straight.astype(int) - upright).mean() < 1
