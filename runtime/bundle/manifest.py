@@ -20,6 +20,7 @@ NETWORK_ROLE = "network"
 READABLE: Numeric[tuple[int, int]] = (1, 2)
 """Schema 1 knew the matcher's recipe only, and no fits."""
 
+
 @dataclass(frozen=True)
 class TapInfo:
     """A layer whose output is used: its stride in pixels and its channels, 0 where not recorded."""

@@ -54,12 +54,15 @@ class Differences:
 
     Attributes:
         worst: of the spot that differs most.
+        inner: the same inside the ellipse in the box, as whose corners many objects show what is
+            behind them; the others are of the ellipse, too.
         low: of the tenth that differ least.
         middle: of half of them.
         high: of nine tenths.
     """
 
     worst: float
+    inner: float
     low: float
     middle: float
     high: float
@@ -67,7 +70,7 @@ class Differences:
     @classmethod
     def unknown(cls) -> Differences:
         """Where pixels cannot be compared."""
-        return cls(*[math.log(LEAST + UNKNOWN)] * 4)
+        return cls(*[math.log(LEAST + UNKNOWN)] * 5)
 
     @classmethod
     def between(cls, template: PixelTemplate, image: Image, pose: Pose) -> Differences:
@@ -85,12 +88,16 @@ class Differences:
         left = seen - np.float32(seen @ template.grey) * template.grey
         error[template.used] = left * left * np.float32(len(left))
         side = max(2, round(min(error.shape) / SPOTS))
-        spots = cv2.boxFilter(error, -1, (side, side), borderType=cv2.BORDER_REFLECT)[template.used]
-        values = [float(spots.max()), *(float(v) for v in np.quantile(spots, SHARES))]
+        spots = cv2.boxFilter(error, -1, (side, side), borderType=cv2.BORDER_REFLECT)
+        inner = spots[template.inner]
+        worst = float(spots[template.used].max())
+        values = [worst, float(inner.max()), *(float(v) for v in np.quantile(inner, SHARES))]
         return cls(*(math.log(LEAST + min(value, MOST)) for value in values))
 
 
-def mean_tint(image: Image, matrix: Array, middle: tuple[float, float], mask: Array | None) -> Array:
+def mean_tint(
+    image: Image, matrix: Array, middle: tuple[float, float], mask: Array | None
+) -> Array:
     """Mean colour of an outline without its brightness, ``(3,)`` in grey values.
 
     Args:

@@ -33,7 +33,8 @@ class BoxEvidence:
         best_patches: of nine tenths.
         correlation: of the pixels once they are registered, at least 0.
         worst_spot: how much the spot differs that differs most, see :class:`.Differences`.
-        low_spot: the same of the tenth that differ least.
+        inner_spot: the same inside the ellipse in the box.
+        low_spot: of the tenth of these that differ least.
         middle_spot: of half.
         high_spot: of nine tenths.
         tint: difference of the mean colours without their brightness, in 20 grey values.
@@ -57,6 +58,7 @@ class BoxEvidence:
     best_patches: float
     correlation: float
     worst_spot: float
+    inner_spot: float
     low_spot: float
     middle_spot: float
     high_spot: float

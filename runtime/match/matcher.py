@@ -208,24 +208,25 @@ class Matcher(SessionTask):
         self,
         image: Any,
         templates: Sequence[Template] | None = None,
+        top_k: int = 1,
         *,
         rotation: float | Sequence[float] | None = None,
         scale: float | Sequence[float] | None = None,
-    ) -> list[JudgedPose]:
+    ) -> list[list[JudgedPose]]:
         """What the scores of :meth:`match` are made of.
 
         Args: as of :meth:`match`.
 
         Returns:
-            For each template, in their order, the evidence for its best match, found or not.
+            For each template, in their order, the best places, found or not, the surest first.
 
         Raises: as :meth:`match`.
         """
         self._check_open()
         poses = PoseRange.of(rotation, scale)
         wanted = self._checked(templates)
-        judged = self._judged(_shown(image, wanted), wanted, 1, poses)
-        return [max(some, key=lambda each: each.odds) for some in judged]
+        judged = self._judged(_shown(image, wanted), wanted, top_k, poses)
+        return [sorted(some, key=lambda each: -each.odds)[:top_k] for some in judged]
 
     def quality_map(self, image: Any, template: Template | None = None) -> QualityMap:
         """How well each patch of an image matches the template, for people who look.

@@ -130,6 +130,15 @@ class PixelTemplate:
         """Whether all samples count."""
         return bool(self.used.all())
 
+    @cached_property
+    def inner(self) -> Array:
+        """``(rows, columns)`` bool: samples that count inside the ellipse in the box."""
+        rows, columns = self.used.shape
+        y = ((np.arange(rows) + 0.5) * 2 / rows - 1)[:, None]
+        x = (np.arange(columns) + 0.5) * 2 / columns - 1
+        inside = self.used & (y * y + x * x < 1)
+        return inside if inside.any() else self.used
+
     def register(self, image: Array, pose: Pose) -> Registration:
         """Find the pose at which the pixels fit best.
 

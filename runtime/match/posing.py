@@ -10,7 +10,7 @@ from ..errors import TemplateError
 from ..images import Image
 from ..patches.encoder import Encoder, FeatureMap
 from .judging import JudgedPose, Tried, judge
-from .pose import Pose, PoseRange, outline_overlap
+from .pose import PoseRange, outline_overlap
 from .pose_search import PosedTemplate, first_look
 from .posed_rows import encode_poses
 from .registration import Glance, PoseRefiner, UprightLook

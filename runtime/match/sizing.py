@@ -122,9 +122,8 @@ class SizeEstimator:
             seen = self.refiner.look(search.image, glances)
             for index, look in zip(going, seen, strict=True):
                 looks[index].append(look)
-        return [
-            SizedBox(self._mean(seen), max(seen, key=lambda look: look.likelihood)) for seen in looks
-        ]
+        best = [max(seen, key=lambda look: look.likelihood) for seen in looks]
+        return [SizedBox(self._mean(seen), look) for seen, look in zip(looks, best, strict=True)]
 
     def _sizable(self, placed: PlacedBox) -> bool:
         """Whether a size can be estimated."""

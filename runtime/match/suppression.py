@@ -22,7 +22,9 @@ def checked_suppress(value: str) -> Suppress:
         InputError: there is none of this name.
     """
     if value not in get_args(Suppress):
-        raise InputError(f"suppress is {value!r}; give {' or '.join(map(repr, get_args(Suppress)))}")
+        raise InputError(
+            f"suppress is {value!r}; give {' or '.join(map(repr, get_args(Suppress)))}"
+        )
     return value
 
 

@@ -100,8 +100,7 @@ class UprightFinder:
                 margins.append(candidate.margin)
         looks = self._sizes.first(search, placed)
         every = [
-            UprightCandidate(*parts)
-            for parts in zip(indices, placed, looks, margins, strict=True)
+            UprightCandidate(*parts) for parts in zip(indices, placed, looks, margins, strict=True)
         ]
         best: dict[int, float] = {}
         for each in every:

@@ -12,6 +12,7 @@ from ..console import FOUND, NOT_FOUND, json_line, print_line, progress, skipped
 from .model_options import Device, DeviceOption, ModelOption
 
 if TYPE_CHECKING:
+    from ...runtime.bundle.fits import Number
     from ..lab.score_fits import ScoreFit
 
 
@@ -29,8 +30,9 @@ def fit(
         Path,
         typer.Argument(
             metavar="DIR",
-            help="The data: pairs as for qatm eval motb, sequences as for qatm eval track, places "
-            "as for qatm eval verify.",
+            help="The data. match: a folder of folders of pairs (as for qatm eval otb) and of "
+            "sequences; track: sequences, as for qatm eval track; verify: places, as for qatm eval "
+            "verify.",
             show_default=False,
         ),
     ],
@@ -47,16 +49,17 @@ def fit(
 ) -> None:
     """Fit the numbers of a score again, and compare them with those that the model stores.
 
-    The scores of matching and tracking are fitted by logistic regression to frames with and
-    without the object; that of verifying scores one half at a support below which 99 in 100 pairs
-    of different places lie. ROC AUC and log loss (both kinds counting half) are of the fitted
-    numbers; 'left out' is each video judged by a fit to the others.
+    The score of matching is a small network fitted to boxes that are right and wrong, in footage
+    and in drawn scenes of many domains; figures are means over the domains, and 'left out' is each
+    domain judged by a fit to the others. The score of tracking is fitted by logistic regression to
+    frames with and without the object; 'left out' is each video. Verifying scores one half at a
+    support below which 99 in 100 pairs of different places lie. Log loss counts both kinds half.
 
     Exit status: 0 if no score differs by more than .03 between stored and fitted numbers, 1 if one
     does, 2 wrong usage or no usable data.
     """
     from ...runtime.session import Session
-    from ..lab.score_fits import FITS
+    from ..lab.task_fits import FITS
 
     with Session(model, device.value, threads=threads) as session, progress() as bar:
         found = FITS[task.value](session, folder, bar.each, skipped)
@@ -77,18 +80,24 @@ def fit_lines(found: ScoreFit) -> list[str]:
     for name, stored in found.stored.items():
         fitted = record.numbers[name]
         note = "held" if name in found.held else "" if fitted == stored else "differs"
-        lines.append(f"{name:<18} {stored:>8g} {fitted:>8g}  {note}".rstrip())
+        lines.append(f"{name:<18} {_shown(stored):>8} {_shown(fitted):>8}  {note}".rstrip())
     lines += [
         "",
         f"{figures['present']:.0f} samples with the object, {figures['absent']:.0f} without",
     ]
-    lines += [f"{name.replace('_', ' '):<18} {_figure(figures, name)}" for name in SHOWN]
+    known = [name for name in SHOWN if name in figures]
+    lines += [f"{name.replace('_', ' '):<18} {_figure(figures, name)}" for name in known]
     verdict = "the same" if found.same else "DIFFERENT"
     lines += ["", f"{verdict}: stored and fitted scores differ by at most {found.apart:.3f}"]
     return lines
 
 
-SHOWN = ("roc_auc", "log_loss", "recall", "false_alarm_rate")
+SHOWN = ("roc_auc", "log_loss", "calibration_error", "precision", "recall", "false_alarm_rate")
+
+
+def _shown(number: Number) -> str:
+    """A number, or how many there are."""
+    return f"{len(number)} of them" if isinstance(number, tuple) else f"{number:g}"
 
 
 def _figure(figures: dict[str, float], name: str) -> str:

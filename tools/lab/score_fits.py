@@ -10,18 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.bundle.fits import FitRecord
+from ...runtime.bundle.fits import FitRecord, Number
 from ...runtime.bundle.log_odds import log_odds
 from ...runtime.session import Session
 from ..evaluation.metrics import decision, roc_auc
 from .logistic import Labelled, fit_logistic, left_out_odds, log_loss
-from .score_samples import Each, ScoreSamples, match_samples, place_samples, track_samples
+from .score_samples import Each, ScoreSamples, place_samples, track_samples
 
 Array = NDArray[Any]
 
@@ -58,9 +57,6 @@ class LinearScore:
 
 OFFSET = "score_offset"
 
-MATCH = LinearScore("match", {"score_slope": 1, "score_likeness": 1}, raised=0.1)
-"""The offset is raised, so that about as many objects are missed as imagined."""
-
 TRACK = LinearScore("track", {"quality_weight": 2, "share_weight": 2}, held=("agreement_weight",))
 """The most likely weight of the agreement is lower. It is held where fewer other scenes are taken
 for the object."""
@@ -81,7 +77,7 @@ class ScoreFit:
     """
 
     record: FitRecord
-    stored: dict[str, float]
+    stored: dict[str, Number]
     held: tuple[str, ...]
     apart: float
 
@@ -195,13 +191,6 @@ def _compared(
     return ScoreFit(record, stored, held, round(apart, DIGITS))
 
 
-def fit_match(
-    session: Session, folder: Path, each: Each, skipped: Callable[[str], None]
-) -> ScoreFit:
-    """Fit the score of a match; see :func:`~.score_samples.match_samples`."""
-    return fit_linear(MATCH, session, match_samples(session, folder, each, skipped))
-
-
 def fit_track(
     session: Session, folder: Path, each: Each, skipped: Callable[[str], None]
 ) -> ScoreFit:
@@ -214,8 +203,3 @@ def fit_verify(
 ) -> ScoreFit:
     """Fit the score of a place; see :func:`~.score_samples.place_samples`."""
     return fit_places(session, place_samples(session, folder, each, skipped))
-
-
-FITS: Mapping[str, Callable[[Session, Path, Each, Callable[[str], None]], ScoreFit]] = (
-    MappingProxyType({"match": fit_match, "track": fit_track, "verify": fit_verify})
-)

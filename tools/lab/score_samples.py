@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,12 @@ from numpy.typing import NDArray
 
 from ...runtime.boxes import Box, box_iou
 from ...runtime.errors import InputError, TemplateError
-from ...runtime.images import read_image
-from ...runtime.match.matcher import Matcher
-from ...runtime.match.template import Template
 from ...runtime.patches.encoder import Encoder
 from ...runtime.patches.region import Region, RegionFeatures
 from ...runtime.session import Session
 from ...runtime.track.options import TrackerOptions
 from ...runtime.track.target import Sighting, TargetModel
 from ...runtime.verify.verifier import Verifier
-from ..evaluation.match.frame_pairs import FrameView, usable_pairs
-from ..evaluation.match.match_runs import MatchTask, absent_tasks
 from ..evaluation.track.absences import presence_videos
 from ..evaluation.track.footage import Shot, TestVideo
 from ..evaluation.track.sequences import usable_sequences
@@ -34,9 +29,6 @@ from ..evaluation.verify.place_pairs import PlaceQuery, read_queries
 Array = NDArray[Any]
 Each = Callable[[Sequence[Any], str], Iterator[Any]]
 """Goes through the work and shows how far it is."""
-
-MATCH_SEEDS = range(1000, 1005)
-"""Of the absent objects: others than those that ``qatm eval motb`` judges with by itself."""
 
 TRACK_SEED = 0
 """Of the absences, as ``qatm eval track --presence`` makes them by itself."""
@@ -63,53 +55,6 @@ class ScoreSamples:
     labels: Array
     groups: Array
     data: str
-
-
-def match_samples(
-    session: Session, folder: Path, each: Each, skipped: Callable[[str], None]
-) -> ScoreSamples:
-    """The best match in each frame of a folder of pairs, for the right template and wrong ones.
-
-    Each frame is searched once for its own video's template and, for each of
-    :data:`MATCH_SEEDS`, for that of another video.
-
-    Args:
-        session: matches.
-        folder: as for ``qatm eval motb``.
-        each: goes through the frames.
-        skipped: told about pairs that cannot be used, and why.
-
-    Raises:
-        InputError: no usable pair, or pairs of one video only.
-    """
-    pairs = usable_pairs(folder, skipped).pairs
-    tasks = absent_tasks(pairs, MATCH_SEEDS)
-    video_of = {pair.template.path: pair.video for pair in pairs}
-    known: dict[FrameView, Template] = {}
-    rows: list[tuple[tuple[float, float], bool, tuple[str, str]]] = []
-    with Matcher(session) as matcher:
-        for group in each(_by_picture(tasks), "matching"):
-            for task in group:
-                if task.template not in known:
-                    frame = read_image(task.template.path)
-                    known[task.template] = matcher.encode_template(frame, task.template.box)
-            templates = [known[task.template] for task in group]
-            found = matcher.evidence(read_image(group[0].search.path), templates)
-            rows += [
-                (
-                    (seen.quality, seen.likeness),
-                    task.present,
-                    (task.video, video_of[task.template.path]),
-                )
-                for task, seen in zip(group, found, strict=True)
-            ]
-    kept = [row for row in rows if row[0][0] > 0]
-    data = (
-        f"{len(pairs)} pairs of {len(set(video_of.values()))} videos ({fingerprint(folder)}), each "
-        f"searched for its own template and for those of {len(MATCH_SEEDS)} other videos, seeds "
-        f"{MATCH_SEEDS[0]} to {MATCH_SEEDS[-1]}"
-    )
-    return _samples(kept, data)
 
 
 def track_samples(
@@ -197,14 +142,6 @@ def fingerprint(folder: Path) -> str:
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return f"{folder.resolve().name}, SHA-256 {digest.hexdigest()[:16]}"
-
-
-def _by_picture(tasks: Iterable[MatchTask]) -> list[list[MatchTask]]:
-    """Searches of one picture together, because it is encoded once for all of them."""
-    groups: dict[str, list[MatchTask]] = {}
-    for task in tasks:
-        groups.setdefault(task.name, []).append(task)
-    return list(groups.values())
 
 
 def _sightings(
