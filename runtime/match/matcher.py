@@ -191,8 +191,9 @@ class Matcher(SessionTask):
         if region is not None:
             part = checked_region(region, picture.shape[1], picture.shape[0])
             x, y = part.x, part.y
+            smallest = 1.0 if poses is None else poses.scales[0]
             for template in wanted:
-                if template.size[0] > part.w or template.size[1] > part.h:
+                if template.size[0] * smallest > part.w or template.size[1] * smallest > part.h:
                     raise TemplateError(
                         f"the template ({template.size[0]:g}x{template.size[1]:g} px) is larger "
                         f"than the region ({part.w}x{part.h} px); search a larger region"

@@ -39,6 +39,10 @@ FLAT: Numeric[float] = 2.0
 SMOOTH: Numeric[float] = 0.7
 """Standard deviation in samples of the average over both pictures, or noise would steer."""
 
+INNER: Numeric[float] = 0.8
+"""Axes of the inner ellipse, relative to the box: round objects fill it, and what is averaged over
+a little around it."""
+
 WORSE: Numeric[float] = 0.05
 """Loss of correlation after which no further step is taken."""
 
@@ -136,7 +140,7 @@ class PixelTemplate:
         rows, columns = self.used.shape
         y = ((np.arange(rows) + 0.5) * 2 / rows - 1)[:, None]
         x = (np.arange(columns) + 0.5) * 2 / columns - 1
-        inside = self.used & (y * y + x * x < 1)
+        inside = self.used & (y * y + x * x < INNER**2)
         return inside if inside.any() else self.used
 
     def register(self, image: Array, pose: Pose) -> Registration:

@@ -124,11 +124,11 @@ class ImageSearch:
     def candidates(
         self, template: Template, count: int, *, one_thread: bool = False
     ) -> list[MatchCandidate]:
-        """The best places of a template, best first: at least one, at most ``count``.
+        """The best places of a template, best first: at least one.
 
         Args:
             template: to look for.
-            count: places at most.
+            count: places that are wanted; rivals of the best come on top.
             one_thread: keep to the calling thread, because others do the same at the same time.
 
         Raises: as :func:`search_level`.
@@ -156,7 +156,7 @@ class ImageSearch:
                 found[index] = replace(found[index], place=moved)
         rivals = [each for each in found[: recipe.candidates] if each.peak.response >= least]
         rivals.sort(key=lambda each: -self._promise(each))
-        return [*rivals, *found[len(rivals) :]][:count]
+        return [*rivals, *found[len(rivals) :]]
 
     def level(self, template: Template, smallest: float = 1.0) -> TemplateLevel:
         """The resolution at which the image is searched for a template.

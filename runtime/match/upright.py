@@ -102,14 +102,21 @@ class UprightFinder:
         every = [
             UprightCandidate(*parts) for parts in zip(indices, placed, looks, margins, strict=True)
         ]
-        best: dict[int, float] = {}
-        for each in every:
-            promise = each.promise(self.recipe)
-            best[each.template] = max(best.get(each.template, promise), promise)
         return [
             each
-            for each in every
-            if each.promise(self.recipe) >= best[each.template] - self.recipe.close_promise
+            for index in range(len(templates))
+            for each in self._worth([one for one in every if one.template == index], count)
+        ]
+
+    def _worth(self, candidates: list[UprightCandidate], count: int) -> list[UprightCandidate]:
+        """The most promising of one template, and those that come close to the best."""
+        recipe = self.recipe
+        candidates.sort(key=lambda each: -each.promise(recipe))
+        least = candidates[0].promise(recipe) - recipe.close_promise
+        return [
+            each
+            for rank, each in enumerate(candidates)
+            if rank < count or each.promise(recipe) >= least
         ]
 
     def _upright(self, judged: JudgedPose, template: Template, picture: Image) -> JudgedPose:

@@ -24,7 +24,16 @@ from ...runtime.match.pose import outline_overlap, wrapped
 from ..baselines.poses import NO_POSES, PoseSpan
 from ..evaluation.match.frame_pairs import FrameView, holds_pairs
 from ..evaluation.pose.pose_errors import lie_of
-from ..evaluation.pose.posed_pictures import PosedPicture, PoseTask, ViewTask, outline, seeded_turn
+from ..evaluation.pose.posed_pictures import (
+    Border,
+    PosedPicture,
+    PoseTask,
+    Turn,
+    ViewTask,
+    outline,
+    seeded_turn,
+    turned,
+)
 from ..evaluation.presence.presence_domains import PresencePlan, presence_tasks
 from ..evaluation.presence.scene_tasks import SceneTask
 from ..evaluation.track.sequences import TRUTH, TrackSequence, read_sequences
@@ -66,6 +75,14 @@ SAME_PIXELS = 0.9
 poses, as symmetric ones do."""
 
 SAME_OUTLINE = 0.8
+
+NO_TURN = Turn()
+
+OWN_TURNS = (
+    *(Turn(angle) for angle in (90.0, 180.0, -90.0, 45.0, -60.0, 120.0)),
+    *(Turn(0.0, zoom) for zoom in (0.5, 2.0)),
+)
+"""Of frames that are searched for what is no longer there as it was."""
 
 NOISE = 2.0
 """Standard deviation in grey values of the noise on a frame that is searched itself."""
@@ -144,16 +161,18 @@ class CutScene:
 class OwnScene:
     """The frame of a drawn scene, searched for its own object, a little noisier.
 
-    Attributes: as of :class:`CutScene`.
+    Attributes: as of :class:`CutScene`, and
+        turn: of the frame, which is searched for the object as it was.
     """
 
     domain: str
     seed: int
+    turn: Turn = NO_TURN
 
     @property
     def name(self) -> str:
         """Domain and seed."""
-        return f"{self.domain}-{self.seed}-own"
+        return f"{self.domain}-{self.seed}-own-{self.turn.angle:g}-{self.turn.zoom:g}"
 
     @property
     def group(self) -> str:
@@ -168,7 +187,10 @@ class OwnScene:
         image = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
         _, coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         image = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
-        return PosedPicture(shown.frame, shown.box, image, (outline(shown.box),), NO_POSES)
+        truth = outline(shown.box)
+        if self.turn != NO_TURN:
+            image, truth = turned(image, truth, self.turn, Border.reflect)
+        return PosedPicture(shown.frame, shown.box, image, (truth,), NO_POSES)
 
 
 @dataclass(frozen=True)
@@ -231,15 +253,22 @@ def sample_searches(folder: Path, skipped: Callable[[str], None]) -> list[Sample
     second = PresencePlan(("video",), EVERY_POSE, PAIR_SEEDS[1])
     for path in pairs:
         for plan in (first, second):
-            searches += [SampleSearch(task) for task in presence_tasks([path], plan, skipped)]
+            searches += with_upright(presence_tasks([path], plan, skipped))
     sequences = [
         sequence
         for path in folders[1:]
         if any(path.glob(f"*/{TRUTH}"))
         for sequence in read_sequences(path).sequences
     ]
-    searches += [SampleSearch(task) for task in sequence_tasks(sequences)]
+    searches += with_upright(sequence_tasks(sequences))
     return [*searches, *scene_searches(range(FIRST_SCENE, FIRST_SCENE + SCENES))]
+
+
+def with_upright(tasks: Sequence[PoseTask]) -> list[SampleSearch]:
+    """Searches, and some of those of turned objects as if nothing were turned."""
+    every = [SampleSearch(task) for task in tasks]
+    turned = [task for task in tasks if isinstance(task, ViewTask) and task.turn and task.present]
+    return [*every, *(SampleSearch(task, upright=True) for task in turned[::2])]
 
 
 def scene_searches(seeds: Sequence[int]) -> list[SampleSearch]:
@@ -253,6 +282,9 @@ def scene_searches(seeds: Sequence[int]) -> list[SampleSearch]:
                 searches.append(SampleSearch(shown, upright=True))
             if seed % 4 == 0:
                 searches.append(SampleSearch(OwnScene(domain, seed), places=1))
+            if seed % 4 == 1:
+                own = OwnScene(domain, seed, OWN_TURNS[seed // 4 % len(OWN_TURNS)])
+                searches.append(SampleSearch(own, places=1))
             copies = CopiesScene(domain, seed, cut=bool(seed // 2 % 2))
             searches.append(SampleSearch(copies, places=MANY_PLACES))
     return searches
