@@ -201,7 +201,7 @@ def compare_pairs(bundle: Bundle, engines: Sequence[tuple[str, str]] = ()) -> It
     for method in methods:
         expected = kind.ask(bundle.path, "cpu", "fp32", method, pairs)
         for name, precision in others.items():
-            with _only(bundle, name) as folder:
+            with only_features(bundle, name) as folder:
                 found = _attempt(kind, folder, "cpu", "fp32", method, pairs)
             yield from _judge(kind, (name, precision, method), pairs, found, expected)
         for flavour, precision in engines:
@@ -226,7 +226,7 @@ def make_pairs(views: Sequence[PairView]) -> list[PicturePair]:
 
 
 @contextmanager
-def _only(bundle: Bundle, name: str) -> Iterator[Path]:
+def only_features(bundle: Bundle, name: str) -> Iterator[Path]:
     """A copy of a bundle whose only features graph is one file, which then runs on any device."""
     files = {
         key: info

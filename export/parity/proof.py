@@ -35,6 +35,7 @@ from .parity_scenes import (
     match_inputs,
     place_inputs,
 )
+from .pose_proof import compare_poses
 from .runners import (
     JOINED,
     Arrays,
@@ -145,7 +146,9 @@ def compare_bundle(
         for index, case in enumerate(cases):
             yield from comparer.compare(make_pictures(case, index, bundle.spec.backbone))
         yield from compare_network(bundle)
-        yield from compare_pairs(bundle, [(runner.name, p) for p, runner, _ in engines])
+        running = [(runner.name, p) for p, runner, _ in engines]
+        yield from compare_pairs(bundle, running)
+        yield from compare_poses(bundle, running)
     finally:
         for _, _, backend in engines:
             backend.close()

@@ -56,6 +56,13 @@ FARTHEST: Numeric[float] = 0.1
 """Sides that a registration may move a corner: farther, it has lost its way."""
 
 
+SURE: Numeric[float] = 0.95
+"""Correlation from which it has not lost its way, ..."""
+
+FARTHEST_SURE: Numeric[float] = 0.3
+"""... and may move a corner by so many sides."""
+
+
 @dataclass(frozen=True)
 class Registration:
     """A template's pixels registered with an image's.
@@ -174,7 +181,7 @@ class PixelTemplate:
         seen = self._seen(part, here)
         if seen is not None and (correlation := float(seen @ self.grey)) > highest:
             highest, best = correlation, here
-        if not self._near(start, best):
+        if not self._near(start, best, FARTHEST if highest < SURE else FARTHEST_SURE):
             highest, best = before, start
         found = pose if best is start else best.pose(left, top)
         return Registration(found, max(-1.0, highest), max(-1.0, before))
@@ -192,7 +199,7 @@ class PixelTemplate:
         part, left, top = _around(image, pose, self.size, self.zoom)
         return self._seen(part, _Similarity.of(pose, left, top))
 
-    def _near(self, start: _Similarity, best: _Similarity) -> bool:
+    def _near(self, start: _Similarity, best: _Similarity, farthest: float) -> bool:
         """Whether a registration stayed where it began."""
         width, height = self.size[0] / self.zoom, self.size[1] / self.zoom
         side = math.sqrt(width * height) * abs(start.factor)
@@ -200,7 +207,7 @@ class PixelTemplate:
         # Opposite corners mirror each other.
         corners = complex(width, height) / 2, complex(width, -height) / 2
         moved = max(abs(shift + sign * bend * corner) for corner in corners for sign in (1, -1))
-        return moved <= FARTHEST * side + 1
+        return moved <= farthest * side + 1
 
     def _seen(self, part: Array, here: _Similarity) -> Array | None:
         """The image's samples at a pose, ``(N,)`` float32, zero mean and unit length."""
