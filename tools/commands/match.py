@@ -188,6 +188,7 @@ class MatchHunt:
             rotation=asked.rotation,
             scale=asked.scale,
             fit=asked.fit.value,
+            suppress="all" if asked.apart else "each",
         )
         spent = (time.perf_counter() - start) * 1000.0
         return MatchLine(

@@ -127,6 +127,13 @@ class SearchFlags:
             "is seen from the side, kept where it fits clearly better.",
         ),
     ] = PlaneFit.similarity
+    apart: Annotated[
+        bool,
+        typer.Option(
+            "--apart",
+            help="Give each place to one of several objects, the one that fits best there.",
+        ),
+    ] = False
 
     def read(self) -> MatchQuestion:
         """What is asked, in numbers.
@@ -143,6 +150,7 @@ class SearchFlags:
             parse_span(self.rotation, "--rotation", "R or LO,HI", *turn),
             parse_span(self.scale, "--scale", "S or LO,HI", *zoom),
             self.fit,
+            self.apart,
         )
         PoseRange.of(question.rotation, question.scale)
         return question
@@ -159,6 +167,7 @@ class MatchQuestion:
         rotation: at which angles, in degrees.
         scale: at which sizes.
         fit: how it may be bent.
+        apart: whether a place is given to one object alone.
     """
 
     top: int
@@ -167,6 +176,7 @@ class MatchQuestion:
     rotation: float | tuple[float, float] | None
     scale: float | tuple[float, float] | None
     fit: PlaneFit = PlaneFit.similarity
+    apart: bool = False
 
     @property
     def posed(self) -> bool:

@@ -17,10 +17,10 @@ from ...runtime.errors import InputError
 
 Array = NDArray[Any]
 
-UNITS = 8
+UNITS = 12
 """Of the hidden layer of each network."""
 
-PENALTY = 3e-4
+PENALTY = 1e-4
 """On the square of each weight, beside the mean loss of a sample."""
 
 SEEDS = (0, 1, 2)

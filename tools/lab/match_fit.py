@@ -36,14 +36,12 @@ FOR = frozenset(
 AGAINST = frozenset({"worst_spot", "inner_spot", "low_spot", "middle_spot", "high_spot", "tint"})
 """Evidence that speaks against it."""
 
-NATURAL = frozenset({"video", "turned", "sequence", "sequence turned"})
-"""Domains of real footage, which there is less of."""
-
 FAMILIES = {"turned": "video", "sequence turned": "sequence"}
 """Domains of the same footage as others, which are left out together."""
 
-FOOTAGE_WEIGHT = 4.0
-"""What a domain of footage counts beside one of drawn scenes, of which there are more."""
+DOMAIN_WEIGHTS = {"video": 4.0, "sequence": 4.0, "parts": 0.5}
+"""What a domain counts beside others: of footage more, as there are more of drawn scenes; and of
+parts less, as some near-duplicates there cannot be told apart."""
 
 LATER_WEIGHT = 0.4
 """What a place counts that is not the best of its search."""
@@ -65,11 +63,11 @@ def sample_weights(boxes: Sequence[JudgedBox]) -> Array:
     """What each box counts: families of domains alike, but for footage."""
     families = np.array([family_of(box) for box in boxes])
     weights = np.array([LATER_WEIGHT if box.rank else 1.0 for box in boxes])
+    weights *= [box.weight if box.weight < 1 else 1.0 for box in boxes]
     for family in np.unique(families):
         own = families == family
-        factor = FOOTAGE_WEIGHT if family in NATURAL else 1.0
-        weights[own] *= factor / weights[own].sum()
-    return weights
+        weights[own] *= DOMAIN_WEIGHTS.get(str(family), 1.0) / weights[own].sum()
+    return weights * [max(1.0, box.weight) for box in boxes]
 
 
 def family_of(box: JudgedBox) -> str:

@@ -64,6 +64,12 @@ PLACES = 3
 MANY_PLACES = 10
 """The same where there are copies."""
 
+BEYOND = 3.0
+"""What a box counts of a search for what is turned or resized beyond it: there are few."""
+
+COPIES = 0.4
+"""What each of many places counts."""
+
 MOST_TURN = 30.0
 """Degrees by which a right box may be turned from the truth."""
 
@@ -101,6 +107,7 @@ class JudgedBox:
         present: whether the search had anything to find.
         domain: what kind of pictures.
         group: what it shares with others: a video, or a scene.
+        weight: what it counts.
     """
 
     evidence: tuple[float, ...]
@@ -109,6 +116,7 @@ class JudgedBox:
     present: bool
     domain: str
     group: str
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -119,11 +127,13 @@ class SampleSearch:
         task: what is looked for, where, and what is true.
         upright: look for the object as it is, though it may be turned.
         places: how many of its places are judged.
+        weight: what each counts.
     """
 
     task: PoseTask
     upright: bool = False
     places: int = PLACES
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -268,7 +278,7 @@ def with_upright(tasks: Sequence[PoseTask]) -> list[SampleSearch]:
     """Searches, and some of those of turned objects as if nothing were turned."""
     every = [SampleSearch(task) for task in tasks]
     turned = [task for task in tasks if isinstance(task, ViewTask) and task.turn and task.present]
-    return [*every, *(SampleSearch(task, upright=True) for task in turned[::2])]
+    return [*every, *(SampleSearch(task, upright=True, weight=BEYOND) for task in turned[::2])]
 
 
 def scene_searches(seeds: Sequence[int]) -> list[SampleSearch]:
@@ -279,14 +289,14 @@ def scene_searches(seeds: Sequence[int]) -> list[SampleSearch]:
             shown = CutScene(domain, seed) if seed % 2 else SceneTask(domain, seed)
             searches.append(SampleSearch(shown))
             if seed % 3 == 0:
-                searches.append(SampleSearch(shown, upright=True))
+                searches.append(SampleSearch(shown, upright=True, weight=BEYOND))
             if seed % 4 == 0:
                 searches.append(SampleSearch(OwnScene(domain, seed), places=1))
             if seed % 4 == 1:
                 own = OwnScene(domain, seed, OWN_TURNS[seed // 4 % len(OWN_TURNS)])
-                searches.append(SampleSearch(own, places=1))
+                searches.append(SampleSearch(own, places=1, weight=BEYOND))
             copies = CopiesScene(domain, seed, cut=bool(seed // 2 % 2))
-            searches.append(SampleSearch(copies, places=MANY_PLACES))
+            searches.append(SampleSearch(copies, places=MANY_PLACES, weight=COPIES))
     return searches
 
 
@@ -351,6 +361,7 @@ def judged_boxes(matcher: Matcher, search: SampleSearch) -> Iterator[JudgedBox]:
                 present=bool(picture.truths),
                 domain=search.task.domain,
                 group=search.task.group,
+                weight=search.weight,
             )
 
 
