@@ -94,6 +94,9 @@ class MatchRecipe(Record):
         plane_correlation: its pixels decide instead where they correlate by so much through it.
         plane_residual: share of what a similarity leaves unexplained of the pixels, 1 less their
             correlation, that a finer map may leave; the same between affine map and homography.
+        core_least: between this correlation, ...
+        core_most: ... and this, the inside of the box is registered by itself, and ...
+        core_correlation: ... says where the object is if it correlates by so much.
         judge_centre: mean of each piece of the evidence that is judged, in the order of
             ``BoxEvidence``.
         judge_spread: its standard deviation.
@@ -141,6 +144,9 @@ class MatchRecipe(Record):
     pose_beyond: float = chosen(3.0, 0, 180)
     size_beyond: float = chosen(1.05, 1, 10)
     rigid_correlation: float = chosen(0.8, 0, 1)
+    core_least: float = chosen(0.4, -1, 1)
+    core_most: float = chosen(0.97, -1, 1)
+    core_correlation: float = chosen(0.9, 0, 1)
     plane_rounds: int = chosen(2, 0, 100)
     plane_margin: int = chosen(4, 1, 100)
     plane_prior: tuple[float, ...] = chosen((0.0, 0.0, 0.0, 0.0, 0.3, 0.3, 1.0, 1.0), 0, MANY)

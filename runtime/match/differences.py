@@ -84,15 +84,22 @@ class Differences:
         seen = template.seen(image, pose)
         if seen is None:
             return cls.unknown()
-        error = np.zeros(template.used.shape, np.float32)
-        left = seen - np.float32(seen @ template.grey) * template.grey
-        error[template.used] = left * left * np.float32(len(left))
-        side = max(2, round(min(error.shape) / SPOTS))
-        spots = cv2.boxFilter(error, -1, (side, side), borderType=cv2.BORDER_REFLECT)
-        inner = spots[template.inner]
-        worst = float(spots[template.used].max())
-        values = [worst, float(inner.max()), *(float(v) for v in np.quantile(inner, SHARES))]
+        grey, count = template.grey, np.float32(len(seen))
+        worst = _spots(template, seen - np.float32(seen @ grey) * grey, count)[template.used].max()
+        # Behind the corners of an object there may be anything, which is no light on it.
+        kept = template.inner[template.used]
+        fit = np.polyfit(grey[kept], seen[kept], 1)
+        inner = _spots(template, seen - np.polyval(fit, grey), count)[template.inner]
+        values = [float(worst), float(inner.max()), *(float(v) for v in np.quantile(inner, SHARES))]
         return cls(*(math.log(LEAST + min(value, MOST)) for value in values))
+
+
+def _spots(template: PixelTemplate, error: Array, count: np.float32) -> Array:
+    """Mean square of what is left, around each sample, in variances of the template."""
+    whole = np.zeros(template.used.shape, np.float32)
+    whole[template.used] = error * error * count
+    side = max(2, round(min(whole.shape) / SPOTS))
+    return cv2.boxFilter(whole, -1, (side, side), borderType=cv2.BORDER_REFLECT)
 
 
 def mean_tint(

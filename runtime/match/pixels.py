@@ -99,8 +99,13 @@ class PixelTemplate:
     inverse: Array
 
     @classmethod
-    def of(cls, view: TemplateView) -> PixelTemplate | None:
-        """From what a template keeps of its picture; ``None`` where it is flat."""
+    def of(cls, view: TemplateView, *, core: bool = False) -> PixelTemplate | None:
+        """From what a template keeps of its picture; ``None`` where it is flat.
+
+        Args:
+            view: what is kept.
+            core: take only samples inside the inner ellipse, behind which nothing shows.
+        """
         width, height = view.box.w / view.zoom, view.box.h / view.zoom
         zoom = min(view.zoom, SAMPLES / math.sqrt(width * height))
         size = max(4, round(width * zoom)), max(4, round(height * zoom))
@@ -115,6 +120,8 @@ class PixelTemplate:
                 view.mask.astype(np.float32), matrix, middle, *size, cv2.BORDER_REPLICATE
             )
             used = shown > 0.5  # noqa: PLR2004
+        if core:
+            used = _inner(used)
         if used.sum() < used.size / 8 or float(picture[used].std()) < FLAT:
             return None
         right, down = gradient(picture)
@@ -144,11 +151,7 @@ class PixelTemplate:
     @cached_property
     def inner(self) -> Array:
         """``(rows, columns)`` bool: samples that count inside the ellipse in the box."""
-        rows, columns = self.used.shape
-        y = ((np.arange(rows) + 0.5) * 2 / rows - 1)[:, None]
-        x = (np.arange(columns) + 0.5) * 2 / columns - 1
-        inside = self.used & (y * y + x * x < INNER**2)
-        return inside if inside.any() else self.used
+        return _inner(self.used)
 
     def register(self, image: Array, pose: Pose) -> Registration:
         """Find the pose at which the pixels fit best.
@@ -260,6 +263,15 @@ class _Similarity(NamedTuple):
         """The same, in a picture of which this was the part from there on."""
         angle = wrapped(-math.degrees(cmath.phase(self.factor)))
         return Pose(self.middle.real + left, self.middle.imag + top, angle, abs(self.factor))
+
+
+def _inner(used: Array) -> Array:
+    """Samples that count inside the inner ellipse; all where none do."""
+    rows, columns = used.shape
+    y = ((np.arange(rows) + 0.5) * 2 / rows - 1)[:, None]
+    x = (np.arange(columns) + 0.5) * 2 / columns - 1
+    inside = used & (y * y + x * x < INNER**2)
+    return inside if inside.any() else used
 
 
 def _around(image: Array, pose: Pose, size: tuple[int, int], zoom: float) -> tuple[Array, int, int]:

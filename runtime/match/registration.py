@@ -101,8 +101,13 @@ def by_pixels(
     if template.pixels is None:
         return pose, 0.0
     fit = template.pixels.register(image, pose)
-    rigid = fit.correlation >= recipe.rigid_correlation
-    return fit.pose if rigid else pose, fit.correlation
+    found = fit.pose if fit.correlation >= recipe.rigid_correlation else pose
+    if recipe.core_least <= fit.correlation < recipe.core_most and template.core is not None:
+        # What shows in the corners, behind the object, pulls at it.
+        inside = template.core.register(image, found)
+        if inside.correlation >= recipe.core_correlation:
+            found = inside.pose
+    return found, fit.correlation
 
 
 class PoseRefiner:

@@ -83,6 +83,11 @@ class Template:
         return None if self.view is None else PixelTemplate.of(self.view)
 
     @cached_property
+    def core(self) -> PixelTemplate | None:
+        """The same, of the inside of its box alone."""
+        return None if self.view is None else PixelTemplate.of(self.view, core=True)
+
+    @cached_property
     def grain(self) -> Grain:
         """How its picture is made."""
         return Grain() if self.view is None else Grain.of(self.view.image)
