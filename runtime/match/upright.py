@@ -123,7 +123,8 @@ class UprightFinder:
         """Nobody asked for a turn: a slight one says where the middle is, no more."""
         height, width = picture.shape[:2]
         pose = judged.pose
-        scale = min(pose.scale, width / template.size[0], height / template.size[1])
+        size = pose.scale if self.recipe.size_rounds else 1.0
+        scale = min(size, width / template.size[0], height / template.size[1])
         middle = (pose.x, pose.y)
         if template.inside:
             sides = (side * scale for side in template.size)

@@ -252,8 +252,10 @@ def sample_searches(folder: Path, skipped: Callable[[str], None]) -> list[Sample
         skipped: told about what is left out, and why.
 
     Raises:
-        InputError: no pairs.
+        InputError: no such folder, or no pairs.
     """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder; give one of folders of pairs and sequences")
     folders = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
     pairs = [path for path in folders if holds_pairs(path)]
     if not pairs:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bundle_copies import with_recipe
 from old_graphs import write_old_bundle
 
 from qatm.runtime import Bundle, BundleError, InputError, Matcher
@@ -48,7 +49,8 @@ def test_the_first_schema_still_loads(name: str) -> None:
     new = Bundle.load(folder).spec
     assert (old.schema, new.schema) == (1, SCHEMA_VERSION)
     assert old.recipes.match.alpha == new.recipes.match.alpha
-    assert (old.recipes.match.score_likeness, old.recipes.match.score_offset) == (22.9, 1.1)
+    # Its scores were linear in a few numbers, which the judge of this version has no use for.
+    assert old.recipes.match == replace(new.recipes.match, alpha=old.recipes.match.alpha)
     assert old.recipes.verify == new.recipes.verify
     # The graphs have other outputs since.
     assert set(old.files) == set(new.files) - {"place.onnx"}
@@ -104,7 +106,8 @@ def test_a_missing_entry_is_named(key: str) -> None:
         (("recipes", "match", "competitors"), 3.5, "competitors is 3.5; it must be a whole"),
         (("recipes", "match", "refine"), 1, "refine is 1; it must be true or false"),
         (("recipes", "match", "speed"), 1, "no field 'speed'"),
-        (("recipes", "match", "score_slope"), math.inf, "score_slope is inf"),
+        (("recipes", "match", "judge_output"), [math.inf], r"judge_output is \[inf\]"),
+        (("recipes", "match", "judge_output"), [0.0], "a judge of .* with 0 units"),
         (("recipes", "verify", "levels"), [], r"levels is \[\]"),
         (("recipes", "align", "widths"), [0.1, "wide"], "widths is"),
         (("recipes", "dance"), {}, "no recipe 'dance'"),
@@ -161,9 +164,11 @@ def test_only_what_was_fitted_is_calibrated() -> None:
         "verify": True,
     }
     assert Bundle.load(default_align_path()).spec.calibrated("align")
+    output = spec.recipes.match.judge_output
+    other = (output[0] + 0.1, *output[1:])
     # Another temperature, other numbers or another backbone are not what was fitted.
     assert not spec.with_recipe({"alpha": 12}).calibrated("match")
-    assert not spec.with_recipe({"score_offset": 1.2}).calibrated("match")
+    assert not with_recipe(Bundle.load(), "match", judge_output=other).spec.calibrated("match")
     assert not replace(spec, backbone=replace(spec.backbone, name="other")).calibrated("track")
     assert spec.with_recipe({"size_rounds": 0}).calibrated("match")
 

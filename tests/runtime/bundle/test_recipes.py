@@ -27,24 +27,6 @@ def test_the_logistic_and_its_inverse() -> None:
     assert math.isfinite(log_odds(1.0))
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
-def test_scores_rise_with_the_evidence_and_the_likeness(a: float, b: float, fixed: float) -> None:
-    score = MatchRecipe().score
-    low, high = sorted((a, b))
-    assert 0 <= score(low, fixed) <= score(high, fixed) <= 1
-    assert 0 <= score(fixed, low) <= score(fixed, high) <= 1
-
-
-def test_the_score_of_a_match_is_a_logistic() -> None:
-    score = MatchRecipe(score_slope=2.0, score_likeness=3.0, score_offset=1.0).score
-    assert score(math.exp(-0.5), 0.0) == pytest.approx(0.5)
-    odds = 2 * math.log(0.2) + 3 * 0.4 + 1
-    assert score(0.2, 0.4) == pytest.approx(1 / (1 + math.exp(-odds)))
-    assert [score(bad, 1.0) for bad in (0.0, -1.0, math.nan, math.inf)] == [0, 0, 0, 0]
-    assert MatchRecipe(score_slope=1000).score(1e-300, 0.0) == pytest.approx(0, abs=1e-300)
-
-
 def test_the_score_of_a_sighting_is_a_logistic() -> None:
     recipe = TrackRecipe(
         quality_weight=2.0, share_weight=3.0, agreement_weight=4.0, score_offset=1.0
@@ -57,10 +39,6 @@ def test_the_score_of_a_sighting_is_a_logistic() -> None:
 
 
 def test_log_odds_are_linear_in_the_numbers() -> None:
-    match = MatchRecipe(score_slope=0.0, score_likeness=0.0, score_offset=0.0)
-    assert replace(match, score_slope=1.0).odds(0.2, 0.4) == math.log(0.2)
-    assert replace(match, score_likeness=1.0).odds(0.2, 0.4) == 0.4
-    assert replace(match, score_offset=3.0).odds(0.2, 0.4) == 3.0
     numbers = ("quality_weight", "share_weight", "agreement_weight", "score_offset")
     track = TrackRecipe(**dict.fromkeys(numbers, 0.0))
     looks = ((0.2, 0.4), (0.1, 0.3))

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bundle_copies import with_recipe
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oracle import quality
@@ -215,19 +216,18 @@ def test_a_template_larger_than_the_image_is_refused(matcher: Matcher, photograp
     assert found == pytest.approx((0, 0, 600, 400), abs=0.1)
 
 
-def test_an_image_beyond_the_limit_is_refused(
-    matcher: Matcher, photographs: Images, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    recipe = dataclasses.replace(matcher.bundle.spec.recipes.match, max_pixels=600 * 400)
-    monkeypatch.setattr(matcher, "_recipe", recipe)
+def test_an_image_beyond_the_limit_is_refused(matcher: Matcher, photographs: Images) -> None:
     image = photographs["coffee"]
     small = matcher.encode_template(image, (200, 150, 20, 20))
     assert [level.scale for level in small.levels] == pytest.approx([2**0.5, 1])
-    # Too large to enlarge: searched at its own size.
-    match = matcher.match(image, templates=[small])[0]
-    assert match.box == pytest.approx((200, 150, 20, 20), abs=2)
-    with pytest.raises(ImageError, match=r"image 1200x400 px is too large.*20x20 px.*240,000"):
-        matcher.match(np.tile(image, (1, 2, 1)), templates=[small])
+    words = r"image 1200x400 px is too large.*20x20 px.*240,000"
+    limited = with_recipe(matcher.bundle, "match", max_pixels=600 * 400, whole_pixels=600 * 400)
+    with Matcher(limited, threads=1) as other:
+        # Too large to enlarge: searched at its own size.
+        match = other.match(image, templates=[small])[0]
+        assert match.box == pytest.approx((200, 150, 20, 20), abs=2)
+        with pytest.raises(ImageError, match=words):
+            other.match(np.tile(image, (1, 2, 1)), templates=[small])
 
 
 @pytest.mark.parametrize(
@@ -274,15 +274,25 @@ def test_scores_come_from_the_evidence(matcher: Matcher, photographs: Images) ->
         matcher.encode_template(photographs["coffee"], EYE),
         matcher.encode_template(np.full((60, 60, 3), 90, np.uint8), (5, 5, 40, 40)),
     ]
-    found = matcher.evidence(image, templates)
-    score = matcher.bundle.spec.recipes.match.score
+    judge = matcher.bundle.spec.recipes.match.judge
+    found = matcher.evidence(image, templates, top_k=3)
+    assert [len(some) for some in found] == [3, 3, 3]
     for template, seen in zip(templates, found, strict=True):
-        assert -1 <= seen.likeness <= 1
-        assert (
-            score(seen.quality, seen.likeness)
-            == matcher.match(image, templates=[template])[0].score
-        )
-    assert found[0].quality > found[1].quality > found[2].quality == 0
+        match = matcher.match(image, top_k=3, templates=[template])[0]
+        best = seen[0]
+        assert match.score == best.score
+        np.testing.assert_array_equal(match.corners, best.pose.corners(template.size))
+        assert match.margin == best.margin
+        assert [each.odds for each in seen] == sorted((each.odds for each in seen), reverse=True)
+        if not template.flat:
+            odds = judge.odds(np.array([dataclasses.astuple(best.evidence)]))[0]
+            assert best.score == pytest.approx(1 / (1 + math.exp(-odds)))
+    own, absent, flat = (seen[0] for seen in found)
+    assert own.score > 0.9
+    assert absent.score < 0.5
+    assert flat.score == 0
+    assert own.evidence.likelihood > absent.evidence.likelihood
+    assert own.evidence.correlation > 0.99
     with Matcher() as other, pytest.raises(TemplateError, match="no template"):
         other.evidence(image)
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from qatm.runtime.match.registration import LEAST_WEIGHT, _displacements, fit_similarity
+from qatm.runtime.match.registration import LEAST_WEIGHT, displacements, fit_similarity
 
 
 def softly(values: np.ndarray, row: int, column: int, reach: int) -> tuple[float, float, float]:
@@ -33,7 +33,7 @@ def test_patches_are_sought_around_their_places(at: tuple[int, int]) -> None:
     values = random.normal(-6, 3, (20, 12, 9)).astype(np.float32)
     rows, columns = (part.ravel() for part in np.indices((5, 4)))
     rows, columns = rows + at[0], columns + at[1]
-    found = np.column_stack(_displacements(values, rows, columns, 3))
+    found = np.column_stack(displacements(values, rows, columns, 3))
     expected = [
         softly(values[k].astype(float), int(row), int(column), 3)
         for k, (row, column) in enumerate(zip(rows, columns, strict=True))

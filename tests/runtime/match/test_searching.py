@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from bundle_copies import with_recipe
 
 from qatm.runtime import BoxError, Matcher, TemplateError, box_iou
 from qatm.runtime.boxes import Box
@@ -162,18 +162,22 @@ def test_objects_in_a_large_image(
 
 
 def test_what_is_looked_at_by_itself_lies_where_the_whole_says(
-    matcher: Matcher, collage: np.ndarray, photographs: Images, monkeypatch: pytest.MonkeyPatch
+    matcher: Matcher, collage: np.ndarray, photographs: Images
 ) -> None:
     frame = photographs["astronaut"]
     template = matcher.encode_template(frame, (180, 70, 80, 60))
     image = collage.copy()
     image[601:901, 303:603] = frame[40:340, 150:450]
     apart = matcher.match(image, templates=[template])[0]
-    recipe = dataclasses.replace(
-        matcher.bundle.spec.recipes.match, whole_pixels=image.shape[0] * image.shape[1]
-    )
-    monkeypatch.setattr(matcher, "_recipe", recipe)
-    whole = matcher.match(image, templates=[template])[0]
+    size = image.shape[0] * image.shape[1]
+    with Matcher(with_recipe(matcher.bundle, "match", whole_pixels=size)) as other:
+        recipe = other.bundle.spec.recipes.match
+        levels = [
+            search_level(template, image.shape[1], image.shape[0], each).scale
+            for each in (recipe, matcher.bundle.spec.recipes.match)
+        ]
+        assert levels[0] > levels[1]
+        whole = other.match(image, templates=[template])[0]
     assert apart.box == pytest.approx(whole.box, abs=1.5)
     assert apart.score == pytest.approx(whole.score, abs=0.05)
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
-from eval_pairs import write_three
 from typer.testing import CliRunner
 
 from qatm.runtime.bundle.fits import FitRecord
 from qatm.tools.cli import app
-from qatm.tools.lab import score_fits, track_sizes, track_soak
+from qatm.tools.lab import judge_fit, match_fit, score_fits, task_fits, track_sizes, track_soak
 from qatm.tools.lab.score_fits import ScoreFit
 from qatm.tools.lab.track_soak import SoakReport
 
@@ -79,7 +78,7 @@ def some_fit(apart: float) -> ScoreFit:
 def test_fit_has_the_status_of_its_verdict(
     monkeypatch: pytest.MonkeyPatch, apart: float, status: int
 ) -> None:
-    monkeypatch.setattr(score_fits, "FITS", {"track": lambda *_: some_fit(apart)})
+    monkeypatch.setattr(task_fits, "FITS", {"track": lambda *_: some_fit(apart)})
     result = lab("fit", "track", ".", "--device", "cpu")
     assert result.exit_code == status, result.output
     lines = result.stdout.splitlines()
@@ -102,12 +101,22 @@ def test_fit_has_the_status_of_its_verdict(
     )
 
 
-def test_pairs_that_cannot_be_fitted_to_are_one_line(
-    tmp_path: Path, photographs: dict[str, np.ndarray]
-) -> None:
-    result = lab("fit", "match", write_three(tmp_path, photographs), "--device", "cpu")
+def test_numbers_of_a_kind_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    fit = some_fit(0.0)
+    record = dataclasses.replace(fit.record, numbers={"judge_hidden": (1.0, 2.0, 3.0)})
+    found = dataclasses.replace(fit, record=record, stored={"judge_hidden": (1.0, 2.0)}, held=())
+    monkeypatch.setattr(task_fits, "FITS", {"match": lambda *_: found})
+    result = lab("fit", "match", ".", "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    assert "judge_hidden       2 of them 3 of them  differs" in result.stdout.splitlines()
+    result = lab("fit", "match", ".", "--device", "cpu", "--json")
+    assert json.loads(result.stdout)["fit"]["numbers"] == {"judge_hidden": [1.0, 2.0, 3.0]}
+
+
+def test_a_folder_without_pairs_cannot_be_fitted_to(tmp_path: Path) -> None:
+    result = lab("fit", "match", tmp_path, "--device", "cpu")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "can be told apart without a mistake" in result.stderr.splitlines()[-1]
+    assert "holds no folder of pairs of frames" in result.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +143,7 @@ def test_the_group_says_what_there_is() -> None:
     assert result.exit_code == 0
     for name in ("fit", "scenes", "sizes", "soak"):
         assert name in result.stdout
-    for module in (score_fits, track_sizes, track_soak):
+    for module in (judge_fit, match_fit, score_fits, track_sizes, track_soak):
         source = Path(str(module.__file__)).read_text(encoding="utf-8")
         assert "typer" not in source, "the work knows no command line"
 

@@ -11,20 +11,13 @@ import cv2
 import numpy as np
 import pytest
 from bundle_copies import with_recipe
-from eval_pairs import write_pair
 
 from qatm.runtime import Bundle, InputError, Session
 from qatm.runtime.bundle.fits import FitRecord
-from qatm.tools.lab import score_samples
-from qatm.tools.lab.score_fits import FITS, MATCH, TRACK, fit_linear, fit_places, labelled_samples
-from qatm.tools.lab.score_samples import (
-    ScoreSamples,
-    fingerprint,
-    match_samples,
-    track_samples,
-)
+from qatm.tools.lab.score_fits import TRACK, fit_linear, fit_places, labelled_samples
+from qatm.tools.lab.score_samples import ScoreSamples, fingerprint, track_samples
+from qatm.tools.lab.task_fits import FITS
 
-MATCH_NUMBERS = {"score_slope": 2.2, "score_likeness": 23.1, "score_offset": 1.0}
 TRACK_NUMBERS = {
     "quality_weight": 2.67,
     "share_weight": 3.91,
@@ -47,21 +40,8 @@ def silent(problem: str) -> None:
     raise AssertionError(problem)
 
 
-def drawn_matches(session: Session, count: int) -> ScoreSamples:
-    """Evidence whose labels follow the stored score."""
-    rng = np.random.default_rng(5)
-    evidence = [
-        (float(quality), float(likeness))
-        for quality, likeness in zip(
-            np.exp(rng.uniform(-7, -2, count)), rng.normal(0.38, 0.08, count), strict=True
-        )
-    ]
-    recipe = session.bundle.spec.recipes.match
-    labels = rng.random(count) < [recipe.score(*sample) for sample in evidence]
-    return ScoreSamples(evidence, labels, rng.choice(list("abc"), count)[:, None], "drawn")
-
-
 def drawn_sightings(session: Session, count: int) -> ScoreSamples:
+    """Evidence whose labels follow the stored score."""
     rng = np.random.default_rng(6)
     recipe = session.bundle.spec.recipes.track
     sightings = []
@@ -75,13 +55,8 @@ def drawn_sightings(session: Session, count: int) -> ScoreSamples:
 
 
 def test_the_numbers_that_drew_the_samples_come_out(session: Session) -> None:
-    samples = drawn_matches(session, 20_000)
-    found = fit_linear(dataclasses.replace(MATCH, raised=0.0), session, samples)
-    assert found.stored == MATCH_NUMBERS
-    assert found.record.numbers["score_slope"] == pytest.approx(2.2, abs=0.15)
-    assert found.record.numbers["score_likeness"] == pytest.approx(22.9, abs=1.5)
-    samples = drawn_sightings(session, 20_000)
-    found = fit_linear(TRACK, session, samples)
+    found = fit_linear(TRACK, session, drawn_sightings(session, 20_000))
+    assert found.stored == TRACK_NUMBERS
     assert found.held == ("agreement_weight",)
     assert found.record.numbers["agreement_weight"] == 10.0
     assert found.record.numbers["quality_weight"] == pytest.approx(2.67, abs=0.15)
@@ -89,32 +64,30 @@ def test_the_numbers_that_drew_the_samples_come_out(session: Session) -> None:
 
 
 def test_a_record_says_what_was_fitted_to_what(session: Session) -> None:
-    samples = drawn_matches(session, 2000)
-    found = fit_linear(MATCH, session, samples)
-    record = found.record
+    record = fit_linear(TRACK, session, drawn_sightings(session, 2000)).record
     assert FitRecord.from_dict(record.as_dict()) == record
-    assert (record.task, record.data) == ("match", "drawn")
-    assert record.command == "qatm lab fit match DIR"
+    assert (record.task, record.data) == ("track", "drawn")
+    assert record.command == "qatm lab fit track DIR"
     assert (record.backbone, record.alpha) == ("efficientnet-lite0:2+4+10", 25.0)
     figures = record.figures
     assert figures["present"] + figures["absent"] == 2000
     assert 0.8 < figures["left_out_roc_auc"] <= figures["roc_auc"] < 1
     assert figures["left_out_log_loss"] < math.log(2)
-    recipe = dataclasses.replace(session.bundle.spec.recipes.match, **record.numbers)
+    recipe = dataclasses.replace(session.bundle.spec.recipes.track, **record.numbers)
     assert record.covers(recipe, record.backbone, record.alpha)
 
 
 def test_a_fit_reproduces_itself(session: Session) -> None:
     """Stored, the fitted numbers are those that come out again; others are called different."""
-    samples = drawn_matches(session, 500)
-    first = fit_linear(MATCH, session, samples)
-    stored = with_recipe(session.bundle, "match", **first.record.numbers)
+    samples = drawn_sightings(session, 500)
+    first = fit_linear(TRACK, session, samples)
+    stored = with_recipe(session.bundle, "track", **first.record.numbers)
     with Session(stored, "cpu") as again:
-        second = fit_linear(MATCH, again, samples)
+        second = fit_linear(TRACK, again, samples)
     assert second.record == first.record
     assert (second.apart, second.same) == (0.0, True)
-    with Session(with_recipe(session.bundle, "match", score_offset=3.0), "cpu") as other:
-        third = fit_linear(MATCH, other, samples)
+    with Session(with_recipe(session.bundle, "track", score_offset=3.0), "cpu") as other:
+        third = fit_linear(TRACK, other, samples)
     assert third.record == first.record
     assert third.apart > 0.03
     assert not third.same
@@ -130,10 +103,10 @@ def test_terms_are_what_the_numbers_are_multiplied_with(session: Session) -> Non
 
 @pytest.mark.parametrize("kind", [True, False])
 def test_one_kind_of_samples_is_refused(session: Session, kind: bool) -> None:
-    samples = drawn_matches(session, 200)
+    samples = drawn_sightings(session, 200)
     one_kind = dataclasses.replace(samples, labels=np.full(200, kind))
     with pytest.raises(InputError, match="a fit needs both"):
-        fit_linear(MATCH, session, one_kind)
+        fit_linear(TRACK, session, one_kind)
 
 
 def test_half_support_is_a_quantile_of_other_places(session: Session) -> None:
@@ -148,23 +121,6 @@ def test_half_support_is_a_quantile_of_other_places(session: Session) -> None:
     assert found.held == ("steepness",)
     assert found.record.figures["recall"] == 1.0
     assert not found.same
-
-
-def test_frames_are_searched_for_right_and_wrong_templates(
-    session: Session, tmp_path: Path, photographs: dict[str, np.ndarray]
-) -> None:
-    for number, name in enumerate(("coffee", "chelsea", "astronaut"), 1):
-        write_pair(tmp_path, number, name, photographs[name])
-    samples = match_samples(session, tmp_path, quietly, silent)
-    assert samples.labels.tolist() == [True, *[False] * 5] * 3
-    assert (samples.groups[samples.labels][:, 0] == samples.groups[samples.labels][:, 1]).all()
-    assert (samples.groups[~samples.labels][:, 0] != samples.groups[~samples.labels][:, 1]).all()
-    score = session.bundle.spec.recipes.match.score
-    found = np.array([score(*sample) >= 0.5 for sample in samples.arguments])
-    assert (found == samples.labels).all()
-    assert samples.data.startswith("3 pairs of 3 videos")
-    with pytest.raises(InputError, match="told apart without a mistake"):
-        fit_linear(MATCH, session, samples)
 
 
 def write_sequence(folder: Path, background: np.ndarray, piece: np.ndarray) -> None:
@@ -211,22 +167,6 @@ def test_a_fingerprint_knows_names_and_bytes(tmp_path: Path) -> None:
     assert len({first, second, fingerprint(tmp_path)}) == 3
 
 
-def test_absent_objects_are_not_those_of_the_evaluation() -> None:
-    """``qatm eval motb --seeds 5`` judges with the seeds from 0 on."""
-    assert min(score_samples.MATCH_SEEDS) >= 1000
-
-
 def test_every_fitted_score_has_a_fit() -> None:
     recorded = {fit.task for fit in Bundle.load(None).spec.fits}
     assert recorded == set(FITS)
-
-
-@pytest.mark.data
-@pytest.mark.slow
-def test_the_stored_numbers_of_matching_come_out(session: Session, data_dir: Path) -> None:
-    found = FITS["match"](session, data_dir / "otb105", quietly, silent)
-    assert found.record.numbers == found.stored == MATCH_NUMBERS
-    assert (found.apart, found.same) == (0.0, True)
-    figures = found.record.figures
-    assert (figures["present"], figures["absent"]) == (105, 525)
-    assert figures["left_out_roc_auc"] == pytest.approx(0.980, abs=0.002)
