@@ -76,7 +76,9 @@ class UprightFinder:
         for each, known in zip(candidates, sized, strict=True):
             template = each.placed.template
             tried = Tried(1, each.margin, is_flat(search.image, each.placed.box))
-            verdict = judge(template, search.image, known.pose, known.look, tried, self.recipe)
+            # Pixels register a slender object only from about the turn that its patches tell.
+            pose = replace(known.pose, angle=known.look.better.angle)
+            verdict = judge(template, search.image, pose, known.look, tried, self.recipe)
             judged[each.template].append(self._upright(verdict, template, search.image))
         return judged
 

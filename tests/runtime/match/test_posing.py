@@ -76,6 +76,20 @@ def test_turning_the_image_turns_the_answer(matcher: Matcher, photographs: Image
     np.testing.assert_allclose(second.corners.mean(0), (y, image.shape[1] - x), atol=0.1)
 
 
+def test_a_slender_object_is_placed_though_it_leans(
+    matcher: Matcher, photographs: Images
+) -> None:
+    """Its ends lie 9 px from where they would be without the turn."""
+    box = (310.0, 100.0, 40.0, 160.0)
+    template = matcher.encode_template(photographs["rocket"], box)
+    image, truth = posed(photographs["rocket"], box, 6, 1.08)
+    match = matcher.match(image, templates=[template])[0]
+    assert match.found
+    assert match.angle == 0
+    np.testing.assert_allclose(match.corners.mean(0), (truth.x, truth.y), atol=0.3)
+    assert match.scale == pytest.approx(1.08, rel=0.01)
+
+
 def test_a_part_of_an_image_is_searched(matcher: Matcher, photographs: Images) -> None:
     box = OBJECTS["astronaut"]
     image, truth = posed(photographs["astronaut"], box, 60, 1)
