@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from ..boxes import Box, move_inside
 from ..bundle.match_recipe import MatchRecipe
 from ..images import Image, is_flat
+from ..kinds import Bound
 from ..patches.encoder import Encoder
 from .judging import JudgedPose, Tried, judge
 from .placing import Placer
@@ -16,6 +17,11 @@ from .registration import PoseRefiner, UprightLook
 from .searching import ImageSearch
 from .sizing import PlacedBox, SizeEstimator
 from .template import Template
+
+
+SPARE: Bound[int] = 2
+"""Windows that are placed for each place that is wanted where several are: copies take quality from
+each other, so that coarse windows of small ones come behind some that show nothing."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,8 @@ class UprightFinder:
         indices: list[int] = []
         margins: list[float] = []
         placed: list[PlacedBox] = []
-        for index, found in enumerate(search.candidates_of_each(templates, count)):
+        looked_at = count if count == 1 else SPARE * count
+        for index, found in enumerate(search.candidates_of_each(templates, looked_at)):
             template = templates[index]
             level = search.level(template)
             exact = search.features(level) if level is template.levels[0] else None
