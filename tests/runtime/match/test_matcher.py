@@ -281,7 +281,7 @@ def test_scores_come_from_the_evidence(matcher: Matcher, photographs: Images) ->
         match = matcher.match(image, top_k=3, templates=[template])[0]
         best = seen[0]
         assert match.score == best.score
-        np.testing.assert_array_equal(match.corners, best.pose.corners(template.size))
+        np.testing.assert_allclose(match.corners, best.pose.corners(template.size), atol=1e-9)
         assert match.margin == best.margin
         assert [each.odds for each in seen] == sorted((each.odds for each in seen), reverse=True)
         if not template.flat:
