@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import InputError
 from .fields import Record, bound, chosen, fitted
-from .judge import JudgeNetwork
+from .judge_network import JudgeNetwork
 from .judge_numbers import JUDGE_CENTRE, JUDGE_HIDDEN, JUDGE_OUTPUT, JUDGE_SPREAD
 
 MANY = 1_000_000

@@ -10,12 +10,13 @@ import numpy as np
 from ..bundle.log_odds import logistic
 from ..bundle.match_recipe import MatchRecipe
 from ..images import Image
+from ..kinds import Numeric
 from .differences import Differences, mean_tint
 from .pose import Pose
 from .registration import UprightLook, by_pixels
 from .template import Template
 
-REFUSED = -100.0
+REFUSED: Numeric[float] = -100.0
 """Log-odds of what cannot be the object."""
 
 
@@ -113,7 +114,7 @@ class JudgedPose:
         return replace(self, odds=REFUSED)
 
 
-TINTS = 20.0
+TINTS: Numeric[float] = 20.0
 """Grey values of a unit of ``tint``."""
 
 

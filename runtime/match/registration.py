@@ -42,6 +42,9 @@ MOST_TURN: Numeric[float] = 30.0
 MOST_ZOOM: Numeric[float] = 1.33
 """Factor by which one fit may resize it."""
 
+SURENESS: Numeric[tuple[float, float, float]] = (0.1, 0.5, 0.9)
+"""Quantiles of the patches that are told."""
+
 
 @dataclass(frozen=True)
 class UprightLook:
@@ -227,7 +230,7 @@ class PoseRefiner:
 
 def _quantiles(values: Array) -> tuple[float, float, float]:
     """Lower tenth, median and upper tenth."""
-    low, middle, high = np.quantile(values, (0.1, 0.5, 0.9))
+    low, middle, high = np.quantile(values, SURENESS)
     return float(low), float(middle), float(high)
 
 

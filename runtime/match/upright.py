@@ -18,7 +18,6 @@ from .searching import ImageSearch
 from .sizing import PlacedBox, SizeEstimator
 from .template import Template
 
-
 SPARE: Bound[int] = 2
 """Windows that are placed for each place that is wanted where several are: copies take quality from
 each other, so that coarse windows of small ones come behind some that show nothing."""

@@ -15,7 +15,28 @@ FINER = 4
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 INKS = ((70, 60, 50), (190, 100, 20), (30, 30, 190), (50, 130, 30))
-SYLLABLES = "lo rem ip sum do lor sit a met con sec te tur ad ip is cing e lit sed".split()
+SYLLABLES = [
+    "lo",
+    "rem",
+    "ip",
+    "sum",
+    "do",
+    "lor",
+    "sit",
+    "a",
+    "met",
+    "con",
+    "sec",
+    "te",
+    "tur",
+    "ad",
+    "ip",
+    "is",
+    "cing",
+    "e",
+    "lit",
+    "sed",
+]
 
 
 def shrunk(picture: Image) -> Image:
@@ -146,7 +167,9 @@ def logo(number: int) -> Image:
         cv2.fillPoly(picture, [np.array([(20, 160), (90, 24), (160, 160)])], ink)
     elif number == 2:
         for step in range(4):
-            cv2.rectangle(picture, (24 + 36 * step, 130 - 30 * step), (48 + 36 * step, 164), ink, -1)
+            cv2.rectangle(
+                picture, (24 + 36 * step, 130 - 30 * step), (48 + 36 * step, 164), ink, -1
+            )
     else:
         cv2.ellipse(picture, (90, 96), (70, 36), 30, 0, 360, ink, 14)
         cv2.ellipse(picture, (90, 96), (70, 36), -30, 0, 360, ink, 14)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.bundle.judge import FARTHEST, JudgeNetwork
+from ...runtime.bundle.judge_network import FARTHEST, JudgeNetwork
 from ...runtime.errors import InputError
 
 Array = NDArray[Any]

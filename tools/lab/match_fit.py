@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.bundle.fits import FitRecord, Number
-from ...runtime.bundle.judge import JudgeNetwork
+from ...runtime.bundle.judge_network import JudgeNetwork
 from ...runtime.bundle.match_recipe import MatchRecipe
 from ...runtime.errors import QatmError
 from ...runtime.match.judging import BoxEvidence

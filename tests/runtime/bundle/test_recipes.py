@@ -7,13 +7,10 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from qatm.runtime import InputError
 from qatm.runtime.bundle.fields import kind_of
 from qatm.runtime.bundle.log_odds import log_odds, logistic
-from qatm.runtime.bundle.match_recipe import MatchRecipe
 from qatm.runtime.bundle.recipes import TASKS, AlignRecipe, Recipes, TrackRecipe, VerifyRecipe
 
 

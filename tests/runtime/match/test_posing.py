@@ -76,9 +76,7 @@ def test_turning_the_image_turns_the_answer(matcher: Matcher, photographs: Image
     np.testing.assert_allclose(second.corners.mean(0), (y, image.shape[1] - x), atol=0.1)
 
 
-def test_a_slender_object_is_placed_though_it_leans(
-    matcher: Matcher, photographs: Images
-) -> None:
+def test_a_slender_object_is_placed_though_it_leans(matcher: Matcher, photographs: Images) -> None:
     """Its ends lie 9 px from where they would be without the turn."""
     box = (310.0, 100.0, 40.0, 160.0)
     template = matcher.encode_template(photographs["rocket"], box)

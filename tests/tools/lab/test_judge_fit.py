@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from qatm.runtime import InputError
-from qatm.runtime.bundle.judge import JudgeNetwork
+from qatm.runtime.bundle.judge_network import JudgeNetwork
 from qatm.tools.evaluation.metrics import roc_auc
 from qatm.tools.lab.judge_fit import fit_judge
 

@@ -102,9 +102,7 @@ def test_a_record_covers_the_recipe_that_took_its_numbers(
     assert record.covers(replace(recipe, **record.numbers), record.backbone, record.alpha)
 
 
-def test_a_fit_reproduces_itself(
-    session: Session, found: ScoreFit, boxes: list[JudgedBox]
-) -> None:
+def test_a_fit_reproduces_itself(session: Session, found: ScoreFit, boxes: list[JudgedBox]) -> None:
     """Stored, the fitted numbers are those that come out again; others are called different."""
     assert found.apart > 0.03
     assert not found.same
@@ -212,9 +210,7 @@ def test_the_stored_judge_is_right_about_what_it_was_fitted_to(
                 boxes += judged_boxes(matcher, search)
             except QatmError:
                 continue
-    odds = session.bundle.spec.recipes.match.judge.odds(
-        np.array([box.evidence for box in boxes])
-    )
+    odds = session.bundle.spec.recipes.match.judge.odds(np.array([box.evidence for box in boxes]))
     best = np.array([box.rank == 0 for box in boxes])
     right = np.array([box.right for box in boxes])
     assert best.sum() > 50

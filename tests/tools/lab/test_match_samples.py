@@ -166,9 +166,7 @@ def test_sequences_give_pairs_with_the_right_and_a_wrong_template(
         (tmp_path / name / "groundtruth_rect.txt").write_text("30,20,40,32\n" * 45)
     tasks = sequence_tasks(read_sequences(tmp_path).sequences)
     assert {(task.domain, task.present) for task in tasks} == {
-        (domain, present)
-        for domain in ("sequence", "sequence turned")
-        for present in (True, False)
+        (domain, present) for domain in ("sequence", "sequence turned") for present in (True, False)
     }
     for task in tasks:
         same = task.template.path.parent == task.search.path.parent

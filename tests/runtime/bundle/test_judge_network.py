@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from qatm.runtime import Bundle, InputError
-from qatm.runtime.bundle.judge import FARTHEST, JudgeNetwork
+from qatm.runtime.bundle.judge_network import FARTHEST, JudgeNetwork
 from qatm.runtime.bundle.match_recipe import MatchRecipe
 from qatm.runtime.match.judging import BoxEvidence
 
@@ -75,7 +75,5 @@ def test_the_packaged_record_covers_its_recipe() -> None:
     recipe = spec.recipes.match
     assert record.covers(recipe, spec.backbone.label, recipe.alpha)
     other = (recipe.judge_output[0] + 1, *recipe.judge_output[1:])
-    assert not record.covers(
-        replace(recipe, judge_output=other), spec.backbone.label, recipe.alpha
-    )
+    assert not record.covers(replace(recipe, judge_output=other), spec.backbone.label, recipe.alpha)
     assert not record.covers(recipe, "another:1", recipe.alpha)
