@@ -72,7 +72,8 @@ def gravel(width: int, height: int, rng: np.random.Generator) -> Image:
         noise = rng.normal(0, contrast, (height // grain + 2, width // grain + 2))
         size = (width + 2 * grain, height + 2 * grain)
         grey += cv2.resize(noise, size, interpolation=cv2.INTER_CUBIC)[:height, :width]
-    return np.asarray(cv2.cvtColor(np.clip(grey, 0, 255).astype(np.uint8), cv2.COLOR_GRAY2BGR))
+    values = np.clip(grey, 0, 255).astype(np.uint8)
+    return np.asarray(cv2.cvtColor(values, cv2.COLOR_GRAY2BGR), np.uint8)
 
 
 def laid(ground: Image, part: Image, mask: Image, at: tuple[int, int]) -> None:

@@ -101,9 +101,9 @@ def test_an_object_beyond_the_sizes_is_not_found(
     image = photographs["coffee"]
     template = matcher.encode_template(image, (322, 228, 64, 64))
     twice = np.asarray(cv2.resize(image[180:340, 260:460], None, fx=2, fy=2))
-    for asked in ({}, {"scale": (0.7, 1.3)}, {"rotation": 180}):
-        match = matcher.match(twice, templates=[template], **asked)[0]
-        assert not match.found, (asked, match.score)
+    for rotation, scale in ((None, None), (None, (0.7, 1.3)), (180, None)):
+        match = matcher.match(twice, templates=[template], rotation=rotation, scale=scale)[0]
+        assert not match.found, (rotation, scale, match.score)
     match = matcher.match(twice, templates=[template], scale=2.1)[0]
     assert match.score > 0.9
     assert match.scale == pytest.approx(2, rel=0.02)

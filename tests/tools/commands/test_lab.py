@@ -10,7 +10,7 @@ import cv2
 import pytest
 from typer.testing import CliRunner
 
-from qatm.runtime.bundle.fits import FitRecord
+from qatm.runtime.bundle.fits import FitRecord, Number
 from qatm.tools.cli import app
 from qatm.tools.lab import judge_fit, match_fit, score_fits, task_fits, track_sizes, track_soak
 from qatm.tools.lab.score_fits import ScoreFit
@@ -70,7 +70,7 @@ def some_fit(apart: float) -> ScoreFit:
             "false_alarm_rate": 0.0423,
         },
     )
-    stored = {"share_weight": 3.91, "agreement_weight": 10.0}
+    stored: dict[str, Number] = {"share_weight": 3.91, "agreement_weight": 10.0}
     return ScoreFit(record, stored, ("agreement_weight",), apart)
 
 
