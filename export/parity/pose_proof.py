@@ -25,7 +25,8 @@ Array = NDArray[Any]
 TASK = "match"
 """Of the bundles whose poses are compared."""
 
-RANGE: dict[str, float] = {"rotation": 180.0, "scale": 2.0}
+ROTATION, SCALE = 180.0, 2.0
+"""Degrees and factor on sizes that are searched."""
 
 TOLERANCES = (
     Tolerance("corners", "fp32", 0.1, PIXELS),
@@ -114,7 +115,8 @@ def _error(view: PoseView, folder: Path, device: Any, precision: Any) -> tuple[f
     try:
         with Matcher(folder, device, precision=precision) as matcher:
             template = matcher.encode_template(picture, tuple(view.box))
-            best: Match = matcher.match(image, templates=[template], **RANGE)[0]
+            found = matcher.match(image, templates=[template], rotation=ROTATION, scale=SCALE)
+            best: Match = found[0]
     except QatmError as error:
         return math.inf, f"did not run: {error}"
     apart = float(np.linalg.norm(best.corners - truth, axis=1).max())

@@ -154,5 +154,6 @@ class Grain:
         mean = cv2.blur(grey, (3, 3))
         deviation = np.sqrt(np.maximum(cv2.blur(grey * grey, (3, 3)) - mean * mean, 0))
         curvature = np.abs(cv2.Laplacian(grey, cv2.CV_32F, ksize=1))
-        shares = (float((deviation < bound).mean()) for bound in EVEN)
-        return cls(*shares, float(np.median(curvature)), float(np.quantile(deviation, SHARES[-1])))
+        even, smooth = (float((deviation < bound).mean()) for bound in EVEN)
+        edges = float(np.quantile(deviation, SHARES[-1]))
+        return cls(even, smooth, float(np.median(curvature)), edges)

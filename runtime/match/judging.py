@@ -142,7 +142,7 @@ def judge(
     own, mask = template.tint
     sides = pose.matrix() * template.size
     tint = np.linalg.norm(mean_tint(image, sides, (pose.x, pose.y), mask) - own)
-    evidence = BoxEvidence(
+    known = (
         seen.likelihood,
         seen.similarity,
         seen.likeness,
@@ -156,6 +156,7 @@ def judge(
         math.log(tried.poses),
         *astuple(grain),
     )
+    evidence = BoxEvidence(*known)
     nothing = template.flat or tried.flat
     odds = REFUSED if nothing else float(recipe.judge.odds(np.array([astuple(evidence)]))[0])
     return JudgedPose(pose, odds, tried.margin, evidence)

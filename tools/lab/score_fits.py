@@ -182,7 +182,7 @@ def _compared(
         task=task,
         backbone=spec.backbone.label,
         alpha=spec.recipes.match.alpha,
-        numbers=numbers,
+        numbers={**numbers},
         data=samples.data,
         command=f"qatm lab fit {task} DIR",
         figures={name: round(float(value), DIGITS) for name, value in figures.items()},

@@ -36,7 +36,7 @@ def test_a_few_kelvin_are_enough(
     template = matcher.encode_template(frame, BOX)
     best = matcher.match(scene, templates=[template])[0]
     assert right(best)
-    assert best.score > 0.9
+    assert best.score > 0.8
     kept = template.value_range
     assert kept is not None
     assert kept.kind == "integer"
