@@ -51,7 +51,7 @@ def test_the_first_schema_still_loads(name: str) -> None:
     assert old.recipes.match.alpha == new.recipes.match.alpha
     # Its scores were linear in a few numbers, which the judge of this version has no use for.
     for number in ("judge_centre", "judge_spread", "judge_hidden", "judge_output"):
-        assert getattr(old.recipes.match, number) == getattr(new.recipes.match, name)
+        assert getattr(old.recipes.match, number) == getattr(new.recipes.match, number)
     assert old.recipes.verify == new.recipes.verify
     # The graphs have other outputs since.
     assert set(old.files) == set(new.files) - {"place.onnx"}
