@@ -157,6 +157,8 @@ def judge(
         *astuple(grain),
     )
     evidence = BoxEvidence(*known)
-    nothing = template.flat or tried.flat
+    # Fewer patches agree than disagree: they are found here and there, as of what is turned.
+    astray = seen.support < recipe.least_support and correlation < recipe.rigid_correlation
+    nothing = template.flat or tried.flat or astray
     odds = REFUSED if nothing else float(recipe.judge.odds(np.array([astuple(evidence)]))[0])
     return JudgedPose(pose, odds, tried.margin, evidence)
