@@ -56,6 +56,8 @@ class MatchRecipe(Record):
             between candidates.
         close_promise: a place is looked at again if it is behind the best by no more than this, in
             mean log-likelihood and ``pose_similarity`` times the mean cosine.
+        response_weight: what a unit of log response counts between places, beside one of the
+            judge's log-odds.
         overlap: windows that overlap a better one by more than this IoU are the same match.
         place_margin: cells searched on each side of a place that is known to about a coarse cell.
         look_border: pixels around a box that the network sees when it looks again, and ...
@@ -122,6 +124,7 @@ class MatchRecipe(Record):
     rival_share: float = chosen(0.3, 0, 1)
     likelihood_weight: float = chosen(0.08, 0, 1000)
     close_promise: float = chosen(3.0, 0, 1000)
+    response_weight: float = chosen(8.0, 0, 1000)
     overlap: float = chosen(0.3, 0, 0.99)
     place_margin: int = chosen(2, 0, 100)
     look_border: int = chosen(32, 0, 1024)
@@ -147,7 +150,7 @@ class MatchRecipe(Record):
     rigid_correlation: float = chosen(0.8, 0, 1)
     core_least: float = chosen(0.4, -1, 1)
     core_most: float = chosen(0.97, -1, 1)
-    core_correlation: float = chosen(0.9, 0, 1)
+    core_correlation: float = chosen(0.95, 0, 1)
     plane_rounds: int = chosen(2, 0, 100)
     plane_margin: int = chosen(4, 1, 100)
     plane_prior: tuple[float, ...] = chosen((0.0, 0.0, 0.0, 0.0, 0.3, 0.3, 1.0, 1.0), 0, MANY)

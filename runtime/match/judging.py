@@ -97,17 +97,33 @@ class JudgedPose:
         odds: logarithm of how much likelier the box is right than wrong.
         margin: how far the best other place is behind, in [0, 1].
         evidence: what the odds are made of.
+        prior: logarithm of what else makes it likelier than others of the same template: how
+            exclusive its window is. Copies lower it alike, so it is no part of the score.
+        rigid: whether its pixels fit.
+        astray: whether fewer of its patches agree on the pose than not, and it is not rigid: they
+            are found here and there, as of what is turned. Its score is 0.
     """
 
     pose: Pose
     odds: float
     margin: float
     evidence: BoxEvidence
+    prior: float = 0.0
+    rigid: bool = False
+    astray: bool = False
+
+    @property
+    def preference(self) -> float:
+        """What one place of a template is chosen by.
+
+        Where the pixels fit, they decide; elsewhere how exclusive a place is says more.
+        """
+        return self.odds + (0.0 if self.rigid and self.odds > 0 else self.prior)
 
     @property
     def score(self) -> float:
         """Probability that the box is right, in [0, 1]."""
-        return 0.0 if self.odds <= REFUSED else logistic(self.odds)
+        return 0.0 if self.astray or self.odds <= REFUSED else logistic(self.odds)
 
     def refused(self) -> JudgedPose:
         """The same, known not to be the object."""
@@ -157,8 +173,8 @@ def judge(
         *astuple(grain),
     )
     evidence = BoxEvidence(*known)
-    # Fewer patches agree than disagree: they are found here and there, as of what is turned.
-    astray = seen.support < recipe.least_support and correlation < recipe.rigid_correlation
-    nothing = template.flat or tried.flat or astray
+    nothing = template.flat or tried.flat
     odds = REFUSED if nothing else float(recipe.judge.odds(np.array([astuple(evidence)]))[0])
-    return JudgedPose(pose, odds, tried.margin, evidence)
+    rigid = correlation >= recipe.rigid_correlation
+    astray = seen.support < recipe.least_support and not rigid
+    return JudgedPose(pose, odds, tried.margin, evidence, rigid=rigid, astray=astray)

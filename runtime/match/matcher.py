@@ -227,7 +227,7 @@ class Matcher(SessionTask):
         poses = PoseRange.of(rotation, scale)
         wanted = self._checked(templates)
         judged = self._judged(_shown(image, wanted), wanted, top_k, poses)
-        return [sorted(some, key=lambda each: -each.odds)[:top_k] for some in judged]
+        return [sorted(some, key=lambda each: -each.preference)[:top_k] for some in judged]
 
     def quality_map(self, image: Any, template: Template | None = None) -> QualityMap:
         """How well each patch of an image matches the template, for people who look.

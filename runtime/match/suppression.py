@@ -50,7 +50,7 @@ def apart(
     """
     ordered = sorted(
         ((each, index) for index, some in enumerate(judged) for each in some),
-        key=lambda item: -item[0].odds,
+        key=lambda item: -item[0].preference,
     )
     kept: list[Match] = []
     counts = [0] * len(templates)
@@ -68,7 +68,7 @@ def apart(
             counts[index] += 1
     for index, some in enumerate(judged):
         if some and not counts[index]:
-            best = max(some, key=lambda each: each.odds)
+            best = max(some, key=lambda each: each.preference)
             kept.append(_match(best, index, templates[index], found=False))
     return sorted(kept, key=lambda match: -match.score)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -10,11 +11,12 @@ from ..bundle.match_recipe import MatchRecipe
 from ..images import Image, is_flat
 from ..kinds import Bound
 from ..patches.encoder import Encoder
+from ..patches.quality import TINY
 from .judging import JudgedPose, Tried, judge
 from .placing import Placer
 from .pose import Pose
 from .registration import PoseRefiner, UprightLook
-from .searching import ImageSearch
+from .searching import ImageSearch, MatchCandidate
 from .sizing import PlacedBox, SizeEstimator
 from .template import Template
 
@@ -32,12 +34,14 @@ class UprightCandidate:
         placed: the box.
         look: at it, in the template's size.
         margin: how far the best other place is behind, in [0, 1].
+        prior: log-odds of how exclusive its window is.
     """
 
     template: int
     placed: PlacedBox
     look: UprightLook
     margin: float
+    prior: float
 
     def promise(self, recipe: MatchRecipe) -> float:
         """What makes one candidate better than another."""
@@ -84,7 +88,9 @@ class UprightFinder:
             # Pixels register a slender object only from about the turn that its patches tell.
             pose = replace(known.pose, angle=known.look.better.angle)
             verdict = judge(template, search.image, pose, known.look, tried, self.recipe)
-            judged[each.template].append(self._upright(verdict, template, search.image))
+            verdict = self._upright(verdict, template, search.image)
+            verdict = replace(verdict, prior=each.prior)
+            judged[each.template].append(verdict)
         return judged
 
     def _candidates(
@@ -94,6 +100,7 @@ class UprightFinder:
         height, width = search.image.shape[:2]
         indices: list[int] = []
         margins: list[float] = []
+        priors: list[float] = []
         placed: list[PlacedBox] = []
         looked_at = count if count == 1 else SPARE * count
         for index, found in enumerate(search.candidates_of_each(templates, looked_at)):
@@ -106,9 +113,11 @@ class UprightFinder:
                 placed.append(PlacedBox(template, box, candidate.place, exact))
                 indices.append(index)
                 margins.append(candidate.margin)
+                priors.append(self._prior(candidate))
         looks = self._sizes.first(search, placed)
         every = [
-            UprightCandidate(*parts) for parts in zip(indices, placed, looks, margins, strict=True)
+            UprightCandidate(*parts)
+            for parts in zip(indices, placed, looks, margins, priors, strict=True)
         ]
         return [
             each
@@ -116,15 +125,21 @@ class UprightFinder:
             for each in self._worth([one for one in every if one.template == index], count)
         ]
 
+    def _prior(self, candidate: MatchCandidate) -> float:
+        """How exclusive a window is, as log-odds between places."""
+        response = math.log(max(candidate.peak.response, TINY))
+        likelihood = self.recipe.likelihood_weight * candidate.place.likelihood
+        return self.recipe.response_weight * (response + likelihood)
+
     def _worth(self, candidates: list[UprightCandidate], count: int) -> list[UprightCandidate]:
         """The most promising of one template, and those that come close to the best."""
-        recipe = self.recipe
+        recipe, first = self.recipe, candidates[0]
         candidates.sort(key=lambda each: -each.promise(recipe))
         least = candidates[0].promise(recipe) - recipe.close_promise
         return [
             each
             for rank, each in enumerate(candidates)
-            if rank < count or each.promise(recipe) >= least
+            if rank < count or each is first or each.promise(recipe) >= least
         ]
 
     def _upright(self, judged: JudgedPose, template: Template, picture: Image) -> JudgedPose:
