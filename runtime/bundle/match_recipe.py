@@ -99,7 +99,6 @@ class MatchRecipe(Record):
         core_least: between this correlation, ...
         core_most: ... and this, the inside of the box is registered by itself, and ...
         core_correlation: ... says where the object is if it correlates by so much.
-        least_support: part of the patches that have to agree on a pose, unless it is rigid.
         judge_centre: mean of each piece of the evidence that is judged, in the order of
             ``BoxEvidence``.
         judge_spread: its standard deviation.
@@ -158,7 +157,6 @@ class MatchRecipe(Record):
     plane_least: float = chosen(-3.0, -1000, 0)
     plane_correlation: float = chosen(0.95, 0, 1)
     plane_residual: float = chosen(0.6, 0, 1)
-    least_support: float = chosen(0.5, 0, 1)
     judge_centre: tuple[float, ...] = fitted(JUDGE_CENTRE, -1e6, 1e6)
     judge_spread: tuple[float, ...] = fitted(JUDGE_SPREAD, 0, 1e6)
     judge_hidden: tuple[float, ...] = fitted(JUDGE_HIDDEN, -1e6, 1e6)

@@ -100,8 +100,6 @@ class JudgedPose:
         prior: logarithm of what else makes it likelier than others of the same template: how
             exclusive its window is. Copies lower it alike, so it is no part of the score.
         rigid: whether its pixels fit.
-        astray: whether fewer of its patches agree on the pose than not, and it is not rigid: they
-            are found here and there, as of what is turned. Its score is 0.
     """
 
     pose: Pose
@@ -110,7 +108,6 @@ class JudgedPose:
     evidence: BoxEvidence
     prior: float = 0.0
     rigid: bool = False
-    astray: bool = False
 
     @property
     def preference(self) -> float:
@@ -123,7 +120,7 @@ class JudgedPose:
     @property
     def score(self) -> float:
         """Probability that the box is right, in [0, 1]."""
-        return 0.0 if self.astray or self.odds <= REFUSED else logistic(self.odds)
+        return 0.0 if self.odds <= REFUSED else logistic(self.odds)
 
     def refused(self) -> JudgedPose:
         """The same, known not to be the object."""
@@ -176,5 +173,4 @@ def judge(
     nothing = template.flat or tried.flat
     odds = REFUSED if nothing else float(recipe.judge.odds(np.array([astuple(evidence)]))[0])
     rigid = correlation >= recipe.rigid_correlation
-    astray = seen.support < recipe.least_support and not rigid
-    return JudgedPose(pose, odds, tried.margin, evidence, rigid=rigid, astray=astray)
+    return JudgedPose(pose, odds, tried.margin, evidence, rigid=rigid)

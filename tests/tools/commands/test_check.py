@@ -129,6 +129,7 @@ def test_default_is_the_bundle_in_the_package():
     assert (result.exit_code, result.stderr) == (0, "")
     assert {json.loads(line)["artefact"] for line in result.stdout.splitlines()} == {
         "features.onnx",
+        "features.onnx, poses",
         "features.onnx + match.onnx",
         "match.onnx",
         "place.onnx",

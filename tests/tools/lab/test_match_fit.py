@@ -213,6 +213,6 @@ def test_the_stored_judge_is_right_about_what_it_was_fitted_to(
     odds = session.bundle.spec.recipes.match.judge.odds(np.array([box.evidence for box in boxes]))
     best = np.array([box.rank == 0 for box in boxes])
     right = np.array([box.right for box in boxes])
-    assert best.sum() > 50
+    assert best.sum() > 30
     assert roc_auc(right[best], odds[best]) > 0.95
     assert right[best & (odds > 0)].mean() > 0.85
