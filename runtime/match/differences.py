@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..images import Image
 from ..kinds import Numeric
-from .pixels import PixelTemplate
+from .pixels import PixelTemplate, grey_values
 from .pose import Pose, sampled
 from .posed_rows import TemplateView
 
@@ -150,7 +150,7 @@ class Grain:
     @classmethod
     def of(cls, image: Image) -> Grain:
         """Of a picture ``(H, W, 3)`` uint8 BGR."""
-        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float32)
+        grey = grey_values(image)
         mean = cv2.blur(grey, (3, 3))
         deviation = np.sqrt(np.maximum(cv2.blur(grey * grey, (3, 3)) - mean * mean, 0))
         curvature = np.abs(cv2.Laplacian(grey, cv2.CV_32F, ksize=1))

@@ -159,7 +159,7 @@ class PoseFinder:
     def _distinct(self, found: list[UprightLook], size: tuple[float, float]) -> list[UprightLook]:
         """Those that are no worse look at a better one, best first."""
         kept: list[UprightLook] = []
-        for each in sorted(found, key=self._promise, reverse=True):
+        for each in sorted(found, key=lambda look: look.promise(self.recipe), reverse=True):
             outline = each.better.corners(size)
             if all(
                 outline_overlap(outline, other.better.corners(size)) <= self.recipe.overlap
@@ -167,7 +167,3 @@ class PoseFinder:
             ):
                 kept.append(each)
         return kept
-
-    def _promise(self, look: UprightLook) -> float:
-        """What makes one candidate better than another."""
-        return look.likelihood + self.recipe.pose_similarity * look.similarity

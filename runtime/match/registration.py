@@ -70,6 +70,10 @@ class UprightLook:
     support: float
     surest: tuple[float, float, float]
 
+    def promise(self, recipe: MatchRecipe) -> float:
+        """What makes one candidate better than another."""
+        return self.likelihood + recipe.pose_similarity * self.similarity
+
 
 @dataclass(frozen=True)
 class Glance:

@@ -43,10 +43,6 @@ class UprightCandidate:
     margin: float
     prior: float
 
-    def promise(self, recipe: MatchRecipe) -> float:
-        """What makes one candidate better than another."""
-        return self.look.likelihood + recipe.pose_similarity * self.look.similarity
-
 
 class UprightFinder:
     """Finds templates as they are.
@@ -134,12 +130,12 @@ class UprightFinder:
     def _worth(self, candidates: list[UprightCandidate], count: int) -> list[UprightCandidate]:
         """The most promising of one template, and those that come close to the best."""
         recipe, first = self.recipe, candidates[0]
-        candidates.sort(key=lambda each: -each.promise(recipe))
-        least = candidates[0].promise(recipe) - recipe.close_promise
+        candidates.sort(key=lambda each: -each.look.promise(recipe))
+        least = candidates[0].look.promise(recipe) - recipe.close_promise
         return [
             each
             for rank, each in enumerate(candidates)
-            if rank < count or each is first or each.promise(recipe) >= least
+            if rank < count or each is first or each.look.promise(recipe) >= least
         ]
 
     def _upright(self, judged: JudgedPose, template: Template, picture: Image) -> JudgedPose:

@@ -137,8 +137,8 @@ class SampleSearch:
 
 
 @dataclass(frozen=True)
-class CutScene:
-    """A drawn scene whose template comes without its frame.
+class SceneSample:
+    """A search that is made of a drawn scene.
 
     Attributes:
         domain: of the scene.
@@ -149,14 +149,19 @@ class CutScene:
     seed: int
 
     @property
-    def name(self) -> str:
-        """Domain and seed."""
-        return f"{self.domain}-{self.seed}-cut"
-
-    @property
     def group(self) -> str:
         """The scene."""
         return f"{self.domain}-{self.seed}"
+
+
+@dataclass(frozen=True)
+class CutScene(SceneSample):
+    """A drawn scene whose template comes without its frame."""
+
+    @property
+    def name(self) -> str:
+        """Domain and seed."""
+        return f"{self.domain}-{self.seed}-cut"
 
     def load(self) -> PosedPicture:
         """Draw the scene."""
@@ -168,26 +173,19 @@ class CutScene:
 
 
 @dataclass(frozen=True)
-class OwnScene:
+class OwnScene(SceneSample):
     """The frame of a drawn scene, searched for its own object, a little noisier.
 
-    Attributes: as of :class:`CutScene`, and
+    Attributes: as of :class:`SceneSample`, and
         turn: of the frame, which is searched for the object as it was.
     """
 
-    domain: str
-    seed: int
     turn: Turn = NO_TURN
 
     @property
     def name(self) -> str:
         """Domain and seed."""
         return f"{self.domain}-{self.seed}-own-{self.turn.angle:g}-{self.turn.zoom:g}"
-
-    @property
-    def group(self) -> str:
-        """The scene."""
-        return f"{self.domain}-{self.seed}"
 
     def load(self) -> PosedPicture:
         """Draw the scene."""
@@ -204,26 +202,19 @@ class OwnScene:
 
 
 @dataclass(frozen=True)
-class CopiesScene:
+class CopiesScene(SceneSample):
     """A drawn scene with several copies, one of which is the template.
 
-    Attributes: as of :class:`CutScene`, and
+    Attributes: as of :class:`SceneSample`, and
         cut: whether the template comes without its frame.
     """
 
-    domain: str
-    seed: int
     cut: bool
 
     @property
     def name(self) -> str:
         """Domain and seed."""
         return f"{self.domain}-{self.seed}-copies"
-
-    @property
-    def group(self) -> str:
-        """The scene."""
-        return f"{self.domain}-{self.seed}"
 
     def load(self) -> PosedPicture:
         """Draw the scene.
@@ -307,7 +298,9 @@ def sequence_tasks(sequences: Sequence[TrackSequence]) -> list[ViewTask]:
     views: list[tuple[str, FrameView, FrameView]] = []
     for sequence in sequences:
         count = len(sequence.frames)
-        for number, start in enumerate(range(0, count - GAPS[0], max(GAPS[0], count // 7))):
+        for number, start in enumerate(
+            range(0, count - GAPS[0], max(GAPS[0], count // SEQUENCE_PAIRS))
+        ):
             end = min(count - 1, start + GAPS[number % len(GAPS)])
             boxes = [Box(*map(float, sequence.truth[frame])) for frame in (start, end)]
             if all(np.isfinite(box).all() and min(box.w, box.h) >= SMALLEST_SIDE for box in boxes):
