@@ -8,8 +8,7 @@ differs in one spot and nowhere else.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..images import Image
 from ..kinds import Numeric
+from ..patches.order_statistics import quantiles
 from .pixels import PixelTemplate, grey_values
 from .pose import Pose, sampled
 from .posed_rows import TemplateView
@@ -38,6 +38,9 @@ UNKNOWN: Numeric[float] = 30.0
 COLOUR_SIDE: Numeric[int] = 16
 """Samples along a side of which the mean colour is taken."""
 
+TINY: Numeric[float] = 1e-12
+"""Sum of squares of values that are all the same."""
+
 SHARES: Numeric[tuple[float, ...]] = (0.1, 0.5, 0.9)
 """Quantiles of the spots that are told."""
 
@@ -45,8 +48,7 @@ EVEN: Numeric[tuple[float, float]] = (1.0, 3.0)
 """Standard deviations of grey values below which nine pixels count as even."""
 
 
-@dataclass(frozen=True)
-class Differences:
+class Differences(NamedTuple):
     """How much the spots of an object differ from its template's, in variances of the template.
 
     Each is the logarithm of the difference, and of :data:`LEAST` more; gain and offset of the light
@@ -88,10 +90,19 @@ class Differences:
         worst = _spots(template, seen - np.float32(seen @ grey) * grey, count)[template.used].max()
         # Behind the corners of an object there may be anything, which is no light on it.
         kept = template.inner[template.used]
-        fit = np.polyfit(grey[kept], seen[kept], 1)
-        inner = _spots(template, seen - np.polyval(fit, grey), count)[template.inner]
-        values = [float(worst), float(inner.max()), *(float(v) for v in np.quantile(inner, SHARES))]
+        inner = _spots(template, seen - _fitted(grey, grey[kept], seen[kept]), count)
+        inner = inner[template.inner]
+        values = float(worst), float(inner.max()), *quantiles(inner, SHARES)
         return cls(*(math.log(LEAST + min(value, MOST)) for value in values))
+
+
+def _fitted(values: Array, source: Array, target: Array) -> Array:
+    """Values after the gain and offset that take some to others with the least squares."""
+    count = np.float32(len(source))
+    middle, mean = np.add.reduce(source) / count, np.add.reduce(target) / count
+    apart = source - middle
+    gain = (apart @ target) / max(apart @ apart, np.float32(TINY))
+    return (values - middle) * gain + mean
 
 
 def _spots(template: PixelTemplate, error: Array, count: np.float32) -> Array:
@@ -131,8 +142,7 @@ def colour_mask(view: TemplateView) -> Array | None:
     return kept if kept.any() else None
 
 
-@dataclass(frozen=True)
-class Grain:
+class Grain(NamedTuple):
     """How a picture is made: drawn, with even colours and sharp edges, or seen by a camera.
 
     Attributes:
@@ -155,5 +165,5 @@ class Grain:
         deviation = np.sqrt(np.maximum(cv2.blur(grey * grey, (3, 3)) - mean * mean, 0))
         curvature = np.abs(cv2.Laplacian(grey, cv2.CV_32F, ksize=1))
         even, smooth = (float((deviation < bound).mean()) for bound in EVEN)
-        edges = float(np.quantile(deviation, SHARES[-1]))
+        (edges,) = quantiles(deviation, SHARES[-1:])
         return cls(even, smooth, float(np.median(curvature)), edges)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -162,15 +162,15 @@ def judge(
         seen.support,
         *seen.surest,
         max(0.0, correlation),
-        *astuple(spots),
+        *spots,
         min(2.0, float(tint) / TINTS),
         max(tried.margin, min(1.0, 2 * math.exp(seen.likelihood / 2))),
         template.confusable,
         math.log(tried.poses),
-        *astuple(grain),
+        *grain,
     )
     evidence = BoxEvidence(*known)
     nothing = template.flat or tried.flat
-    odds = REFUSED if nothing else float(recipe.judge.odds(np.array([astuple(evidence)]))[0])
+    odds = REFUSED if nothing else float(recipe.judge.odds(np.array([known]))[0])
     rigid = correlation >= recipe.rigid_correlation
     return JudgedPose(pose, odds, tried.margin, evidence, rigid=rigid)

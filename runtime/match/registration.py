@@ -22,6 +22,7 @@ from ..images import Image
 from ..kinds import Numeric
 from ..patches.agreement import fit_windows
 from ..patches.encoder import Encoder, FeatureMap
+from ..patches.order_statistics import quantiles
 from ..patches.windows import CellRange, cells_around, summit, vertex_offset
 from ..session import WindowFit
 from .placing import Place
@@ -68,7 +69,7 @@ class UprightLook:
     similarity: float
     likeness: float
     support: float
-    surest: tuple[float, float, float]
+    surest: tuple[float, ...]
 
     def promise(self, recipe: MatchRecipe) -> float:
         """What makes one candidate better than another."""
@@ -228,14 +229,8 @@ class PoseRefiner:
             float(fit.similarity[y, x]) / alpha + 1,
             float(fit.likeness[y, x]),
             support,
-            _quantiles(fit.pairs[np.arange(len(ys)), ys + y, xs + x]),
+            quantiles(fit.pairs[np.arange(len(ys)), ys + y, xs + x], SURENESS),
         )
-
-
-def _quantiles(values: Array) -> tuple[float, float, float]:
-    """Lower tenth, median and upper tenth."""
-    low, middle, high = np.quantile(values, SURENESS)
-    return float(low), float(middle), float(high)
 
 
 def displacements(
