@@ -51,6 +51,9 @@ class MatchRecipe(Record):
         candidates: this many of the best windows are placed exactly before the best is chosen.
         size_rounds: what is found is looked at so often again, each time in the size that it seemed
             to have; 0 keeps the template's size, as a mask does.
+        size_most_rounds: so often at most, as long as each look is better than the one before and
+            the size moves by more than ``size_moves`` still.
+        size_moves: factor on the size.
         rival_share: windows with less than this share of the best response are no candidates.
         likelihood_weight: what a unit of mean log-likelihood counts beside one of log response
             between candidates.
@@ -120,6 +123,8 @@ class MatchRecipe(Record):
     exclusive: bool = chosen(True)
     candidates: int = chosen(4, 1, 1000)
     size_rounds: int = chosen(1, 0, 100)
+    size_most_rounds: int = chosen(4, 0, 100)
+    size_moves: float = chosen(1.1, 1, 10)
     rival_share: float = chosen(0.3, 0, 1)
     likelihood_weight: float = chosen(0.08, 0, 1000)
     close_promise: float = chosen(3.0, 0, 1000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -94,7 +95,8 @@ class SizeEstimator:
         """Estimate sizes, and places once more.
 
         Where the patches lie says how much larger or smaller the object is than its template; it
-        is then looked at in that size. What is seen in the sizes is averaged (sizes
+        is then looked at in that size, and again while that shows it better and in yet another
+        one: half and twice the template's size are several steps away. What is seen in the sizes is averaged (sizes
         geometrically), each weighted with its likelihood: the mean of the posterior if all patches
         together count as one observation, for neighbours are far from independent. A masked
         template keeps its size: most of its patches see what the mask hides. So does everything
@@ -108,9 +110,13 @@ class SizeEstimator:
         Returns:
             Upright poses in their order, with the best look at each.
         """
+        recipe = self.recipe
         looks = [[look] for look in first]
-        for _ in range(self.recipe.size_rounds):
-            going = [index for index, each in enumerate(placed) if self._sizable(each)]
+        going = [index for index, each in enumerate(placed) if self._sizable(each)]
+        most = max(recipe.size_rounds, recipe.size_most_rounds) if recipe.size_rounds else 0
+        for done in range(most):
+            if done >= recipe.size_rounds:
+                going = [index for index in going if self._moves(*looks[index][-2:])]
             glances = [
                 Glance(
                     placed[index].level,
@@ -129,6 +135,11 @@ class SizeEstimator:
         """Whether a size can be estimated."""
         whole = bool(placed.level.fine.footprint.all())
         return whole and self.refiner.admits(placed.level, placed.template.size)
+
+    def _moves(self, before: UprightLook, last: UprightLook) -> bool:
+        """Whether the last look was better, and still saw another size."""
+        zoom = abs(math.log(last.better.scale / last.placed.scale))
+        return zoom > math.log(self.recipe.size_moves) and last.likelihood > before.likelihood
 
     @staticmethod
     def _mean(looks: Sequence[UprightLook]) -> Pose:

@@ -43,7 +43,7 @@ def pose(
     boxes: Annotated[
         int, typer.Option(metavar="N", min=1, help="Of a series: boxes for each picture.")
     ] = 12,
-    border: BorderOption = Border.reflect,
+    border: BorderOption = Border.mean,
     methods: PoseMethodFlags,
 ) -> None:
     """How exactly is an object found that is turned, nearer or farther?

@@ -39,7 +39,7 @@ AGAINST = frozenset({"worst_spot", "inner_spot", "low_spot", "middle_spot", "hig
 FAMILIES = {"turned": "video", "sequence turned": "sequence"}
 """Domains of the same footage as others, which are left out together."""
 
-DOMAIN_WEIGHTS = {"video": 4.0, "sequence": 4.0, "parts": 0.5}
+DOMAIN_WEIGHTS = {"video": 8.0, "sequence": 8.0, "parts": 0.5}
 """What a domain counts beside others: of footage more, as there are more of drawn scenes; and of
 parts less, as some near-duplicates there cannot be told apart."""
 

@@ -197,7 +197,7 @@ class OwnScene(SceneSample):
         image = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
         truth = outline(shown.box)
         if self.turn != NO_TURN:
-            image, truth = turned(image, truth, self.turn, Border.reflect)
+            image, truth = turned(image, truth, self.turn, Border.mean)
         return PosedPicture(shown.frame, shown.box, image, (truth,), NO_POSES)
 
 

@@ -283,7 +283,8 @@ def test_scores_come_from_the_evidence(matcher: Matcher, photographs: Images) ->
         assert match.score == best.score
         np.testing.assert_allclose(match.corners, best.pose.corners(template.size), atol=1e-9)
         assert match.margin == best.margin
-        assert [each.odds for each in seen] == sorted((each.odds for each in seen), reverse=True)
+        order = [each.preference for each in seen]
+        assert order == sorted(order, reverse=True)
         if not template.flat:
             odds = judge.odds(np.array([dataclasses.astuple(best.evidence)]))[0]
             assert best.score == pytest.approx(1 / (1 + math.exp(-odds)))

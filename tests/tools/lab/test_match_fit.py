@@ -139,7 +139,7 @@ def test_domains_count_alike_and_footage_more(boxes: list[JudgedBox]) -> None:
         family: sum(w for box, w in zip(everyone, weights, strict=True) if family_of(box) == family)
         for family in ("video", "icons")
     }
-    assert of["video"] == pytest.approx(4 * of["icons"])
+    assert of["video"] == pytest.approx(8 * of["icons"])
     first, later = (
         next(w for box, w in zip(boxes, weights, strict=False) if box.rank == rank)
         for rank in (0, 1)

@@ -36,7 +36,7 @@ class PosePlan:
     rigid: bool = False
     crop: bool = False
     boxes: int = 12
-    border: Border = Border.reflect
+    border: Border = Border.mean
 
 
 @dataclass(frozen=True)

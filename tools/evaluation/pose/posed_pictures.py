@@ -117,7 +117,7 @@ class ViewTask:
     turn: Turn | None = None
     present: bool = True
     crop: bool = False
-    border: Border = Border.reflect
+    border: Border = Border.mean
 
     def load(self) -> PosedPicture:
         """Read both pictures and turn the second one.
