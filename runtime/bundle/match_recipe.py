@@ -54,6 +54,8 @@ class MatchRecipe(Record):
         size_most_rounds: so often at most, as long as each look is better than the one before and
             the size moves by more than ``size_moves`` still.
         size_moves: factor on the size.
+        most_zoom: factor on the size beyond which an object is only found if sizes were asked for.
+        most_turn: degrees beyond which it is only found if turns were.
         rival_share: windows with less than this share of the best response are no candidates.
         likelihood_weight: what a unit of mean log-likelihood counts beside one of log response
             between candidates.
@@ -125,10 +127,12 @@ class MatchRecipe(Record):
     size_rounds: int = chosen(1, 0, 100)
     size_most_rounds: int = chosen(4, 0, 100)
     size_moves: float = chosen(1.1, 1, 10)
+    most_zoom: float = chosen(1.75, 1, 100)
+    most_turn: float = chosen(40.0, 0, 180)
     rival_share: float = chosen(0.3, 0, 1)
     likelihood_weight: float = chosen(0.08, 0, 1000)
     close_promise: float = chosen(3.0, 0, 1000)
-    response_weight: float = chosen(8.0, 0, 1000)
+    response_weight: float = chosen(12.0, 0, 1000)
     overlap: float = chosen(0.3, 0, 0.99)
     place_margin: int = chosen(2, 0, 100)
     look_border: int = chosen(32, 0, 1024)

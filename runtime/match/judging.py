@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -100,6 +100,7 @@ class JudgedPose:
         prior: logarithm of what else makes it likelier than others of the same template: how
             exclusive its window is. Copies lower it alike, so it is no part of the score.
         rigid: whether its pixels fit.
+        beyond: whether it lies outside what was searched.
     """
 
     pose: Pose
@@ -108,24 +109,29 @@ class JudgedPose:
     evidence: BoxEvidence
     prior: float = 0.0
     rigid: bool = False
+    beyond: bool = False
 
     @property
     def preference(self) -> float:
         """What one place of a template is chosen by.
 
-        Where the pixels fit, they decide; elsewhere how exclusive a place is says more.
+        The surer pixels that fit are, the more they decide; elsewhere how exclusive a place is
+        says more. What lies outside is told of only if nothing inside comes close.
         """
-        return self.odds + (0.0 if self.rigid and self.odds > 0 else self.prior)
+        unsure = 1 - logistic(2 * (self.odds - SURE)) if self.rigid else 1.0
+        return self.odds + self.prior * unsure - (OUTSIDE if self.beyond else 0.0)
 
     @property
     def score(self) -> float:
-        """Probability that the box is right, in [0, 1]."""
-        return 0.0 if self.odds <= REFUSED else logistic(self.odds)
+        """Probability that the box is right, in [0, 1]; 0 of what was not asked for."""
+        return 0.0 if self.beyond or self.odds <= REFUSED else logistic(self.odds)
 
-    def refused(self) -> JudgedPose:
-        """The same, known not to be the object."""
-        return replace(self, odds=REFUSED)
 
+SURE: Numeric[float] = 2.0
+"""Log-odds of pixels that fit from which they decide more than a window does."""
+
+OUTSIDE: Numeric[float] = 5.0
+"""Log-odds by which a place inside what was searched may be behind one outside."""
 
 TINTS: Numeric[float] = 20.0
 """Grey values of a unit of ``tint``."""

@@ -156,9 +156,9 @@ class Matcher(SessionTask):
                 outside it is looked at, and boxes are in pixels of the image as ever.
             rotation: angles at which the object is looked for, in degrees, counter-clockwise as
                 seen in the picture: ``r`` for ±r, or ``(lo, hi)``; ``None`` is the template as it
-                is, give or take some.
+                is, give or take about 20 degrees.
             scale: sizes relative to the template in which it is looked for: ``s`` for 1/s to s, or
-                ``(lo, hi)``; ``None`` is the template's own, give or take some.
+                ``(lo, hi)``; ``None`` is the template's own, give or take half as much again.
             suppress: ``"each"`` keeps the matches of each template apart; ``"all"`` those of all
                 templates, so that a place is given to the one that fits best there.
             fit: what :attr:`Match.transform` of a match that is found may be: a ``similarity``; or,

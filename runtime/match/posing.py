@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..bundle.match_recipe import MatchRecipe
 from ..errors import TemplateError
@@ -152,7 +153,7 @@ class PoseFinder:
             margin = 1.0 - math.exp(-max(0.0, each.likelihood - nearest))
             verdict = judge(template, image, each.better, each, Tried(steps, margin), recipe)
             if not wanted.contains(verdict.pose, recipe.pose_beyond, recipe.size_beyond):
-                verdict = verdict.refused()
+                verdict = replace(verdict, beyond=True)
             judged.append(verdict)
         return judged
 

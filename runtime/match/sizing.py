@@ -95,12 +95,12 @@ class SizeEstimator:
         """Estimate sizes, and places once more.
 
         Where the patches lie says how much larger or smaller the object is than its template; it
-        is then looked at in that size, and again while that shows it better and in yet another
-        one: half and twice the template's size are several steps away. What is seen in the sizes is averaged (sizes
-        geometrically), each weighted with its likelihood: the mean of the posterior if all patches
-        together count as one observation, for neighbours are far from independent. A masked
-        template keeps its size: most of its patches see what the mask hides. So does everything
-        where an engine takes no image so small.
+        is then looked at in that size, and again as long as that shows it better and in yet
+        another size. What is seen in the sizes is averaged (sizes geometrically), each weighted
+        with its likelihood: the mean of the posterior if all patches together count as one
+        observation, for neighbours are far from independent. A masked template keeps its size:
+        most of its patches see what the mask hides. So does everything where an engine takes no
+        image so small.
 
         Args:
             search: of the image.

@@ -28,6 +28,7 @@ from .differences import Grain, colour_mask, mean_tint
 from .pixels import PixelTemplate
 from .plane_pixels import PlaneTemplate, plane_pyramid
 from .posed_rows import PosedRows, TemplateView
+from .turned_squares import TurnedSquares
 
 Array = NDArray[Any]
 
@@ -86,6 +87,11 @@ class Template:
     def core(self) -> PixelTemplate | None:
         """The same, of the inside of its box alone."""
         return None if self.view is None else PixelTemplate.of(self.view, core=True)
+
+    @cached_property
+    def turned_squares(self) -> TurnedSquares | None:
+        """Its middle at all turns, ``None`` where it is masked or not kept."""
+        return None if self.view is None else TurnedSquares.of(self.view)
 
     @cached_property
     def grain(self) -> Grain:

@@ -84,6 +84,8 @@ class UprightFinder:
             # Pixels register a slender object only from about the turn that its patches tell.
             pose = replace(known.pose, angle=known.look.better.angle)
             verdict = judge(template, search.image, pose, known.look, tried, self.recipe)
+            if not self._as_it_is(verdict, template, search.image):
+                verdict = replace(verdict, beyond=True)
             verdict = self._upright(verdict, template, search.image)
             verdict = replace(verdict, prior=each.prior)
             judged[each.template].append(verdict)
@@ -137,6 +139,15 @@ class UprightFinder:
             for rank, each in enumerate(candidates)
             if rank < count or each is first or each.look.promise(recipe) >= least
         ]
+
+    def _as_it_is(self, judged: JudgedPose, template: Template, picture: Image) -> bool:
+        """Whether an object lies so that nobody has to ask for poses to have it found."""
+        pose, recipe = judged.pose, self.recipe
+        zoom = abs(math.log(pose.scale))
+        if zoom > math.log(recipe.most_zoom) or abs(pose.angle) > recipe.most_turn:
+            return False
+        squares = None if judged.rigid or judged.odds < 0 else template.turned_squares
+        return squares is None or not squares.fits_turned(picture, pose, template.size)
 
     def _upright(self, judged: JudgedPose, template: Template, picture: Image) -> JudgedPose:
         """Nobody asked for a turn: a slight one says where the middle is, no more."""
