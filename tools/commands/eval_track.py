@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..baselines.trackers import OURS, TRACKERS, ComparedTrackerOptions
+from ..baselines.compared_tracker import ComparedTrackerOptions
+from ..baselines.trackers import OURS, TRACKERS
 from ..console import (
     complain,
     json_line,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..baselines.trackers import OURS, ComparedTrackerOptions
+from ..baselines.compared_tracker import ComparedTrackerOptions
+from ..baselines.trackers import OURS
 from ..console import (
     FOUND,
     NOT_FOUND,

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from ..baselines.trackers import NANOTRACK, NANOTRACK_FILES, OURS
+from ..baselines.opencv_trackers import NANOTRACK_FILES
+from ..baselines.trackers import NANOTRACK, OURS
 from ..console import refuse_given
 
 NanotrackOption = Annotated[

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import cv2
 
 from ...runtime.boxes import box_iou
-from ..baselines.trackers import ComparedTracker, ComparedTrackerOptions, open_tracker
+from ..baselines.compared_tracker import ComparedTracker, ComparedTrackerOptions
+from ..baselines.trackers import open_tracker
 from ..evaluation.track.track_metrics import FOUND_IOU
 from .track_scene import MovingScene
 

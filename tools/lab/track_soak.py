@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ...runtime.boxes import box_iou
 from ...runtime.errors import QatmError
-from ..baselines.trackers import LOST, ComparedTracker
+from ..baselines.compared_tracker import LOST, ComparedTracker
 from ..evaluation.speed.process_memory import memory_mb
 from ..evaluation.track.track_metrics import FOUND_IOU
 from .track_scene import MovingScene

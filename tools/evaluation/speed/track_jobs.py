@@ -114,7 +114,7 @@ def csrt(job: BenchJob) -> Loaded:
     """
     from ....runtime import Box, box_iou
     from ....runtime.errors import InputError
-    from ...baselines.trackers import opencv_factory
+    from ...baselines.opencv_trackers import opencv_factory
     from .bench_pictures import ObjectScene
 
     try:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ....runtime.errors import InputError, QatmError
-from ...baselines.trackers import TRACKERS, ComparedTrackerOptions, names_asked, open_tracker
+from ...baselines.compared_tracker import ComparedTrackerOptions
+from ...baselines.trackers import TRACKERS, names_asked, open_tracker
 from ..processes import runner
 from .absences import presence_videos
 from .footage import AS_IT_IS, TestVideo, plain_video

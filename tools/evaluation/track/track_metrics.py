@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....runtime.boxes import box_iou
-from ...baselines.trackers import LOST
+from ...baselines.compared_tracker import LOST
 
 Array = NDArray[Any]
 

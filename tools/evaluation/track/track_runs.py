@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from ....runtime.boxes import Box
 from ....runtime.errors import ImageError
 from ....runtime.images import Image
-from ...baselines.trackers import (
+from ...baselines.compared_tracker import (
     LOST,
     TRACKING,
     ComparedTracker,
     ComparedTrackerOptions,
     Step,
-    open_tracker,
 )
+from ...baselines.trackers import open_tracker
 from .footage import TestVideo
 
 Array = NDArray[np.float64]

@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 
 from qatm.runtime import BoxError, read_image
 from qatm.runtime.boxes import Box
-from qatm.tools.baselines import trackers
-from qatm.tools.baselines.trackers import ComparedTrackerOptions, Step, open_tracker
+from qatm.tools.baselines.compared_tracker import ComparedTrackerOptions, Step
+from qatm.tools.baselines.opencv_trackers import NANOTRACK_FILES, OpenCVTracker
+from qatm.tools.baselines.trackers import open_tracker
 from qatm.tools.cli import app
 from qatm.tools.evaluation.metrics import TRACK_THRESHOLDS, success_auc, success_curve
 from qatm.tools.evaluation.track import absences as track_presence
@@ -321,7 +322,7 @@ def test_legacy_trackers_are_found_and_get_their_box_as_it_is(monkeypatch, photo
     monkeypatch.setattr(cv2, "legacy", Legacy, raising=False)
     monkeypatch.delattr(cv2, "TrackerMOSSE_create", raising=False)
     tracker = open_tracker("mosse", ONE_THREAD)
-    assert isinstance(tracker, trackers.OpenCVTracker)
+    assert isinstance(tracker, OpenCVTracker)
     tracker.init(photographs["coffee"], Box(1.5, 2.5, 30.0, 40.0))
     assert tracker.tracker.box == (1.5, 2.5, 30.0, 40.0)
     step = tracker.update(photographs["coffee"])
@@ -336,7 +337,7 @@ def test_wrong_names_and_missing_files_are_refused(two, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     refused(qatm(two, "--tracker", "nanotrack", "--nanotrack", empty), "does not hold")
-    for file in trackers.NANOTRACK_FILES:
+    for file in NANOTRACK_FILES:
         (empty / file).write_bytes(b"no network")
     refused(qatm(two, "--tracker", "nanotrack", "--nanotrack", empty), "cannot be made")
     refused(qatm(two, "--threads", 0), "--threads")
