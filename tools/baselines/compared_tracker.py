@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from ...runtime.boxes import Box
+from ...runtime.errors import InputError
 from ...runtime.images import Image
 
 TRACKING = "tracking"
@@ -22,7 +24,10 @@ class ComparedTrackerOptions:
         device: for our tracker, as for ``Matcher``.
         precision: the same.
         threads: CPU threads of every tracker.
-        nanotrack: folder of NanoTrack's two ONNX files.
+        nanotrack: folder of the two ONNX files of NanoTrack v2.
+        nanotrack3: folder of those of NanoTrack v3.
+        vittrack: VitTrack's ONNX file.
+        recipe: choices of the bundle's recipe that differ, for our tracker; a switch is 0 or 1.
     """
 
     model: Path | None = None
@@ -30,6 +35,9 @@ class ComparedTrackerOptions:
     precision: str = "auto"
     threads: int = 1
     nanotrack: Path | None = None
+    nanotrack3: Path | None = None
+    vittrack: Path | None = None
+    recipe: tuple[tuple[str, float], ...] = ()
 
 
 class Step(NamedTuple):
@@ -60,3 +68,17 @@ class ComparedTracker(Protocol):
     def close(self) -> None:
         """Release what it holds."""
         ...
+
+
+def files_in(folder: Path | None, tracker: str, files: Sequence[str]) -> list[Path]:
+    """The files of a tracker in the folder that the option of its name gives.
+
+    Raises:
+        InputError: the folder is not given or lacks one of them.
+    """
+    if folder is None:
+        raise InputError(f"{tracker} needs --{tracker} DIR, a folder with {' and '.join(files)}")
+    missing = [file for file in files if not (folder / file).is_file()]
+    if missing:
+        raise InputError(f"--{tracker} {folder} does not hold {' and '.join(missing)}")
+    return [folder / file for file in files]

@@ -13,9 +13,11 @@ import cv2
 from ...runtime.boxes import Box
 from ...runtime.errors import InputError
 from ...runtime.images import Image
-from .compared_tracker import LOST, TRACKING, ComparedTracker, Step
+from .compared_tracker import LOST, TRACKING, ComparedTracker, Step, files_in
 
+NANOTRACK = "nanotrack"
 NANOTRACK_FILES = ("nanotrack_backbone_sim.onnx", "nanotrack_head_sim.onnx")
+VITTRACK = "vittrack"
 
 WHEELS = (
     "pip uninstall opencv-python-headless, then pip install opencv-contrib-python-headless "
@@ -80,21 +82,30 @@ def opencv_factory(opencv: str, name: str) -> tuple[Callable[..., Any], bool]:
 
 
 def nanotrack_parameters(folder: Path | None) -> Any:
-    """NanoTrack's parameters with its two files.
+    """What NanoTrack v2 is opened with.
 
     Raises:
-        InputError: the folder is not given or lacks one of them.
+        InputError: the folder is not given or lacks one of its files.
     """
-    if folder is None:
-        raise InputError(
-            f"nanotrack needs --nanotrack DIR, a folder with {' and '.join(NANOTRACK_FILES)}"
-        )
-    missing = [file for file in NANOTRACK_FILES if not (folder / file).is_file()]
-    if missing:
-        raise InputError(f"--nanotrack {folder} does not hold {' and '.join(missing)}")
+    files = files_in(folder, NANOTRACK, NANOTRACK_FILES)
     # Like the trackers themselves, it is not in every OpenCV.
     parameters: Any = getattr(cv2, "TrackerNano_Params")()  # noqa: B009
-    parameters.backbone, parameters.neckhead = (str(folder / file) for file in NANOTRACK_FILES)
+    parameters.backbone, parameters.neckhead = map(str, files)
+    return parameters
+
+
+def vittrack_parameters(file: Path | None) -> Any:
+    """What VitTrack is opened with.
+
+    Raises:
+        InputError: its file is not given, or there is none.
+    """
+    if file is None:
+        raise InputError(f"{VITTRACK} needs --{VITTRACK} FILE, its network as an ONNX file")
+    if not file.is_file():
+        raise InputError(f"--{VITTRACK} {file} is no file; give its network as an ONNX file")
+    parameters: Any = getattr(cv2, "TrackerVit_Params")()  # noqa: B009
+    parameters.net = str(file)
     return parameters
 
 

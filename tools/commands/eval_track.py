@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..baselines.compared_tracker import ComparedTrackerOptions
-from ..baselines.trackers import OURS, TRACKERS
 from ..console import (
     complain,
     json_line,
@@ -20,31 +18,26 @@ from ..console import (
     skipped,
     tell,
 )
-from ..destinations import check_figure_folder
-from ..evaluation.processes import threads_of_each
-from .eval_shared import ALL
-from .model_options import Device, DeviceOption, ModelOption, Precision, PrecisionOption
-from .tracker_flags import NanotrackOption, refuse_unused
+from ..destinations import check_drawing, check_figure_folder, check_new_file
+from .option_groups import grouped
+from .tracker_flags import ComparedTrackerFlags, refuse_unused
 
 if TYPE_CHECKING:
-    from ..evaluation.track.track_runs import Trace
+    from collections.abc import Sequence
+
+    from ..evaluation.track.track_evaluation import TrackEvaluation
+    from ..evaluation.track.track_runs import Trace, TrackJob
+    from ..evaluation.track.track_table import TrackTable
+
+    Records = Sequence[dict[str, Any]]
 
 SequencesArgument = Annotated[
-    Path,
+    list[Path],
     typer.Argument(
         metavar="DIR",
-        help="Folder of sequences: NAME/img/*.jpg and NAME/groundtruth_rect.txt, one x,y,w,h a "
-        "frame; NaN or no size where the object is absent.",
-        show_default=False,
-    ),
-]
-TrackerOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--tracker",
-        metavar="NAME",
-        help=f"Trackers to compare, repeated or separated by commas; '{ALL}' is every one that can "
-        f"run here. Known: {', '.join(TRACKERS)}. Default: {OURS}.",
+        help="Folders of sequences: NAME/img/*.jpg and NAME/groundtruth_rect.txt, one x,y,w,h a "
+        "frame; NaN or no size where the object is absent. Their source is what stands in small "
+        "letters before the first underscore of NAME, or else otb.",
         show_default=False,
     ),
 ]
@@ -59,25 +52,6 @@ PresenceOption = Annotated[
 SeedOption = Annotated[
     int, typer.Option("--seed", metavar="N", min=0, help="Chooses when the object goes away.")
 ]
-ThreadsOption = Annotated[
-    int | None,
-    typer.Option(
-        "--threads",
-        metavar="N",
-        min=1,
-        help="CPU threads of every tracker. Default: the cores there are for each process.",
-        show_default=False,
-    ),
-]
-ProcessesOption = Annotated[
-    int,
-    typer.Option(
-        "--processes",
-        metavar="N",
-        min=1,
-        help="Videos followed at a time; more than one disturbs the fps.",
-    ),
-]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object per tracker and sequence, and means.")
 ]
@@ -89,30 +63,43 @@ SaveOption = Annotated[
         help="Write every frame and loss as CSV, the curves, and the worst moments.",
     ),
 ]
+PlotOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--plot",
+        metavar="FILE",
+        help="Draw the mean AUC of each tracker over sequences of each kind into a .png file.",
+    ),
+]
 
 
+@grouped
 def track(
     context: typer.Context,
-    folder: SequencesArgument,
+    folders: SequencesArgument,
     *,
-    tracker: TrackerOption = None,
-    model: ModelOption = None,
-    device: DeviceOption = Device.auto,
-    precision: PrecisionOption = Precision.auto,
-    nanotrack: NanotrackOption = None,
+    trackers: ComparedTrackerFlags,
     presence: PresenceOption = False,
     seed: SeedOption = 0,
-    threads: ThreadsOption = None,
-    processes: ProcessesOption = 1,
     as_json: JsonOption = False,
     save: SaveOption = None,
+    plot: PlotOption = None,
 ) -> None:
     """How well is an object followed that is shown in the first frame only?
 
-    AUC is the mean share of the frames whose IoU exceeds 0, .05 ... 1; precision the share whose
-    centre is at most 20 pixels off; the first frame counts, frames without the object do not. fps
-    are those of the tracker alone, without reading frames and without its init. A tracker that
-    fails counts with its last box. Unusable sequences are named and left out.
+    AUC is the mean share of the frames whose IoU exceeds 0, .05 ... 1; prec20 the share whose
+    centre is at most 20 pixels off; nprec the mean share whose centre is at most 0, .01 ... .5
+    times the object's width and height off. The first frame counts, frames without the object do
+    not. fps are those of the tracker alone, without reading frames and without its init. A tracker
+    that fails counts with its last box. Unusable sequences are named and left out.
+
+    Of several sources there are means over the sequences of each, and their mean. With --choose,
+    the value for a source is the one with the highest mean over the sequences of all others.
+
+    AUC is also given over the sequences whose size (root of the area) changes by a factor of 1.4,
+    whose aspect changes by 1.2, where neither does (steady), that are small (median size below 32
+    pixels), fast (in a twentieth of the frames the centre moves by more than half the size) or
+    leave.
 
     With --presence, an object counts as found again when the tracker does not say "lost" and its
     box overlaps the true one by an IoU of .3. False alarms are the frames in which it says "lost"
@@ -120,50 +107,97 @@ def track(
 
     Exit status: 0 evaluated, 2 wrong usage or no usable sequence.
     """
-    from ..evaluation.track.sequences import usable_sequences
+    from ..evaluation.track.attribute_plot import plot_attributes
+    from ..evaluation.track.left_out import check_sources, left_out_records
+    from ..evaluation.track.sequences import usable_in_all
     from ..evaluation.track.track_evaluation import (
         TrackEvaluation,
         make_videos,
         tracker_names,
         unreadable_sequences,
-        usable_trackers,
+        usable_variants,
     )
-    from ..evaluation.track.track_figures import table_head
+    from ..evaluation.track.track_figures import sequence_records, source_records
     from ..evaluation.track.track_files import save_all
+    from ..evaluation.track.track_table import TrackTable
 
-    wanted = tracker or [OURS]
-    refuse_unused(context, tracker_names(wanted))
+    refuse_unused(context, tracker_names(trackers.wanted))
+    _check_options(context, save, plot, presence=presence)
+    options, choice = trackers.options(), trackers.choice
+    variants = usable_variants(trackers.wanted, options, choice, complain)
+    evaluation = TrackEvaluation(variants, options.threads, trackers.processes)
+    found = usable_in_all(folders, skipped)
+    for remark in found.remarks:
+        tell(remark)
+    names = [sequence.name for sequence in found.sequences]
+    if choice is not None:
+        check_sources(names)
+    start = time.perf_counter()
+    jobs = evaluation.jobs(make_videos(found.sequences, complain, seed if presence else None))
+    table = TrackTable.of([one.label for one in variants], names)
+    traces = _followed(evaluation, jobs, table, as_json=as_json)
+    results = evaluation.by_tracker(traces)
+    unusable = len(found.problems) + len(unreadable_sequences(traces))
+    means = evaluation.mean_records(results, unusable)
+    # Those of one source beside each other.
+    of_sources = [
+        record
+        for records in zip(*map(source_records, results.values()), strict=True)
+        for record in records
+    ]
+    if as_json:
+        for record in (*of_sources, *means):
+            print_line(json_line(record))
+    else:
+        _print_summary(table, of_sources, means)
+    if save is not None:
+        save_all(save, results)
+    if plot is not None:
+        plot_attributes(plot, means)
+    if choice is not None:
+        kept = sequence_records(trace for traces in results.values() for trace in traces)
+        left_out = left_out_records(choice, kept)
+        for line in map(json_line, left_out) if as_json else table.left_out_lines(left_out):
+            print_line(line)
+    if not as_json:
+        spent = time.perf_counter() - start
+        print_line(f"{options.threads} threads a tracker, {len(jobs)} runs in {spent:.0f} s")
+
+
+def _check_options(
+    context: typer.Context, save: Path | None, plot: Path | None, *, presence: bool
+) -> None:
+    """See that each option has an effect, and that what is to be written can be.
+
+    Raises:
+        InputError: something is wrong with one, or matplotlib is missing.
+    """
     if not presence:
         refuse_given(context, ("seed",), "chooses when the object goes away; give --presence too")
     if save is not None:
         check_figure_folder("--save", save)
-    share = threads or threads_of_each(processes)
-    options = ComparedTrackerOptions(model, device.value, precision.value, share, nanotrack)
-    evaluation = TrackEvaluation(usable_trackers(wanted, options, complain), options, processes)
-    found = usable_sequences(folder, skipped)
-    for remark in found.remarks:
-        tell(remark)
-    start = time.perf_counter()
-    jobs = evaluation.jobs(make_videos(found.sequences, complain, seed if presence else None))
-    width = max(len(job.video.name) for job in jobs)
+    if plot is not None:
+        check_drawing("--plot")
+        check_new_file("--plot", plot, [".png"])
+
+
+def _followed(
+    evaluation: TrackEvaluation, jobs: Sequence[TrackJob], table: TrackTable, *, as_json: bool
+) -> list[Trace]:
+    """Run the jobs, and print the figures of each sequence as soon as they are known."""
+    from ..evaluation.track.track_figures import sequence_records
+
     if not as_json:
-        print_line(table_head(width))
+        print_line(table.head())
     traces: list[Trace] = []
     with progress() as bar, closing(evaluation.run(jobs, bar.each)) as running:
         for trace in running:
             traces.append(trace)
             for problem in _problems(trace):
                 bar.emit(problem, complain)
-            for record in _sequence_records(trace):
-                bar.emit(_line(record, width, as_json))
-    results = evaluation.by_tracker(traces)
-    unusable = len(found.problems) + len(unreadable_sequences(traces))
-    _print_means(evaluation.mean_records(results, unusable), width, as_json)
-    if not as_json:
-        spent = time.perf_counter() - start
-        print_line(f"{share} threads a tracker, {len(jobs)} runs in {spent:.0f} s")
-    if save is not None:
-        save_all(save, results)
+            for record in [] if trace.unreadable else sequence_records([trace]):
+                bar.emit(json_line(record) if as_json else table.line(record))
+    return traces
 
 
 def _problems(trace: Trace) -> list[str]:
@@ -175,31 +209,10 @@ def _problems(trace: Trace) -> list[str]:
     return []
 
 
-def _sequence_records(trace: Trace) -> list[dict[str, Any]]:
-    """The record of a sequence as it is; nothing for other videos."""
-    from ..evaluation.track.footage import AS_IT_IS
-    from ..evaluation.track.track_figures import sequence_record
-
-    shown = not trace.unreadable and trace.video.kind == AS_IT_IS
-    return [sequence_record(trace)] if shown else []
-
-
-def _line(record: dict[str, Any], width: int, as_json: bool) -> str:
-    """A record as it is printed."""
-    from ..evaluation.track.track_figures import table_line
-
-    return json_line(record) if as_json else table_line(record, width)
-
-
-def _print_means(records: list[dict[str, Any]], width: int, as_json: bool) -> None:
-    """Print the means of each tracker, and what it knew about presence."""
-    from ..evaluation.track.track_figures import PRESENCE_NOTE, presence_head, presence_line
-
-    for record in records:
-        print_line(_line(record, width, as_json))
-    known = [record for record in records if "losses" in record]
-    if known and not as_json:
-        print_line(presence_head())
-        for record in known:
-            print_line(presence_line(record))
-        print_line(PRESENCE_NOTE)
+def _print_summary(table: TrackTable, of_sources: Records, means: Records) -> None:
+    """Print what is known of each tracker when all is done."""
+    for record in (*of_sources, *means):
+        print_line(table.line(record))
+    for lines in (table.attribute_lines, table.time_lines, table.presence_lines):
+        for line in lines(means):
+            print_line(line)

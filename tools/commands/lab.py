@@ -23,7 +23,7 @@ from .lab_fit import fit
 from .lab_scenes import scenes
 from .model_options import ModelOption
 from .option_groups import grouped
-from .tracker_flags import NanotrackOption, refuse_unused
+from .tracker_flags import Nanotrack3Option, NanotrackOption, VittrackOption, refuse_unused
 
 if TYPE_CHECKING:
     from ..lab.track_sizes import Timing
@@ -41,6 +41,8 @@ class OneTrackerFlags:
     ] = OURS
     model: ModelOption = None
     nanotrack: NanotrackOption = None
+    nanotrack3: Nanotrack3Option = None
+    vittrack: VittrackOption = None
     threads: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="CPU threads. Default: every core.")
     ] = None
@@ -53,7 +55,13 @@ class OneTrackerFlags:
         """
         refuse_unused(context, [self.tracker])
         threads = self.threads or threads_of_each(1)
-        return ComparedTrackerOptions(self.model, threads=threads, nanotrack=self.nanotrack)
+        return ComparedTrackerOptions(
+            self.model,
+            threads=threads,
+            nanotrack=self.nanotrack,
+            nanotrack3=self.nanotrack3,
+            vittrack=self.vittrack,
+        )
 
 
 @grouped

@@ -31,7 +31,11 @@ CASES = {
     "eval track DIR --tracker mil --model x": "--model is for qatm",
     "eval track DIR --tracker mil --device cpu": "--device is for qatm",
     "eval track DIR --tracker mil --precision fp32": "--precision is for qatm",
-    "eval track DIR --nanotrack x": "--nanotrack is for nanotrack",
+    "eval track DIR --nanotrack x": "--nanotrack is for nanotrack,",
+    "eval track DIR --tracker nanotrack --nanotrack3 x": "--nanotrack3 is for nanotrack3,",
+    "eval track DIR --vittrack x": "--vittrack is for vittrack,",
+    "eval track DIR --tracker mil --set inertia=0": "--set changes the recipe of qatm",
+    "eval track DIR --tracker mil --choose inertia=0,.5": "--choose changes the recipe of qatm",
     "eval track DIR --seed 0": "--seed chooses when the object goes away",
     "eval align DIR --method identity --model x": "--model has no effect on identity",
     "eval align DIR --method identity --device cpu": "--device has no effect on identity",
@@ -44,6 +48,7 @@ CASES = {
     "calib report DIR --pairs x --timings 2": "--timings is not for pairs of frames",
     "lab sizes --tracker mil --model x": "--model is for qatm",
     "lab soak --nanotrack x": "--nanotrack is for nanotrack",
+    "lab sizes --nanotrack3 x": "--nanotrack3 is for nanotrack3",
 }
 
 
@@ -66,7 +71,12 @@ def test_a_bundle_network_needs_no_model(tmp_path: Path) -> None:
 
 
 def test_what_an_environment_variable_says_holds_for_every_command(tmp_path: Path) -> None:
-    environment = {"QATM_VGG19": "x", "QATM_NANOTRACK": "y"}
+    environment = {
+        "QATM_VGG19": "x",
+        "QATM_NANOTRACK": "y",
+        "QATM_NANOTRACK3": "y",
+        "QATM_VITTRACK": "y",
+    }
     for command in ("otb", "track"):
         result = CliRunner().invoke(app, ["eval", command, str(tmp_path)], env=environment)
         assert "holds no" in result.stderr, result.stderr

@@ -44,8 +44,12 @@ class Variant:
     options: MethodOptions
 
 
-def read_changes(settings: Sequence[str]) -> tuple[tuple[str, float], ...]:
+def read_changes(settings: Sequence[str], option: str = "--set") -> tuple[tuple[str, float], ...]:
     """Read ``NAME=VALUE``; whether the recipe has such a field is checked with the bundle.
+
+    Args:
+        settings: what was written.
+        option: its name.
 
     Raises:
         InputError: not of that form, or the value is neither a number nor true or false.
@@ -54,12 +58,12 @@ def read_changes(settings: Sequence[str]) -> tuple[tuple[str, float], ...]:
     for setting in settings:
         name, equals, text = (part.strip() for part in setting.partition("="))
         if not name or not equals:
-            raise InputError(f"--set {setting!r} is not NAME=VALUE; for example competitors=0")
+            raise InputError(f"{option} {setting!r} is not NAME=VALUE; for example competitors=0")
         try:
             changes[name] = WORDS[text.lower()] if text.lower() in WORDS else float(text)
         except ValueError:
             raise InputError(
-                f"--set {setting!r}: {text!r} is neither a number nor true or false"
+                f"{option} {setting!r}: {text!r} is neither a number nor true or false"
             ) from None
     return tuple(changes.items())
 

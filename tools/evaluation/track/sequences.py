@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,9 @@ from ....runtime.images import IMAGE_SUFFIXES, read_image
 
 TRUTH = "groundtruth_rect.txt"
 FRAMES = "img"
+OTHER_SOURCE = "otb"
+"""Source of the sequences whose names say nothing else."""
+
 MOST_UNPAIRED = 0.1
 """Share of frames without a box (or boxes without a frame) at the end that is left out; where more
 differ, which belong together is anyone's guess."""
@@ -47,29 +50,58 @@ class TrackSequence:
 
 @dataclass(frozen=True)
 class SequenceFolder:
-    """The usable sequences of a folder, why others were left out, and what else to know."""
+    """Usable sequences of folders, why others were left out, and what else to know."""
 
     sequences: list[TrackSequence]
     problems: list[str]
     remarks: list[str]
 
 
+def source_of(name: str) -> str:
+    """The data set that a sequence is from: ``uav`` of ``uav_bike1``.
+
+    That is what stands before the first underscore of its name, where these are small letters and
+    digits only; any other sequence counts as one of OTB, whose names begin with a capital.
+    """
+    found = re.match(r"([a-z][a-z0-9]*)_.", name)
+    return found[1] if found else OTHER_SOURCE
+
+
 def usable_sequences(folder: Path, skipped: Callable[[str], None]) -> SequenceFolder:
-    """The sequences of a folder, at least one.
+    """The sequences of a folder, at least one; see :func:`usable_in_all`."""
+    return usable_in_all([folder], skipped)
+
+
+def usable_in_all(folders: Sequence[Path], skipped: Callable[[str], None]) -> SequenceFolder:
+    """The sequences of one or several folders, at least one.
 
     Args:
-        folder: of the sequences.
-        skipped: told about each sequence that is left out, and why.
+        folders: of the sequences.
+        skipped: told about each sequence that is left out, and why. Of several with one name, which
+            no table could tell apart, the first is taken.
 
     Raises:
-        InputError: none is usable.
+        InputError: a folder holds nothing that looks like a sequence, or none is usable in any.
     """
-    found = read_sequences(folder)
-    for problem in found.problems:
+    taken: dict[str, TrackSequence] = {}
+    problems: list[str] = []
+    remarks: list[str] = []
+    for folder in folders:
+        found = read_sequences(folder)
+        problems += found.problems
+        remarks += found.remarks
+        for sequence in found.sequences:
+            if sequence.name in taken:
+                other = taken[sequence.name].frames[0].parents[1]
+                problems.append(f"{sequence.name}: {folder} has one of the same name as {other}")
+            else:
+                taken[sequence.name] = sequence
+    for problem in problems:
         skipped(problem)
-    if not found.sequences:
-        raise InputError(f"{folder} holds no usable sequence ({len(found.problems)} skipped)")
-    return found
+    if not taken:
+        places = ", ".join(map(str, folders))
+        raise InputError(f"{places} holds no usable sequence ({len(problems)} skipped)")
+    return SequenceFolder(list(taken.values()), problems, remarks)
 
 
 def read_sequences(folder: Path) -> SequenceFolder:

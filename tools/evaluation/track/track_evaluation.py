@@ -8,13 +8,14 @@ from typing import Any
 
 from ....runtime.errors import InputError, QatmError
 from ...baselines.compared_tracker import ComparedTrackerOptions
-from ...baselines.trackers import TRACKERS, names_asked, open_tracker
+from ...baselines.trackers import OURS, TRACKERS, names_asked, open_tracker
 from ..processes import runner
 from .absences import presence_videos
 from .footage import AS_IT_IS, TestVideo, plain_video
 from .sequences import TrackSequence
 from .track_figures import mean_record
 from .track_runs import Trace, TrackJob, run_job
+from .track_variants import Choice, TrackVariant, track_variants
 
 ALL = "all"
 
@@ -24,18 +25,18 @@ class TrackEvaluation:
     """Trackers over videos.
 
     Attributes:
-        trackers: their names.
-        options: what they are opened with.
+        variants: the trackers and how each is set up.
+        threads: CPU threads of each.
         processes: videos followed at a time.
     """
 
-    trackers: tuple[str, ...]
-    options: ComparedTrackerOptions
+    variants: tuple[TrackVariant, ...]
+    threads: int
     processes: int
 
     def jobs(self, videos: Sequence[TestVideo]) -> list[TrackJob]:
         """The work, video by video, so that a noisy machine disturbs all trackers alike."""
-        return [TrackJob(name, self.options, video) for video in videos for name in self.trackers]
+        return [TrackJob(one, video) for video in videos for one in self.variants]
 
     def run(
         self,
@@ -48,7 +49,7 @@ class TrackEvaluation:
             jobs: the work.
             each: goes through the jobs and shows how far it is.
         """
-        with runner(self.processes, self.options.threads) as run:
+        with runner(self.processes, self.threads) as run:
             # The bar moves on when the next job is asked for, so its trace comes first.
             for trace, _ in zip(run(run_job, jobs), each(jobs, "following"), strict=False):
                 yield trace
@@ -67,14 +68,21 @@ class TrackEvaluation:
             raise InputError(
                 f"none of the sequences can be read to the end ({len(without)} skipped)"
             )
-        return {name: [t for t in kept if t.tracker == name] for name in self.trackers}
+        return {
+            one.label: [trace for trace in kept if trace.tracker == one.label]
+            for one in self.variants
+        }
 
     def mean_records(self, results: dict[str, list[Trace]], skipped: int) -> list[dict[str, Any]]:
         """The means of each tracker; ``skipped`` sequences could not be used."""
-        threads = self.options.threads
-        return [
-            mean_record(traces, skipped, threads, self.processes) for traces in results.values()
+        records = [
+            mean_record(traces, skipped, self.threads, self.processes)
+            for traces in results.values()
         ]
+        for record, one in zip(records, self.variants, strict=True):
+            if one.tracker == OURS and one.options.recipe:
+                record["settings"] = dict(one.options.recipe)
+        return records
 
 
 def make_videos(
@@ -111,28 +119,33 @@ def tracker_names(wanted: Sequence[str]) -> list[str]:
     return list(TRACKERS) if everything else asked
 
 
-def usable_trackers(
-    wanted: Sequence[str], options: ComparedTrackerOptions, left_out: Callable[[str], None]
-) -> tuple[str, ...]:
+def usable_variants(
+    wanted: Sequence[str],
+    options: ComparedTrackerOptions,
+    choice: Choice | None,
+    left_out: Callable[[str], None],
+) -> tuple[TrackVariant, ...]:
     """The trackers asked for, each opened once to see that it works.
 
     Args:
         wanted: names, also several in one, separated by commas.
         options: what they are opened with.
+        choice: values of a setting with which ours is run.
         left_out: told of each of ``all`` that cannot run here, and why.
 
     Raises:
-        QatmError: a tracker asked for by its name is unknown or cannot run here.
+        QatmError: a tracker asked for by its name is unknown or cannot run here, or has no such
+            setting.
     """
     asked, _ = names_asked(wanted, ALL)
-    usable: list[str] = []
-    for name in tracker_names(wanted):
+    usable: list[TrackVariant] = []
+    for variant in track_variants(tracker_names(wanted), options, choice):
         try:
-            open_tracker(name, options).close()
+            open_tracker(variant.tracker, variant.options).close()
         except QatmError as error:
-            if name in asked:
+            if variant.tracker in asked or (variant.tracker == OURS and variant.options.recipe):
                 raise
-            left_out(f"{name} is left out: {error}")
+            left_out(f"{variant.tracker} is left out: {error}")
         else:
-            usable.append(name)
+            usable.append(variant)
     return tuple(usable)

@@ -64,7 +64,8 @@ def save_all(folder: Path, results: Results) -> None:
     if losses:
         write_rows(folder / "track-losses.csv", ("tracker", *Loss._fields), losses)
     for name, traces in results.items():
-        save_picture(folder / f"track-worst-{name}.jpg", worst_sheet(traces))
+        plain = name.replace(" ", "-")
+        save_picture(folder / f"track-worst-{plain}.jpg", worst_sheet(traces))
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:

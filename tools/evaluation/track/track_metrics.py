@@ -21,6 +21,9 @@ Array = NDArray[Any]
 DISTANCES = np.arange(51.0)
 """Of the precision curve, in pixels: 0, 1 ... 50."""
 
+RELATIVE_DISTANCES = np.arange(51.0) / 100.0
+"""Of the normalised precision, in sizes of the object: 0, .01 ... .5."""
+
 NEAR = 20
 """Distance of the centres, in pixels, up to which a box counts for the precision."""
 
@@ -98,6 +101,26 @@ def precision_curve(apart: Array) -> Array:
 def precision20(apart: Array) -> float:
     """Share of the frames with the object whose centre is at most 20 pixels off."""
     return float(precision_curve(apart)[NEAR])
+
+
+def relative_distances(boxes: Array, truth: Array) -> Array:
+    """Distance between the centres in sizes of the object, ``(N,)``; NaN where it is absent.
+
+    Its two parts are divided by the true width and height: Müller et al., "TrackingNet", ECCV 2018,
+    section 5.
+    """
+    centres = [side[:, :2] + side[:, 2:] / 2.0 for side in (boxes, truth)]
+    return np.hypot(*((centres[0] - centres[1]) / truth[:, 2:]).T)
+
+
+def normalised_precision(apart: Array) -> float:
+    """Area under the curve of frames whose centre is at most 0 to .5 sizes off: 0 to 1.
+
+    Args:
+        apart: ``(N,)`` of :func:`relative_distances`.
+    """
+    seen = apart[~np.isnan(apart)][:, None]
+    return float((seen <= RELATIVE_DISTANCES).mean())
 
 
 def presence(

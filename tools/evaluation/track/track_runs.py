@@ -16,11 +16,11 @@ from ...baselines.compared_tracker import (
     LOST,
     TRACKING,
     ComparedTracker,
-    ComparedTrackerOptions,
     Step,
 )
 from ...baselines.trackers import open_tracker
 from .footage import TestVideo
+from .track_variants import TrackVariant
 
 Array = NDArray[np.float64]
 
@@ -29,8 +29,7 @@ Array = NDArray[np.float64]
 class TrackJob:
     """A video that one tracker shall follow."""
 
-    tracker: str
-    options: ComparedTrackerOptions
+    variant: TrackVariant
     video: TestVideo
 
 
@@ -39,7 +38,7 @@ class Trace:
     """What a tracker said.
 
     Attributes:
-        tracker: its name.
+        tracker: its name in the table.
         video: what it followed.
         boxes: ``(N, 4)`` x, y, w, h; where the tracker gave none, its last one.
         scores: ``(N,)``; NaN where it gave none.
@@ -73,9 +72,10 @@ def run_job(job: TrackJob) -> Trace:
     Raises:
         QatmError: the tracker cannot be opened.
     """
-    tracker = open_tracker(job.tracker, job.options)
+    variant = job.variant
+    tracker = open_tracker(variant.tracker, variant.options)
     try:
-        return follow(job.tracker, tracker, job.video)
+        return follow(variant.label, tracker, job.video)
     finally:
         tracker.close()
 

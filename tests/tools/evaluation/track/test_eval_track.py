@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from drawn_sequences import write_sequence
 from typer.testing import CliRunner
 
 from qatm.runtime import BoxError, read_image
@@ -26,11 +27,13 @@ from qatm.tools.evaluation.track.track_figures import mean_record, sequence_reco
 from qatm.tools.evaluation.track.track_files import frame_rows, worst_moments
 from qatm.tools.evaluation.track.track_metrics import (
     distances,
+    normalised_precision,
     overlaps,
     precision20,
     precision_curve,
     presence,
     presence_figures,
+    relative_distances,
 )
 from qatm.tools.lab import track_soak
 from qatm.tools.lab.track_scene import MovingScene
@@ -38,6 +41,7 @@ from qatm.tools.lab.track_sizes import measure
 
 ONE_THREAD = ComparedTrackerOptions(threads=1)
 KEYS = ["tracker", "sequence", "auc", "precision20", "fps", "frames"]
+MORE = ["normalised_precision", "source", "attributes"]
 NAN = float("nan")
 
 
@@ -57,52 +61,6 @@ def refused(result, *words):
     assert last.startswith("error: ")
     for word in words:
         assert word in last
-
-
-def write_sequence(home: Path, background, thing, frames=8, separator=",") -> list[Box]:
-    """An object that moves by (3, 1) a frame over a photograph."""
-    (home / "img").mkdir(parents=True)
-    boxes = [Box(20 + 3 * i, 30 + i, thing.shape[1], thing.shape[0]) for i in range(frames)]
-    for i, (x, y, w, h) in enumerate(boxes, 1):
-        frame = background.copy()
-        frame[y : y + h, x : x + w] = thing
-        cv2.imwrite(str(home / "img" / f"{i:04d}.png"), frame)
-    lines = [separator.join(map(str, box)) for box in boxes]
-    (home / "groundtruth_rect.txt").write_text("\n".join(lines) + "\n")
-    return boxes
-
-
-class Correlation:
-    """OpenCV's interface over its template matching, quick and exact on these sequences."""
-
-    def init(self, frame, box):
-        x, y, w, h = box
-        self.template = frame[y : y + h, x : x + w].copy()
-
-    def update(self, frame):
-        scores = cv2.matchTemplate(frame, self.template, cv2.TM_CCOEFF_NORMED)
-        _, best, _, (x, y) = cv2.minMaxLoc(scores)
-        return best > 0.7, (x, y, self.template.shape[1], self.template.shape[0])
-
-
-@pytest.fixture
-def kcf(monkeypatch) -> str:
-    """The name of a tracker that the smaller OpenCV lacks, and that is quick here."""
-    monkeypatch.setattr(cv2, "TrackerKCF_create", Correlation, raising=False)
-    return "kcf"
-
-
-@pytest.fixture
-def two(tmp_path, photographs) -> Path:
-    """Two tiny sequences, with different separators."""
-    small = {name: cv2.resize(photographs[name], (160, 120)) for name in ("coffee", "rocket")}
-    eye = cv2.resize(photographs["chelsea"][60:160, 130:230], (32, 24))
-    wheel = cv2.resize(photographs["motorcycle_left"][250:400, 100:250], (28, 28))
-    folder = tmp_path / "sequences"
-    write_sequence(folder / "cup", small["coffee"], eye)
-    write_sequence(folder / "launch", small["rocket"], wheel, frames=9, separator="\t")
-    (folder / "README.md").write_text("not a sequence")
-    return folder
 
 
 # --- metrics
@@ -134,6 +92,16 @@ def test_precision_counts_up_to_twenty_pixels():
     assert precision_curve(apart)[0] == 0.25
     assert precision_curve(apart)[49] == 0.75
     assert precision_curve(apart)[50] == 1
+
+
+def test_normalised_precision_by_hand():
+    truth = np.array([[0, 0, 10, 20], [0, 0, 10, 20], [NAN] * 4, [0, 0, 10, 20.0]])
+    boxes = np.array([[0, 0, 10, 20], [3, 8, 10, 20], [0, 0, 10, 20], [6, 0, 10, 20.0]])
+    apart = relative_distances(boxes, truth)
+    # .3 of the width and .4 of the height; .6 of the width is beyond the last threshold.
+    np.testing.assert_allclose(apart, [0, 0.5, NAN, 0.6])
+    assert normalised_precision(apart) == pytest.approx((51 + 1 + 0) / (3 * 51))
+    assert normalised_precision(np.zeros(3)) == 1
 
 
 def states(text: str) -> list[str]:
@@ -406,18 +374,21 @@ def test_json_is_a_line_a_sequence_and_the_mean(two, kcf):
     found = records(qatm(two, "--tracker", kcf, "--threads", 1, "--json"))
     assert [record["sequence"] for record in found] == ["cup", "launch", "mean"]
     for record in found[:2]:
-        assert list(record) == KEYS
+        assert list(record) == KEYS + MORE
         assert record["tracker"] == "kcf"
         assert record["fps"] > 0
     assert list(found[2])[:6] == KEYS
     assert [record["frames"] for record in found] == [8, 9, 17]
-    for figure in ("auc", "precision20"):
+    for figure in ("auc", "precision20", "normalised_precision"):
         mean = (found[0][figure] + found[1][figure]) / 2
         assert found[2][figure] == pytest.approx(mean, abs=1e-4)
     assert found[2]["sequences"] == 2
     assert found[2]["threads"] == 1
     assert found[2]["failed"] == found[2]["skipped"] == 0
-    assert found[2]["precision20"] == 1
+    assert found[2]["precision20"] == found[2]["normalised_precision"] == 1
+    assert found[2]["attributes"] == {
+        name: {"sequences": 2, "auc": found[2]["auc"]} for name in ("steady", "small")
+    }
     assert found[2]["auc"] == pytest.approx(20 / 21, abs=1e-4)
 
 
@@ -426,7 +397,7 @@ def test_details_are_saved(two, kcf, tmp_path):
     result = qatm(two, "--tracker", kcf, "--save", out)
     assert result.exit_code == 0, result.stderr
     lines = result.stdout.splitlines()
-    assert lines[0].split() == ["tracker", "sequence", "AUC", "prec20", "fps", "frames"]
+    assert lines[0].split() == ["tracker", "sequence", "AUC", "prec20", "nprec", "fps", "frames"]
     assert [line.split()[:4] for line in lines[1:4]] == [
         ["kcf", name, "0.952", "1.000"] for name in ("cup", "launch", "mean")
     ]
