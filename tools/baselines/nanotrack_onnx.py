@@ -1,10 +1,11 @@
 """NanoTrack v3, a small siamese tracker: its two published graphs, run with ONNX Runtime.
 
 OpenCV cannot load these graphs. What happens around them follows the papers: views as in Bertinetto
-et al., "Fully-convolutional siamese networks for object tracking", ECCV Workshops 2016, section
-2.3; the choice among the boxes as in Li et al., "High performance visual tracking with siamese
-region proposal network", CVPR 2018, section 4.3 (cosine window, and the penalty of eq. 13); one box
-without anchors in each cell, by the distances of its sides. The numbers are NanoTrack's.
+et al., "Fully-convolutional siamese networks for object tracking", ECCV Workshops 2016; the choice
+among the boxes as in Li et al., "High performance visual tracking with siamese region proposal
+network", CVPR 2018, on the selection of proposals (a cosine window, and a penalty on changes of
+size and shape); one box without anchors in each cell, by the distances of its sides. The numbers
+are NanoTrack's.
 """
 
 from __future__ import annotations

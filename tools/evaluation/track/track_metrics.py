@@ -107,7 +107,7 @@ def relative_distances(boxes: Array, truth: Array) -> Array:
     """Distance between the centres in sizes of the object, ``(N,)``; NaN where it is absent.
 
     Its two parts are divided by the true width and height: Müller et al., "TrackingNet", ECCV 2018,
-    section 5.
+    on normalised precision.
     """
     centres = [side[:, :2] + side[:, 2:] / 2.0 for side in (boxes, truth)]
     return np.hypot(*((centres[0] - centres[1]) / truth[:, 2:]).T)
