@@ -55,6 +55,8 @@ class Follower:
         self._calm = False
         self._score = 0.0
         self._seen: RegionFeatures | None = None
+        self.repeated = False
+        """Whether the frame at hand is the one before once more: nothing has moved in it."""
 
     @property
     def state(self) -> str:
@@ -236,7 +238,7 @@ class Follower:
 
     def _expected(self) -> tuple[float, float]:
         """Where the object should be in the next frame."""
-        momentum = self.options.momentum
+        momentum = 0.0 if self.repeated else self.options.momentum
         return (
             self.centre[0] + momentum * self._move[0],
             self.centre[1] + momentum * self._move[1],
@@ -246,11 +248,12 @@ class Follower:
         """Accept a new place; the centre stays inside the frame."""
         x = min(max(centre[0], 0.0), float(frame.shape[1]))
         y = min(max(centre[1], 0.0), float(frame.shape[0]))
-        # Half of the old move: single measurements jump.
-        self._move = (
-            (self._move[0] + x - self.centre[0]) / 2,
-            (self._move[1] + y - self.centre[1]) / 2,
-        )
+        if not self.repeated:
+            # Half of the old move: single measurements jump.
+            self._move = (
+                (self._move[0] + x - self.centre[0]) / 2,
+                (self._move[1] + y - self.centre[1]) / 2,
+            )
         self.centre = (x, y)
 
     def _resize(self, seen: RegionFeatures) -> None:

@@ -13,6 +13,7 @@ from ..session import Session, Source
 from ..value_range import widened
 from .encoding import encode_regions
 from .follower import Follower
+from .frame_stream import FrameView
 from .options import TrackerOptions
 from .presence import Track
 from .shared_regions import group_regions, part_of
@@ -37,6 +38,7 @@ class MultiTracker(TrackerBase):
     ) -> None:
         super().__init__(bundle, device, precision=precision, threads=threads, options=options)
         self._followers: dict[int, Follower] = {}
+        self._views: dict[int, FrameView] = {}
         self._next = 0
         self._served = -1
 
@@ -65,10 +67,11 @@ class MultiTracker(TrackerBase):
             InputError: a value range that is not two finite numbers, the lower one first, or not
                 the one of the objects before.
         """
-        follower, values = self._follow(frame, box, value_range)
+        follower, values, picture = self._follow(frame, box, value_range)
         self._values = values if not self._followers else widened(self._values, values)
         number, self._next = self._next, self._next + 1
         self._followers[number] = follower
+        self._views[number] = FrameView(picture, follower.box)
         return number
 
     def remove(self, number: int) -> None:
@@ -79,10 +82,10 @@ class MultiTracker(TrackerBase):
         """
         if number not in self._followers:
             raise InputError(f"no object {number} is followed; numbers in use: {self.ids}")
-        del self._followers[number]
+        del self._followers[number], self._views[number]
 
     def track(self, frame: Any) -> dict[int, Track]:
-        """The next frame, for every object.
+        """The next frame, for every object; see :meth:`.Tracker.track`.
 
         Raises:
             ImageError: not a usable image.
@@ -93,29 +96,42 @@ class MultiTracker(TrackerBase):
             raise InputError("no object to follow: call add(frame, box) first")
         picture = as_bgr(frame, "frame", self._values)
         self._budget.begin()
+        shown = self._shown(picture)
         resting = {number for number, follower in self._followers.items() if follower.rests}
         regions = {
             number: follower.region()
             for number, follower in self._followers.items()
             if number not in resting
         }
-        seen = self._encode(picture, regions)
+        seen = self._encode(shown, regions)
         pixels = sum(region.width * region.height for region in regions.values())
         for number in regions:
-            pixels += self._followers[number].look(picture, seen.pop(number))
+            pixels += self._followers[number].look(shown[number], seen.pop(number))
         self._budget.looked(pixels)
         tracks: dict[int, Track] = {}
         order = self._in_turn()
         for place, number in enumerate(order):
             self._budget.share(len(order) - place, owed=number in resting)
             idle = self._budget.idle
-            tracks[number] = self._followers[number].conclude(picture)
+            tracks[number] = self._followers[number].conclude(shown[number])
             if idle and not self._budget.idle:
                 self._served = number
+        for number, follower in self._followers.items():
+            if number not in tracks:
+                tracks[number] = follower.conclude(shown[number])
         return {
-            number: tracks[number] if number in tracks else follower.conclude(picture)
-            for number, follower in self._followers.items()
+            number: view.conclude(picture, tracks[number]) for number, view in self._views.items()
         }
+
+    def _shown(self, picture: Image) -> dict[int, Image]:
+        """The frame as each object's follower sees it; one array for those of one size."""
+        sizes: dict[tuple[int, int], Image] = {}
+        for number, view in self._views.items():
+            view.take(picture)
+            self._followers[number].repeated = view.repeated
+            if view.size not in sizes:
+                sizes[view.size] = view.shown(picture)
+        return {number: sizes[view.size] for number, view in self._views.items()}
 
     def _in_turn(self) -> list[int]:
         """The objects to be searched for, beginning after the one that was served first before."""
@@ -125,19 +141,24 @@ class MultiTracker(TrackerBase):
     def reset(self) -> None:
         """Forget all objects; numbers go on."""
         self._followers.clear()
+        self._views.clear()
         self._values = None
 
-    def _encode(self, frame: Image, regions: dict[int, Region]) -> dict[int, RegionFeatures]:
+    def _encode(
+        self, shown: dict[int, Image], regions: dict[int, Region]
+    ) -> dict[int, RegionFeatures]:
         """Features of every region, each shared part encoded once."""
-        groups = group_regions(regions, self._encoder.align, self.options.same_scale)
-        wholes = encode_regions(self._encoder, frame, [whole for whole, _ in groups])
         seen: dict[int, RegionFeatures] = {}
-        for features, (_, members) in zip(wholes, groups, strict=True):
-            for number in members:
-                alone = len(members) == 1
-                seen[number] = (
-                    features
-                    if alone
-                    else part_of(features, regions[number], self._encoder.coarse_stride)
-                )
+        for frame in {id(frame): frame for frame in shown.values()}.values():
+            alike = {n: region for n, region in regions.items() if shown[n] is frame}
+            groups = group_regions(alike, self._encoder.align, self.options.same_scale)
+            wholes = encode_regions(self._encoder, frame, [whole for whole, _ in groups])
+            for features, (_, members) in zip(wholes, groups, strict=True):
+                for number in members:
+                    alone = len(members) == 1
+                    seen[number] = (
+                        features
+                        if alone
+                        else part_of(features, regions[number], self._encoder.coarse_stride)
+                    )
         return seen

@@ -8,13 +8,14 @@ from typing import Any
 from ..backends.graph import Device, Precision
 from ..boxes import box_in_frame
 from ..errors import InputError
-from ..images import as_bgr, as_object_frame
+from ..images import Image, as_bgr, as_object_frame
 from ..patches.encoder import Encoder
 from ..session import Session, Source
 from ..session_task import SessionTask
 from ..value_range import ValueRange
 from .budget import SearchBudget
 from .follower import Follower
+from .frame_stream import FrameView
 from .options import TrackerOptions
 from .presence import Track
 
@@ -61,15 +62,15 @@ class TrackerBase(SessionTask):
 
     def _follow(
         self, frame: Any, box: Any, value_range: Sequence[float] | None
-    ) -> tuple[Follower, ValueRange | None]:
-        """Begin to follow an object; also the range in which its first frame was shown."""
+    ) -> tuple[Follower, ValueRange | None, Image]:
+        """Begin to follow an object; also the range of its first frame, and the frame so shown."""
         self._check_open()
         picture, values = as_object_frame(frame, box, value_range, "frame")
         checked = box_in_frame(box, picture.shape[1], picture.shape[0])
         follower = Follower(
             self._encoder, self._alpha, self.options, picture, checked, self._budget
         )
-        return follower, values
+        return follower, values, picture
 
 
 class Tracker(TrackerBase):
@@ -106,6 +107,7 @@ class Tracker(TrackerBase):
     ) -> None:
         super().__init__(bundle, device, precision=precision, threads=threads, options=options)
         self._follower: Follower | None = None
+        self._view: FrameView | None = None
 
     def init(self, frame: Any, box: Any, *, value_range: Sequence[float] | None = None) -> None:
         """Begin to follow an object.
@@ -121,7 +123,8 @@ class Tracker(TrackerBase):
             BoxError: malformed, or outside the frame.
             InputError: a value range that is not two finite numbers, the lower one first.
         """
-        self._follower, self._values = self._follow(frame, box, value_range)
+        self._follower, self._values, picture = self._follow(frame, box, value_range)
+        self._view = FrameView(picture, self._follower.box)
 
     def update(self, frame: Any) -> tuple[bool, tuple[float, float, float, float]]:
         """The next frame, as OpenCV's trackers take it.
@@ -136,27 +139,37 @@ class Tracker(TrackerBase):
         return track.found, (x, y, w, h)
 
     def track(self, frame: Any) -> Track:
-        """The next frame; it may have another size than the one before.
+        """The next frame.
+
+        It may have another size than the one before: it then counts as the same picture in another
+        resolution, also a stretched one, unless it clearly shows the same pixels with some at the
+        right and at the bottom cut off or added. Boxes are always in pixels of the frame at hand.
+        It may be of another kind too: grey and BGRA frames are converted, and in a uint8 stream one
+        of more bits is shown in its own range. One that comes once more, pixel for pixel, is looked
+        at, and the object's motion stays what it was. After an error everything is as before it:
+        go on with the next frame.
 
         Raises:
             ImageError: not a usable image.
             InputError: :meth:`init` was not called.
         """
         self._check_open()
-        if self._follower is None:
+        if self._follower is None or self._view is None:
             raise InputError("no object to follow: call init(frame, box) first")
         picture = as_bgr(frame, "frame", self._values)
-        follower, budget = self._follower, self._budget
+        follower, view, budget = self._follower, self._view, self._budget
         budget.begin()
+        view.take(picture)
+        shown, follower.repeated = view.shown(picture), view.repeated
         pixels, rests = 0, follower.rests
         if not rests:
             region = follower.region()
             pixels = region.width * region.height
-            pixels += follower.look(picture, follower.model.encode(picture, region))
+            pixels += follower.look(shown, follower.model.encode(shown, region))
         budget.looked(pixels)
         budget.share(1, owed=rests)
-        return follower.conclude(picture)
+        return view.conclude(picture, follower.conclude(shown))
 
     def reset(self) -> None:
         """Forget the object."""
-        self._follower = self._values = None
+        self._follower = self._view = self._values = None
