@@ -105,7 +105,7 @@ class FrameStream:
         return _likeness(part, kept) > _likeness(whole, sample.pixels) + CUT_MARGIN
 
 
-class FrameView:
+class StreamView:
     """What one object's follower sees of a stream: frames of one size.
 
     A follower keeps places, moves, sizes and looks in pixels. When the stream goes on in another

@@ -13,7 +13,7 @@ from ..session import Session, Source
 from ..value_range import widened
 from .encoding import encode_regions
 from .follower import Follower
-from .frame_stream import FrameView
+from .frame_stream import StreamView
 from .options import TrackerOptions
 from .presence import Track
 from .shared_regions import group_regions, part_of
@@ -38,7 +38,7 @@ class MultiTracker(TrackerBase):
     ) -> None:
         super().__init__(bundle, device, precision=precision, threads=threads, options=options)
         self._followers: dict[int, Follower] = {}
-        self._views: dict[int, FrameView] = {}
+        self._views: dict[int, StreamView] = {}
         self._next = 0
         self._served = -1
 
@@ -71,7 +71,7 @@ class MultiTracker(TrackerBase):
         self._values = values if not self._followers else widened(self._values, values)
         number, self._next = self._next, self._next + 1
         self._followers[number] = follower
-        self._views[number] = FrameView(picture, follower.box)
+        self._views[number] = StreamView(picture, follower.box)
         return number
 
     def remove(self, number: int) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from ..backends.graph import Device, Precision
 from ..boxes import box_in_frame
-from ..errors import InputError
+from ..errors import InputError, QatmError, TemplateError
 from ..images import Image, as_bgr, as_object_frame
 from ..patches.encoder import Encoder
 from ..session import Session, Source
@@ -15,9 +16,10 @@ from ..session_task import SessionTask
 from ..value_range import ValueRange
 from .budget import SearchBudget
 from .follower import Follower
-from .frame_stream import FrameView
+from .frame_stream import StreamView
 from .options import TrackerOptions
 from .presence import Track
+from .saved_tracker import SavedTracker, read_tracker, unreadable
 
 
 class TrackerBase(SessionTask):
@@ -39,6 +41,7 @@ class TrackerBase(SessionTask):
         self.options = TrackerOptions.of(recipes.track) if options is None else options
         self._alpha = recipes.match.alpha
         self._encoder = Encoder(self.session)
+        self._model = self.bundle.file_hash("features", "fp32")
         self._budget = SearchBudget(self.options.budget_ms)
         self._values: ValueRange | None = None
 
@@ -59,6 +62,18 @@ class TrackerBase(SessionTask):
 
     def _threshold(self) -> float:
         return self.options.found_score
+
+    def _check_model(self, model: str, what: str, remedy: str) -> None:
+        """Refuse what another model's features were kept in.
+
+        Raises:
+            TemplateError: they were.
+        """
+        if model != self._model:
+            raise TemplateError(
+                f"{what} was made with another model ({model[:12]}…, this bundle is "
+                f"{self._model[:12]}…); {remedy}, or begin again"
+            )
 
     def _follow(
         self, frame: Any, box: Any, value_range: Sequence[float] | None
@@ -107,7 +122,7 @@ class Tracker(TrackerBase):
     ) -> None:
         super().__init__(bundle, device, precision=precision, threads=threads, options=options)
         self._follower: Follower | None = None
-        self._view: FrameView | None = None
+        self._view: StreamView | None = None
 
     def init(self, frame: Any, box: Any, *, value_range: Sequence[float] | None = None) -> None:
         """Begin to follow an object.
@@ -124,7 +139,7 @@ class Tracker(TrackerBase):
             InputError: a value range that is not two finite numbers, the lower one first.
         """
         self._follower, self._values, picture = self._follow(frame, box, value_range)
-        self._view = FrameView(picture, self._follower.box)
+        self._view = StreamView(picture, self._follower.box)
 
     def update(self, frame: Any) -> tuple[bool, tuple[float, float, float, float]]:
         """The next frame, as OpenCV's trackers take it.
@@ -169,6 +184,72 @@ class Tracker(TrackerBase):
         budget.looked(pixels)
         budget.share(1, owed=rests)
         return view.conclude(picture, follower.conclude(shown))
+
+    def save(self, path: str | Path) -> Path:
+        """Write the running tracker as ``.npz`` (no pickles), whole or not at all.
+
+        :meth:`load` goes on where it was: on the same machine with exactly the boxes that this one
+        would give, unless a ``budget_ms`` makes them depend on time. The file holds the first frame
+        without loss, as large as a PNG of it, and what later frames have changed.
+
+        Args:
+            path: the file.
+
+        Returns:
+            The path.
+
+        Raises:
+            InputError: no object is followed.
+            OSError: it cannot be written; the message names the path.
+        """
+        self._check_open()
+        if self._follower is None or self._view is None:
+            raise InputError("no object to save: call init(frame, box) first")
+        saved = SavedTracker.of(self._follower, self._view, self._values)
+        return saved.write(path, self._model)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        bundle: Source | Session | None = None,
+        device: Device = "auto",
+        *,
+        precision: Precision = "auto",
+        threads: int | None = None,
+    ) -> Tracker:
+        """Go on with a tracker that :meth:`save` wrote, with the options that it had.
+
+        Args:
+            path: the file.
+            bundle, device, precision, threads: as for a new tracker; the features must be those of
+                the bundle that the saved one used.
+
+        Raises:
+            InputError: the file is missing, damaged, of another version, or of another bundle.
+            BundleError, DeviceError: as a new tracker.
+        """
+        saved, model = read_tracker(path)
+        tracker = cls(bundle, device, precision=precision, threads=threads, options=saved.options)
+        try:
+            tracker._check_model(model, f"saved tracker {path}", "load it with its own bundle")
+            tracker._resume(saved)
+        except QatmError:
+            tracker.close()
+            raise
+        except Exception as error:
+            tracker.close()
+            raise unreadable(path, error) from error
+        return tracker
+
+    def _resume(self, saved: SavedTracker) -> None:
+        """Go on where a saved tracker was."""
+        follower = Follower(
+            self._encoder, self._alpha, self.options, saved.frame, saved.box, self._budget
+        )
+        view = StreamView(saved.frame, saved.box)
+        saved.restore(follower, view)
+        self._follower, self._view, self._values = follower, view, saved.value_range
 
     def reset(self) -> None:
         """Forget the object."""

@@ -1,0 +1,237 @@
+"""A running tracker as a file: what cannot be computed again, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..boxes import Box, as_box
+from ..errors import InputError
+from ..files import whole
+from ..images import Image
+from ..kinds import Numeric
+from ..value_range import ValueRange
+from ..version import __version__
+from .follower import Follower
+from .frame_stream import FrameStream, StreamView
+from .options import TrackerOptions
+from .plain_state import StatePacker, StateUnpacker
+from .presence import Belief
+from .redetect import WholeFrameSearch
+from .spread_search import SpreadSearch
+from .target import TargetModel
+
+Array = NDArray[Any]
+
+FORMAT: Numeric[int] = 1
+"""Of saved trackers."""
+
+SAVED: Mapping[type[Any], tuple[str, ...]] = {
+    Follower: (
+        "centre",
+        "size",
+        "_move",
+        "_sure",
+        "_settled",
+        "_seen_for",
+        "_fit",
+        "_lost_for",
+        "_doubted",
+        "_unsized",
+        "_calm",
+        "_score",
+    ),
+    TargetModel: ("recent", "_newer", "_looks"),
+    Belief: ("state", "_odds"),
+    WholeFrameSearch: ("_searches",),
+    SpreadSearch: ("_waiting", "_turn", "_searched", "refused"),
+    StreamView: ("size", "factors"),
+    FrameStream: ("_size", "_samples"),
+}
+"""Attributes that are saved: what the frames so far have made of them."""
+
+NAMED = {kind.__name__: names for kind, names in SAVED.items()}
+"""The same by the names of the classes, as files have them."""
+
+MADE_AGAIN: Mapping[type[Any], tuple[str, ...]] = {
+    Follower: ("options", "model", "search", "_budget", "_spread", "_belief", "_seen", "repeated"),
+    TargetModel: (
+        "encoder",
+        "alpha",
+        "options",
+        "frame",
+        "box",
+        "flat",
+        "side",
+        "scale",
+        "region_size",
+        "sure_size",
+        "centre",
+        "coarse",
+        "_rows",
+        "_patches",
+    ),
+    Belief: ("_recipe",),
+    WholeFrameSearch: ("model", "_grids"),
+    SpreadSearch: ("_search", "_look"),
+    StreamView: ("repeated", "_stream"),
+    FrameStream: (),
+}
+"""Those that are not: they hold within one frame only, or follow from the first frame and the
+options."""
+
+
+@dataclass(frozen=True)
+class SavedTracker:
+    """What a file says of a tracker.
+
+    Attributes:
+        options: its own.
+        frame: ``(H, W, 3)`` uint8 BGR, its first frame as its follower saw it.
+        box: the object in it.
+        value_range: in which frames that are not uint8 are shown.
+        state: by class, what :data:`SAVED` names, packed.
+        arrays: that belong to it.
+    """
+
+    options: TrackerOptions
+    frame: Image
+    box: Box
+    value_range: ValueRange | None
+    state: Mapping[str, Mapping[str, Any]]
+    arrays: tuple[Array, ...]
+
+    @classmethod
+    def of(cls, follower: Follower, view: StreamView, values: ValueRange | None) -> SavedTracker:
+        """Everything there is to keep of a tracker."""
+        model = follower.model
+        packer = StatePacker(_known(model))
+        state = {
+            type(part).__name__: {
+                name: packer.pack(getattr(part, name)) for name in SAVED[type(part)]
+            }
+            for part in parts_of(follower, view)
+        }
+        arrays = tuple(packer.arrays)
+        return cls(follower.options, model.frame, model.box, values, state, arrays)
+
+    def restore(self, follower: Follower, view: StreamView) -> None:
+        """Bring a follower that has just begun, and its view, to this state.
+
+        Raises:
+            ValueError, TypeError, KeyError, IndexError: the state is damaged.
+        """
+        unpacker = StateUnpacker(self.arrays, _known(follower.model))
+        for part in parts_of(follower, view):
+            for name, packed in self.state[type(part).__name__].items():
+                setattr(part, name, unpacker.unpack(packed))
+
+    def write(self, path: str | Path, model: str) -> Path:
+        """Write it as ``.npz`` (no pickles), whole or not at all; returns the path.
+
+        Args:
+            path: the file.
+            model: identifies the features.
+
+        Raises:
+            OSError: it cannot be written; the message names the path.
+        """
+        target = Path(path)
+        _, picture = cv2.imencode(".png", self.frame)
+        data: dict[str, Any] = {
+            "tracker_format": FORMAT,
+            "version": __version__,
+            "model": model,
+            "options": json.dumps(self.options.as_dict()),
+            "first_frame": picture,
+            "first_box": np.asarray(self.box, np.float64),
+            "state": json.dumps(self.state, allow_nan=False),
+        }
+        if self.value_range is not None:
+            data |= self.value_range.record()
+        data |= {f"array{number}": array for number, array in enumerate(self.arrays)}
+        with whole(target) as part, part.open("wb") as file:
+            np.savez_compressed(file, **data)
+        return target
+
+
+def read_tracker(path: str | Path) -> tuple[SavedTracker, str]:
+    """Read what :meth:`SavedTracker.write` wrote; also the model that it names.
+
+    Raises:
+        InputError: missing, damaged, something else, or of another version.
+    """
+    try:
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as data:
+            state: dict[str, dict[str, Any]] = json.loads(str(data["state"]))
+            written = int(data["tracker_format"]), str(data["version"])
+            current = written[0] == FORMAT and _names(state) == _names(NAMED)
+            saved = _saved(data, state) if current else None
+            model = str(data["model"])
+    except FileNotFoundError:
+        raise InputError(
+            f"saved tracker {path} does not exist; write one with Tracker.save"
+        ) from None
+    except Exception as error:
+        raise unreadable(path, error) from error
+    if saved is None:
+        raise InputError(
+            f"saved tracker {path} was written by version {written[1]} (format {written[0]}), this "
+            f"is version {__version__} (format {FORMAT}); load it there, or begin again with init"
+        )
+    return saved, model
+
+
+def unreadable(path: str | Path, error: Exception) -> InputError:
+    """What to say of a damaged file."""
+    return InputError(
+        f"saved tracker {path} cannot be read ({type(error).__name__}): damaged, or not written by "
+        "Tracker.save; save the tracker again"
+    )
+
+
+def _saved(data: Any, state: dict[str, dict[str, Any]]) -> SavedTracker:
+    """What is in a file of this version."""
+    count = sum(name.startswith("array") for name in data.files)
+    frame = cv2.imdecode(data["first_frame"], cv2.IMREAD_COLOR)
+    if frame is None:
+        raise ValueError("no picture")
+    return SavedTracker(
+        TrackerOptions.from_dict(json.loads(str(data["options"]))),
+        np.asarray(frame, np.uint8),
+        as_box([float(value) for value in data["first_box"]]),
+        ValueRange.recorded(data),
+        state,
+        tuple(data[f"array{number}"] for number in range(count)),
+    )
+
+
+def _names(state: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
+    """The names of what is kept, in one order."""
+    return {kind: sorted(names) for kind, names in state.items()}
+
+
+def parts_of(follower: Follower, view: StreamView) -> tuple[Any, ...]:
+    """The objects that a tracker's state is spread over, each of another class."""
+    inner = vars(follower)
+    return (
+        follower,
+        follower.model,
+        inner["_belief"],
+        follower.search,
+        inner["_spread"],
+        view,
+        vars(view)["_stream"],
+    )
+
+
+def _known(model: TargetModel) -> dict[str, Any]:
+    """What a state may share with the first look, which is made again."""
+    return {"first look": model.coarse}
