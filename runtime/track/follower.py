@@ -70,6 +70,12 @@ class Follower:
         width, height = self.model.box.w * size, self.model.box.h * size
         return Box.around(centre, width, height)
 
+    def begin_lost(self, centre: tuple[float, float]) -> None:
+        """Begin with an object that is out of sight; it is looked for from the next frame on."""
+        self.centre, self._lost_for = centre, self.options.wait
+        self._sure = self._settled = self.centre, self.size
+        self._belief.give_up()
+
     def region(self) -> Region:
         """Where in the next frame to look."""
         size = self.model.sure_size if self._calm else self.model.region_size

@@ -114,20 +114,22 @@ class StreamView:
 
     Args:
         frame: the first one, ``(H, W, 3)`` uint8 BGR.
-        box: the object in it.
+        track: the object in it.
 
     Attributes:
         size: width and height of the frames that the follower sees.
         factors: their pixels per pixel of the stream, across and down.
         repeated: whether the last frame was the one before once more.
+        latest: what was said of the last frame, in its pixels.
     """
 
-    def __init__(self, frame: Image, box: Box) -> None:
+    def __init__(self, frame: Image, track: Track) -> None:
         self.size = frame.shape[1], frame.shape[0]
         self.factors = 1.0, 1.0
         self.repeated = False
         self._stream = FrameStream()
-        self._stream.keep(frame, box)
+        self._stream.keep(frame, track.box)
+        self.latest = track
 
     def take(self, frame: Image) -> None:
         """The stream goes on with a frame, of whatever size."""
@@ -150,6 +152,7 @@ class StreamView:
             across, down = self.factors
             track = replace(track, box=track.box.scaled(1 / across, 1 / down))
         self._stream.keep(frame, track.box)
+        self.latest = track
         return track
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from ..backends.graph import Device, Precision
 from ..errors import InputError
 from ..images import Image, as_bgr
+from ..patches.kept_look import KeptTemplate
 from ..patches.region import Region, RegionFeatures
 from ..session import Session, Source
 from ..value_range import widened
@@ -47,7 +48,14 @@ class MultiTracker(TrackerBase):
         """Numbers of the objects that are followed."""
         return list(self._followers)
 
-    def add(self, frame: Any, box: Any, *, value_range: Sequence[float] | None = None) -> int:
+    def add(
+        self,
+        frame: Any,
+        box: Any = None,
+        *,
+        template: KeptTemplate | None = None,
+        value_range: Sequence[float] | None = None,
+    ) -> int:
         """Begin to follow another object.
 
         Frames that are not uint8 are shown in the range of the first object's frame, widened to
@@ -56,6 +64,7 @@ class MultiTracker(TrackerBase):
         Args:
             frame: ``(H, W, 3)`` uint8 BGR, the frame that shows it.
             box: ``(x, y, w, h)``; may be sub-pixel and may stick out of the frame.
+            template: how the object looks, as for ``Tracker.init``, also without a box.
             value_range: as for ``Tracker.init``; give all objects the same.
 
         Returns:
@@ -64,14 +73,14 @@ class MultiTracker(TrackerBase):
         Raises:
             ImageError: not a usable image.
             BoxError: malformed, or outside the frame.
-            InputError: a value range that is not two finite numbers, the lower one first, or not
-                the one of the objects before.
+            InputError, TemplateError: as ``Tracker.init``, or a value range that is not the one of
+                the objects before.
         """
-        follower, values, picture = self._follow(frame, box, value_range)
+        follower, values, picture, track = self._follow(frame, box, template, value_range)
         self._values = values if not self._followers else widened(self._values, values)
         number, self._next = self._next, self._next + 1
         self._followers[number] = follower
-        self._views[number] = StreamView(picture, follower.box)
+        self._views[number] = StreamView(picture, track)
         return number
 
     def remove(self, number: int) -> None:

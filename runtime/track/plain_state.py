@@ -14,6 +14,7 @@ from ..boxes import Box
 from ..patches.grid import PatchGrid
 from ..patches.region import Region
 from .frame_stream import Sample
+from .presence import Track
 from .spread_search import LikelyPlace
 from .target import Evidence, Sighting
 
@@ -27,6 +28,7 @@ RECORDS: tuple[type[Any], ...] = (
     Region,
     Sample,
     Sighting,
+    Track,
 )
 """Tuples with names and dataclasses that a state may hold."""
 

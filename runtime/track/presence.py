@@ -65,6 +65,10 @@ class Belief:
         """Believe what was found, with the log-odds of what is seen there."""
         self.state, self._odds = TRACKING, self._bounded(odds)
 
+    def give_up(self) -> None:
+        """Believe that it is out of sight."""
+        self.state, self._odds = LOST, -self._recipe.most_odds
+
     def _bounded(self, odds: float) -> float:
         """Log-odds within what is believed at most."""
         return min(max(odds, -self._recipe.most_odds), self._recipe.most_odds)

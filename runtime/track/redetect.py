@@ -83,6 +83,20 @@ class WholeFrameSearch:
         # Places where it was seen are looked at in between: around them one part in four is enough.
         return self._part(frame, last, size, most, every=4)
 
+    def parts(self, frame: Image, size: float) -> list[FramePart]:
+        """The parts of a frame that together show all of it."""
+        most = self.model.options.search_pixels
+        height, width = frame.shape[:2]
+        one = self._part(frame, (width / 2, height / 2), size, most)
+        if (one.width, one.height) == (width, height):
+            return [one]
+        shared = self.model.options.search_overlap * self._side(size)
+        spans, limits = (one.width, one.height), (width, height)
+        starts = [_tile(0, spans, limits, shared)]
+        while (start := _tile(len(starts), spans, limits, shared)) != starts[0]:
+            starts.append(start)
+        return [FramePart(*start, *spans, one.scale) for start in starts]
+
     def go_on(self) -> None:
         """The next part was searched: another one's turn."""
         self._searches += 1

@@ -52,7 +52,7 @@ SAVED: Mapping[type[Any], tuple[str, ...]] = {
     Belief: ("state", "_odds"),
     WholeFrameSearch: ("_searches",),
     SpreadSearch: ("_waiting", "_turn", "_searched", "refused"),
-    StreamView: ("size", "factors"),
+    StreamView: ("size", "factors", "latest"),
     FrameStream: ("_size", "_samples"),
 }
 """Attributes that are saved: what the frames so far have made of them."""

@@ -4,22 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..backends.graph import Device, Precision
 from ..boxes import box_in_frame
 from ..errors import InputError, QatmError, TemplateError
 from ..images import Image, as_bgr, as_object_frame
 from ..patches.encoder import Encoder
+from ..patches.kept_look import KeptTemplate, ObjectLook
 from ..session import Session, Source
 from ..session_task import SessionTask
 from ..value_range import ValueRange
 from .budget import SearchBudget
+from .first_look import FirstLook, find_in, view_of
 from .follower import Follower
 from .frame_stream import StreamView
 from .options import TrackerOptions
-from .presence import Track
+from .presence import LOST, TRACKING, Track
 from .saved_tracker import SavedTracker, read_tracker, unreadable
+
+
+class Beginning(NamedTuple):
+    """How the following of an object begins.
+
+    Attributes:
+        follower: follows it.
+        values: in which frames that are not uint8 are shown.
+        picture: its first frame as shown, ``(H, W, 3)`` uint8 BGR.
+        track: where the object is in it.
+    """
+
+    follower: Follower
+    values: ValueRange | None
+    picture: Image
+    track: Track
 
 
 class TrackerBase(SessionTask):
@@ -76,16 +94,43 @@ class TrackerBase(SessionTask):
             )
 
     def _follow(
-        self, frame: Any, box: Any, value_range: Sequence[float] | None
-    ) -> tuple[Follower, ValueRange | None, Image]:
-        """Begin to follow an object; also the range of its first frame, and the frame so shown."""
+        self,
+        frame: Any,
+        box: Any,
+        template: KeptTemplate | None,
+        value_range: Sequence[float] | None,
+    ) -> Beginning:
+        """Begin to follow an object in the frame of a stream."""
         self._check_open()
-        picture, values = as_object_frame(frame, box, value_range, "frame")
-        checked = box_in_frame(box, picture.shape[1], picture.shape[0])
-        follower = Follower(
-            self._encoder, self._alpha, self.options, picture, checked, self._budget
+        if box is None and template is None:
+            raise InputError("no object to follow: give its box in the frame, or a template of it")
+        view = None if template is None else view_of(template, self._check_model)
+        kept = None if template is None or value_range is not None else template.value_range
+        if kept is None:
+            picture, values = as_object_frame(frame, box, value_range, "frame")
+        else:
+            picture, values = as_bgr(frame, "frame", kept), kept
+        placed = None if box is None else box_in_frame(box, picture.shape[1], picture.shape[0])
+        if view is None:
+            assert placed is not None
+            follower = self._follower_of(FirstLook(picture, placed))
+            return Beginning(follower, values, picture, Track(placed, 1.0, TRACKING))
+        score, seeker = 1.0, None
+        if placed is None:
+            seeker = self._follower_of(FirstLook.alone(view))
+            found = find_in(seeker, picture)
+            if found is None:
+                seeker.begin_lost((picture.shape[1] / 2, picture.shape[0] / 2))
+                return Beginning(seeker, values, picture, Track(seeker.box, 0.0, LOST))
+            placed, score = found
+        follower = self._follower_of(FirstLook.drawn(view, picture, placed))
+        return Beginning(follower, values, picture, Track(placed, score, TRACKING))
+
+    def _follower_of(self, look: FirstLook) -> Follower:
+        """What follows the object of a first look."""
+        return Follower(
+            self._encoder, self._alpha, self.options, look.frame, look.box, self._budget
         )
-        return follower, values, picture
 
 
 class Tracker(TrackerBase):
@@ -124,22 +169,65 @@ class Tracker(TrackerBase):
         self._follower: Follower | None = None
         self._view: StreamView | None = None
 
-    def init(self, frame: Any, box: Any, *, value_range: Sequence[float] | None = None) -> None:
-        """Begin to follow an object.
+    @property
+    def latest(self) -> Track | None:
+        """What was said of the last frame, the one of :meth:`init` included; ``None`` before."""
+        return None if self._view is None else self._view.latest
+
+    def init(
+        self,
+        frame: Any,
+        box: Any = None,
+        *,
+        template: KeptTemplate | None = None,
+        value_range: Sequence[float] | None = None,
+    ) -> None:
+        """Begin to follow an object, shown by its box in a frame, by a template, or by both.
+
+        With a template, the object is known by how it looks there, whatever it looks like in the
+        frame. Beside a box, the template is fitted into the box. Without, the object is looked for
+        in the whole frame, from half to twice as large as in the template's own, by the means by
+        which lost objects are found again; that takes as long as dozens of frames, and longer for
+        small objects in large frames. When it is not there, the tracker begins with a lost object,
+        which later frames are searched for: :attr:`latest` says so, its box lies in the middle of
+        the frame.
+
+        The object of another camera is taken over by ``init(frame, box,
+        template=other.template())``, where ``box`` may be left out. A template's mask counts; it
+        must be upright, as the object is.
 
         Args:
             frame: the frame that shows it.
             box: ``(x, y, w, h)``; may be sub-pixel and may stick out of the frame.
+            template: a :class:`~..match.template.Template`, also a loaded one, or what
+                :meth:`template` of a tracker gives.
             value_range: ``(low, high)``, the values of frames that are not uint8 to show as black
-                and white; ``None`` finds them in this frame, see :mod:`..value_range`.
+                and white; ``None`` takes the template's or finds them in this frame, see
+                :mod:`..value_range`.
 
         Raises:
             ImageError: not a usable image.
             BoxError: malformed, or outside the frame.
-            InputError: a value range that is not two finite numbers, the lower one first.
+            InputError: neither box nor template; something else than a template; a value range that
+                is not two finite numbers, the lower one first.
+            TemplateError: a template of another bundle, or without a picture of the object.
         """
-        self._follower, self._values, picture = self._follow(frame, box, value_range)
-        self._view = StreamView(picture, self._follower.box)
+        begun = self._follow(frame, box, template, value_range)
+        self._follower, self._values = begun.follower, begun.values
+        self._view = StreamView(begun.picture, begun.track)
+
+    def template(self) -> ObjectLook:
+        """The first look of the object, for another tracker, of another camera, to begin with.
+
+        Raises:
+            InputError: no object is followed.
+        """
+        self._check_open()
+        if self._follower is None:
+            raise InputError("no object to hand over: call init(frame, box) first")
+        model = self._follower.model
+        view = FirstLook(model.frame, model.box).view()
+        return ObjectLook(self._model, view, self._values)
 
     def update(self, frame: Any) -> tuple[bool, tuple[float, float, float, float]]:
         """The next frame, as OpenCV's trackers take it.
@@ -244,10 +332,8 @@ class Tracker(TrackerBase):
 
     def _resume(self, saved: SavedTracker) -> None:
         """Go on where a saved tracker was."""
-        follower = Follower(
-            self._encoder, self._alpha, self.options, saved.frame, saved.box, self._budget
-        )
-        view = StreamView(saved.frame, saved.box)
+        follower = self._follower_of(FirstLook(saved.frame, saved.box))
+        view = StreamView(saved.frame, Track(saved.box, 1.0, TRACKING))
         saved.restore(follower, view)
         self._follower, self._view, self._values = follower, view, saved.value_range
 
