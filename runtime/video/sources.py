@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -22,8 +23,13 @@ Source = int | str | Path | Sequence[str | Path]
 STREAM_TIMEOUT_MS: Bound[int] = 10_000
 FASTEST_RATE: Bound[float] = 1000.0
 LONGEST_COUNT: Bound[float] = 1e9
+MOST_DAMAGED: Bound[int] = 25
+"""Frames in a row that cannot be decoded, after which a video counts as cut off."""
+
 URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 PIPELINE = " ! "
+
+LOG = logging.getLogger(__name__)
 
 
 class Reader(Protocol):
@@ -34,12 +40,14 @@ class Reader(Protocol):
         fps: frames per second, ``None`` where the source has no rate of its own.
         count: number of frames, for a video a good guess; ``None`` if there is no telling.
         endless: a camera or broadcast: its end is a failure, and its clock is the wall's.
+        damaged: how many frames just before the last one could not be decoded.
     """
 
     name: str
     fps: float | None
     count: int | None
     endless: bool
+    damaged: int
 
     def read(self) -> NDArray[Any] | None:
         """The next frame, ``(H, W, 3)`` BGR or ``(H, W)`` grey, in the type that the source
@@ -234,19 +242,46 @@ class CaptureReader:
         self.fps: float | None = fps if 0 < fps <= FASTEST_RATE else None
         self.count: int | None = int(count) if 0 < count < LONGEST_COUNT else None
         self.endless = endless
+        self.damaged = 0
+        self._passed = 0
         self._capture = capture
         self._piped = piped
 
     def read(self) -> Image | None:
-        """The next frame, ``(H, W, 3)`` uint8 BGR; ``None`` at the end."""
+        """The next frame that can be decoded, ``(H, W, 3)`` uint8 BGR; ``None`` at the end."""
+        self.damaged = 0
+        while (image := self._decoded()) is None:
+            if not self._may_go_on():
+                return None
+            self.damaged += 1
+        if self.damaged:
+            LOG.warning(
+                "%s: %d damaged frame%s before %.2f s left out",
+                self.name,
+                self.damaged,
+                "" if self.damaged == 1 else "s",
+                self.position(),
+            )
+        return as_bgr(image, self.name)
+
+    def _decoded(self) -> Any:
+        """The next frame; ``None`` if it cannot be decoded, or at the end."""
+        self._passed += 1
         try:
             done, image = self._capture.read()
         except cv2.error as error:
             raise VideoError(f"{self.name} cannot be decoded: {error.err}") from error
-        return as_bgr(image, self.name) if done else None
+        return image if done else None
+
+    def _may_go_on(self) -> bool:
+        """Whether there may be more frames after one that cannot be decoded."""
+        if self.endless or self.count is None:
+            return False
+        return self._passed < self.count and self.damaged < MOST_DAMAGED
 
     def skip(self) -> bool:
         """Pass over a frame; whether there was one."""
+        self._passed += 1
         return self._capture.grab()
 
     def position(self) -> float | None:
@@ -268,6 +303,7 @@ class PictureReader:
         self.fps: float | None = None
         self.count: int | None = len(files)
         self.endless = False
+        self.damaged = 0
         self._files = iter(files)
 
     def read(self) -> NDArray[Any] | None:

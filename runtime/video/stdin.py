@@ -136,6 +136,7 @@ class PictureStream:
         self.fps: float | None = None
         self.count: int | None = None
         self.endless = False
+        self.damaged = 0
         self._fetch = fetch
         self._data = bytearray(head)
         self._number = 0

@@ -36,7 +36,8 @@ class Frame:
     """One frame of a source.
 
     Attributes:
-        index: number of the frame in the source, from 0; frames that were dropped count.
+        index: number of the frame in the source, from 0; frames that were dropped, or could not be
+            decoded, count.
         time: seconds since the start: the time stamp of a video file, the clock for a camera or
             broadcast (0 at its first frame), index / fps for pictures.
         image: ``(H, W, 3)`` uint8 BGR.
@@ -56,9 +57,10 @@ class Video:
     for standard input, which may be a video or JPEG and PNG pictures one after another.
 
     Frames may differ in size. Pictures of more than 8 bits are shown in the range of the first one,
-    see :mod:`..value_range`. A video that is damaged or cut off gives the frames before the
-    damage and then ends with a warning in the log. A camera, or a stream of unknown length, that
-    ends is an error, after its last frame.
+    see :mod:`..value_range`. Frames of a video file that cannot be decoded are left out, with a
+    warning in the log; one that is cut off gives the frames before and then ends with a warning. A
+    picture file that cannot be read is an error that names it. A camera, or a stream of unknown
+    length, that ends is an error, after its last frame.
 
     Args:
         source: what to open.
@@ -178,17 +180,19 @@ def _numbered(
     for skipped in range(start):
         if not reader.skip():
             raise VideoError(f"{reader.name} has {skipped} frames; there is no frame {start}")
-    index, seconds, zero = start, -math.inf, None
+    index, seconds, zero, step = start, -math.inf, None, 1.0 / fps
     while (image := reader.read()) is not None:
         if clocked:
             now = time.monotonic()
             zero = now if zero is None else zero
             seconds = now - zero
         else:
-            seconds = _time_of(reader.position(), index, seconds, fps)
+            before, seconds = seconds, _time_of(reader.position(), index, seconds, fps)
+            step = max(step, seconds - before) if index > start else step
+        index += reader.damaged
         yield Frame(index, seconds, values.shown(image, reader.name))
         index += 1
-    _check_end(reader, index, start, seconds)
+    _check_end(reader, index, start, seconds, step)
 
 
 def _time_of(stamp: float | None, index: int, before: float, fps: float) -> float:
@@ -198,8 +202,16 @@ def _time_of(stamp: float | None, index: int, before: float, fps: float) -> floa
     return stamp if stamp > before else before + 1.0 / fps
 
 
-def _check_end(reader: Reader, index: int, start: int, seconds: float) -> None:
-    """Complain of a source that should have gone on."""
+def _check_end(reader: Reader, index: int, start: int, seconds: float, step: float) -> None:
+    """Complain of a source that should have gone on.
+
+    Args:
+        reader: at its end.
+        index: of the frame that would be next.
+        start: of the first one.
+        seconds: time of the last one.
+        step: longest time between two.
+    """
     if index == start:
         more = f" from frame {start} on" if start else ""
         raise VideoError(f"{reader.name} gives no frame{more} that OpenCV can decode")
@@ -209,7 +221,7 @@ def _check_end(reader: Reader, index: int, start: int, seconds: float) -> None:
         return
     # Counts are guessed from rate and length; with a varying rate only the times agree.
     whole, ended = reader.count / reader.fps, seconds + 1.0 / reader.fps
-    if whole - ended > max(CUT_FRAMES / reader.fps, CUT_SHARE * whole):
+    if whole - ended > max(CUT_FRAMES / reader.fps, step, CUT_SHARE * whole):
         LOG.warning(
             "%s is damaged or cut off: it ends after frame %d, at %.2f of %.2f s",
             reader.name,

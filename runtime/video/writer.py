@@ -30,6 +30,7 @@ FASTEST_RATE: Bound[float] = 1000.0
 MIN_FREE: Bound[int] = 16 << 20
 INDEX_BYTES: Numeric[int] = 64
 LONGEST_GAP_S: Bound[float] = 10.0
+"""Of live sources: a camera that was away for an hour is not worth an hour of one picture."""
 
 
 class VideoWriter:
@@ -54,6 +55,8 @@ class VideoWriter:
         path: the file to write; one that is there is replaced.
         fps: frames per second, above 0 and up to 1000.
         min_free: bytes of the disk to leave free.
+        longest_gap: seconds for which a frame is repeated at most, where frames are written with
+            their times.
 
     Attributes:
         path: as given.
@@ -65,7 +68,12 @@ class VideoWriter:
     """
 
     def __init__(
-        self, path: str | Path, fps: float = USUAL_RATE, *, min_free: int = MIN_FREE
+        self,
+        path: str | Path,
+        fps: float = USUAL_RATE,
+        *,
+        min_free: int = MIN_FREE,
+        longest_gap: float = LONGEST_GAP_S,
     ) -> None:
         self.path = Path(path)
         self.fps = fps
@@ -75,12 +83,16 @@ class VideoWriter:
             raise InputError(f"video {self.path} must end in {', '.join(CODECS)}")
         if not 0 < fps <= FASTEST_RATE:
             raise InputError(f"fps {fps} is not between 0 and {FASTEST_RATE:g}")
+        if not 0 < longest_gap < math.inf:
+            raise InputError(f"longest_gap {longest_gap} is not a number of seconds above 0")
         if self.path.is_dir():
             raise InputError(f"video {self.path} is a folder; name a file")
         check_folder(self.path.parent, f"video {self.path}")
         self._file = part_name(self.path) if suffix in INDEX_AT_END else self.path
         self._min_free = min_free
+        self._longest_gap = longest_gap
         self._writer: cv2.VideoWriter | None = None
+        self._last: Image | None = None
         self._size = (0, 0)
         self._zero = 0.0
         self._closed = False
@@ -90,9 +102,12 @@ class VideoWriter:
 
         Args:
             image: ``(H, W, 3)`` uint8 BGR, or grey or BGRA.
-            time: seconds, for frames that come irregularly: the frame is repeated, or left out, so
-                that the video keeps to the clock (gaps of more than 10 seconds are cut short).
-                Default: one frame after the other.
+            time: seconds, for frames that come irregularly. OpenCV writes one constant rate only,
+                so the frame before is repeated, or this one left out, such that it is shown from
+                its time on, to half a frame, and the video lasts as long (gaps above
+                ``longest_gap`` are cut short).
+                Frames that come at ``fps`` are written once each. Default: one frame after the
+                other, whatever the clock says.
 
         Raises:
             VideoError: closed already, or no codec for this container.
@@ -113,10 +128,15 @@ class VideoWriter:
             self._check_room()
             self._writer = self._opened()
         fitted = fit_into(image, *self._size)
-        for _ in range(1 if time is None else self._copies(time)):
+        copies = 1 if time is None else self._copies(time)
+        # Until its time comes, the one before is shown.
+        before = fitted if self._last is None else self._last
+        for shown in [before] * (copies - 1) + [fitted] * min(copies, 1):
             self._check_room()
-            self._writer.write(fitted)
+            self._writer.write(shown)
             self.written += 1
+        if copies:
+            self._last = None if time is None else fitted.copy()
 
     def close(self) -> None:
         """Complete the file; may be called twice.
@@ -177,7 +197,7 @@ class VideoWriter:
     def _copies(self, time: float) -> int:
         """How often a frame has to be written to keep to the clock."""
         due = math.floor((time - self._zero) * self.fps + 0.5) + 1 - self.written
-        longest = math.ceil(LONGEST_GAP_S * self.fps)
+        longest = math.ceil(self._longest_gap * self.fps)
         if due > longest:
             self._zero += (due - longest) / self.fps
         return min(max(due, 0), longest)

@@ -17,6 +17,8 @@ from .draw_tracks import draw_tracks
 from .window import Window
 
 STDOUT = Path("-")
+LONGEST_STILL_S = 600.0
+"""For so long a file may show one frame; more is a broken clock."""
 OPTIONS: dict[Kind, str] = {"jsonl": "--json", "csv": "--csv", "mot": "--mot"}
 
 
@@ -61,13 +63,12 @@ class Outputs:
         check_names(wishes.files(), source)
         self.calibrated = True
         self._window = window
-        self._timed = video.live or video.endless
         self._printing = wishes.prints
         with ExitStack() as stack:
             self._video = (
                 None
                 if wishes.save is None
-                else stack.enter_context(VideoWriter(wishes.save, video.fps))
+                else stack.enter_context(saved_video(wishes.save, video))
             )
             self._records = [
                 stack.enter_context(TrackWriter(file, kind))
@@ -96,7 +97,7 @@ class Outputs:
             return True
         picture = draw_tracks(frame.image, tracks)
         if self._video is not None:
-            self._video.write(picture, frame.time if self._timed else None)
+            self._video.write(picture, frame.time)
         return self._window is None or self._window.show(picture)
 
     def __enter__(self) -> Outputs:
@@ -104,6 +105,16 @@ class Outputs:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+
+def saved_video(file: Path, video: Video) -> VideoWriter:
+    """A video that keeps the source's rate, and its clock where frames come irregularly.
+
+    A file's own gaps are kept, those of live sources are cut short.
+    """
+    if video.live or video.endless:
+        return VideoWriter(file, video.fps)
+    return VideoWriter(file, video.fps, longest_gap=LONGEST_STILL_S)
 
 
 def check_names(files: Mapping[str, Path], source: str) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from matroska import write_matroska
 from moving_scene import moving, write_video
 from typer.testing import CliRunner
 
@@ -360,3 +361,18 @@ def test_demo_is_not_easily_pleased(demo_shots, wrong):
     verdict = judge(demo_shots, tracks, 2.0)
     assert not verdict.right
     assert "WRONG" in describe(verdict)
+
+
+def test_records_and_saved_video_keep_the_clock_of_the_source(shots, tmp_path):
+    times = (0.0, 0.04, 0.08, 0.2, 0.24, 12.0, 12.04, 12.08)
+    film = write_matroska(tmp_path / "film.mkv", [image for image, _ in shots], times)
+    save, lines = tmp_path / "out.avi", tmp_path / "out.jsonl"
+    result = qatm(film, "--box", MARK, "--save", save, "--json", lines)
+    assert result.exit_code == 0, result.output
+    assert [record.time for record in read_tracks(lines)] == pytest.approx(times, abs=1e-3)
+    saved = list(frames(save))
+    assert saved[-1].time == pytest.approx(times[-1], abs=0.021)
+    for (image, _), stamp in zip(shots, times, strict=True):
+        (shown,) = [frame.image for frame in saved if abs(frame.time - stamp) < 0.02]
+        # The drawn box and the text leave these rows alone.
+        assert np.abs(shown[210:].astype(float) - image[210:]).mean() < 6
