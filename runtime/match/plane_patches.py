@@ -20,6 +20,7 @@ from ..images import Image
 from ..kinds import Numeric
 from ..patches.agreement import fit_windows
 from ..patches.encoder import Encoder
+from ..patches.spread import WIDTHS, displacements
 from ..patches.taps import Taps
 from ..patches.windows import cells_around, summit
 from .plane import (
@@ -32,7 +33,6 @@ from .plane import (
     step_matrix,
     straightened,
 )
-from .registration import WIDTHS, displacements
 from .template import Template
 
 Array = NDArray[Any]

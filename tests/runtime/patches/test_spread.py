@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from qatm.runtime.match.registration import LEAST_WEIGHT, displacements, fit_similarity
+from qatm.runtime.patches.spread import LEAST_WEIGHT, displacements, fit_similarity
 
 
 def softly(values: np.ndarray, row: int, column: int, reach: int) -> tuple[float, float, float]:
