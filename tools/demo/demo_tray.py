@@ -33,10 +33,6 @@ GOOD_OVERLAP = 0.5
 TOLERATED = 0.1
 """Share of the keys that may be missed, and that other things may be taken for one."""
 
-LEAST_SCORE = 0.1
-"""Keys are found from here on: their shading changes as they are turned under a lamp, and a score
-of one half asks for pixels that stay the same."""
-
 LAMP = Lamp(angle=120.0, height=45.0, ambient=0.4, back=False)
 WOOD = Ground("wood", 3)
 CUTS = (0.03, 0.78, 0.33, 0.93, 0.1, 0.55)

@@ -18,7 +18,7 @@ from ..drawing.draw import PAPER, Panel, cut, panel_row, scene_picture
 from ..drawing.saving import save_picture
 from ..drawing.tiles import upright_views
 from ..scenes.stickers import posed, warp
-from .demo_tray import LEAST_SCORE, TrayScene, count_keys, draw_tray
+from .demo_tray import TrayScene, count_keys, draw_tray
 
 ROTATION, ZOOM = 180.0, 2.0
 MOST_KEYS = 100
@@ -111,9 +111,7 @@ def find_one(matcher: Matcher, scene: TurnedScene) -> Match:
 def find_keys(matcher: Matcher, tray: TrayScene) -> list[Match]:
     """All keys, at any angle."""
     template = matcher.encode_template(tray.frame, tray.box)
-    return matcher.match(
-        tray.image, MOST_KEYS, LEAST_SCORE, templates=[template], rotation=ROTATION
-    )
+    return matcher.match(tray.image, MOST_KEYS, templates=[template], rotation=ROTATION)
 
 
 def print_turned(scenes: Sequence[TurnedScene], matches: Sequence[Match]) -> None:

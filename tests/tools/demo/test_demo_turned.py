@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from qatm.runtime import Box, Match
+from qatm.runtime import Box, Match, Matcher
 from qatm.runtime.match.pose import Pose
 from qatm.tools.demo.demo_tray import KEYS, TrayCount, count_keys, draw_tray
-from qatm.tools.demo.demo_turned import stacked, turned, turned_scenes
+from qatm.tools.demo.demo_turned import find_keys, stacked, turned, turned_scenes
 
 
 def at(pose: Pose, size: tuple[float, float] = (40.0, 20.0), found: bool = True) -> Match:
@@ -75,6 +75,16 @@ def test_keys_are_counted_once() -> None:
     assert count_keys(truths, [*matches, turned_over]) == TrayCount(4, 4, 0), "it is the key"
     twice = [*matches, at(replace(poses[0], x=52.0)), at(Pose(400, 300)), at(poses[3], found=False)]
     assert count_keys(truths, twice) == TrayCount(4, 3, 2)
+
+
+@pytest.mark.slow
+def test_keys_are_found_as_likely_to_be_right(matcher: Matcher) -> None:
+    tray = draw_tray()
+    keys = find_keys(matcher, tray)
+    assert all(key.score >= 0.5 for key in keys), "no threshold of the demo's own"
+    counted = count_keys(tray.truths, keys)
+    assert counted.found >= KEYS - 2
+    assert counted.others == 0
 
 
 def test_a_tenth_may_be_wrong() -> None:
