@@ -72,7 +72,7 @@ class TurnedSquares:
         step = min(view.box.w, view.box.h) / math.sqrt(2) / SIDE
         own: list[Array] = []
         others: list[Array] = []
-        for angle in np.arange(-180.0, 180.0, STEP).tolist():
+        for angle in np.arange(-180, 180, STEP).tolist():
             turn = abs(wrapped(angle))
             kind = own if turn <= OWN_TURN else others if turn >= OTHER_TURN else None
             if kind is not None:
