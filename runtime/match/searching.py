@@ -47,6 +47,11 @@ class MatchCandidate:
         """How far the best other place is behind, in [0, 1]."""
         return min(1.0, max(0.0, 1.0 - self.rival / max(self.peak.response, TINY)))
 
+    def promise(self, recipe: MatchRecipe) -> float:
+        """What makes one candidate better than another: how exclusive its window is."""
+        response = float(np.log(max(self.peak.response, TINY)))
+        return response + recipe.likelihood_weight * self.place.likelihood
+
 
 def search_level(
     template: Template, width: int, height: int, recipe: MatchRecipe, smallest: float = 1.0
@@ -155,7 +160,7 @@ class ImageSearch:
                 moved = replace(places[index], x=x / features.scale_x, y=y / features.scale_y)
                 found[index] = replace(found[index], place=moved)
         rivals = [each for each in found[: recipe.candidates] if each.peak.response >= least]
-        rivals.sort(key=lambda each: -self._promise(each))
+        rivals.sort(key=lambda each: -each.promise(self.recipe))
         return [*rivals, *found[len(rivals) :]]
 
     def level(self, template: Template, smallest: float = 1.0) -> TemplateLevel:
@@ -217,9 +222,3 @@ class ImageSearch:
         regions = [self.placer.region_around(exact, box, reach) for box in boxes]
         looks = [Look(exact, size, region, margin) for region in regions]
         return self.placer.look(self.image, looks)
-
-    def _promise(self, candidate: MatchCandidate) -> float:
-        """What makes one candidate better than another."""
-        response = max(candidate.peak.response, TINY)
-        weight = self.recipe.likelihood_weight
-        return float(np.log(response)) + weight * candidate.place.likelihood

@@ -117,6 +117,8 @@ class SizeEstimator:
         for done in range(most):
             if done >= recipe.size_rounds:
                 going = [index for index in going if self._moves(*looks[index][-2:])]
+            if not going:
+                break
             glances = [
                 Glance(
                     placed[index].level,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..images import Image
 from ..kinds import Numeric
-from .pose import Pose, sampled, wrapped
+from .pose import Pose, turned_crop, wrapped
 from .posed_rows import TemplateView
 
 Array = NDArray[Any]
@@ -70,14 +70,17 @@ class TurnedSquares:
         if view.mask is not None:
             return None
         step = min(view.box.w, view.box.h) / math.sqrt(2) / SIDE
+        middle, sides = view.box.centre, (SIDE, SIDE)
         own: list[Array] = []
         others: list[Array] = []
         for angle in np.arange(-180, 180, STEP).tolist():
             turn = abs(wrapped(angle))
             kind = own if turn <= OWN_TURN else others if turn >= OTHER_TURN else None
             if kind is not None:
-                matrix = Pose(0, 0, -angle).matrix() * step
-                kind.append(_square(view.image, matrix, view.box.centre, (SIDE, SIDE)))
+                square = turned_crop(
+                    view.image, middle, angle, 1 / step, sides, cv2.BORDER_REPLICATE
+                )
+                kind.append(square)
         return cls(step / view.zoom, tuple(own), tuple(others))
 
     def fits_turned(self, image: Image, pose: Pose, size: tuple[float, float]) -> bool:
@@ -94,18 +97,11 @@ class TurnedSquares:
 
     def _fit_at(self, image: Image, pose: Pose, scale: float, size: tuple[float, float]) -> bool:
         """The same in one size."""
-        step = self.step * scale
-        width, height = (max(SIDE + 2, int(side * scale * (1 + REACH) / step)) for side in size)
-        part = _square(image, np.eye(2) * step, (pose.x, pose.y), (width, height))
+        width, height = (max(SIDE + 2, int(side * (1 + REACH) / self.step)) for side in size)
+        middle, zoom = (pose.x, pose.y), 1 / (self.step * scale)
+        part = turned_crop(image, middle, 0.0, zoom, (width, height), cv2.BORDER_REPLICATE)
         turned = _highest(part, self.others)
         return turned >= LEAST and _fisher(turned) - _fisher(_highest(part, self.own)) >= CLEAR
-
-
-def _square(
-    image: Image, matrix: Array, middle: tuple[float, float], size: tuple[int, int]
-) -> Array:
-    """Samples of a picture, ``(h, w, 3)`` uint8."""
-    return sampled(image, matrix, middle, *size, cv2.BORDER_REPLICATE)
 
 
 def _highest(part: Array, squares: tuple[Array, ...]) -> float:

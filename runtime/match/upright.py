@@ -11,12 +11,11 @@ from ..bundle.match_recipe import MatchRecipe
 from ..images import Image, is_flat
 from ..kinds import Bound
 from ..patches.encoder import Encoder
-from ..patches.quality import TINY
 from .judging import JudgedPose, Tried, judge
 from .placing import Placer
 from .pose import Pose
 from .registration import PoseRefiner, UprightLook
-from .searching import ImageSearch, MatchCandidate
+from .searching import ImageSearch
 from .sizing import PlacedBox, SizeEstimator
 from .template import Template
 
@@ -84,11 +83,9 @@ class UprightFinder:
             # Pixels register a slender object only from about the turn that its patches tell.
             pose = replace(known.pose, angle=known.look.better.angle)
             verdict = judge(template, search.image, pose, known.look, tried, self.recipe)
-            if not self._as_it_is(verdict, template, search.image):
-                verdict = replace(verdict, beyond=True)
-            verdict = self._upright(verdict, template, search.image)
-            verdict = replace(verdict, prior=each.prior)
-            judged[each.template].append(verdict)
+            beyond = not self._as_it_is(verdict, template, search.image)
+            verdict = replace(verdict, prior=each.prior, beyond=beyond)
+            judged[each.template].append(self._upright(verdict, template, search.image))
         return judged
 
     def _candidates(
@@ -111,7 +108,7 @@ class UprightFinder:
                 placed.append(PlacedBox(template, box, candidate.place, exact))
                 indices.append(index)
                 margins.append(candidate.margin)
-                priors.append(self._prior(candidate))
+                priors.append(self.recipe.response_weight * candidate.promise(self.recipe))
         looks = self._sizes.first(search, placed)
         every = [
             UprightCandidate(*parts)
@@ -122,12 +119,6 @@ class UprightFinder:
             for index in range(len(templates))
             for each in self._worth([one for one in every if one.template == index], count)
         ]
-
-    def _prior(self, candidate: MatchCandidate) -> float:
-        """How exclusive a window is, as log-odds between places."""
-        response = math.log(max(candidate.peak.response, TINY))
-        likelihood = self.recipe.likelihood_weight * candidate.place.likelihood
-        return self.recipe.response_weight * (response + likelihood)
 
     def _worth(self, candidates: list[UprightCandidate], count: int) -> list[UprightCandidate]:
         """The most promising of one template, and those that come close to the best."""
