@@ -10,12 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import InputError
 from .fields import Record, bound, chosen, fitted, numeric
 from .log_odds import logistic
 from .match_recipe import MANY, MatchRecipe
+
+TrackRecipeT = TypeVar("TrackRecipeT", bound="TrackRecipe")
+
+RETIRED = frozenset({"scale_step", "scale_cost", "scale_every", "size_margin"})
+"""Fields of earlier recipes for following."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +44,13 @@ class TrackRecipe(Record):
         momentum: part of the last move that is expected to go on.
         competitors: patches around the target in the first frame that compete with it.
         competitor_pool: cells around it among which those are sought, evenly spread.
-        scale_step: ratio of neighbouring sizes that are tried; 1 keeps the size.
-        scale_gain: part of a measured change of size that is believed at once, 0 to 1.
-        scale_cost: mean agreement by which a size e times larger or smaller than the first one must
-            fit better; a target that has come to look different fits all sizes about equally, and
-            its size would drift.
-        scale_every: the size is measured in every frame, in every second, and so on.
+        scale_gain: part of a measured change of size that is believed at once, 0 to 1; 0 keeps the
+            size.
+        most_zoom: factor on the size that is believed of one frame.
+        same_size: how likely it is that the size stays, as the mean log-likelihood of patches at
+            their places that counts as much: what has come to look different keeps its size.
+        place_gain: part of the way to where the patches say that the object's middle is.
+        same_place: how likely it is that the middle lies where the whole fits best, the same.
         max_scale: the size stays within this factor of the first one.
         recent_after: frames after which a look of the target counts as evidence beside the first
             look, and is replaced; 0 keeps to the first look alone.
@@ -85,7 +91,6 @@ class TrackRecipe(Record):
         search_rounding: target sizes are rounded to this many steps per factor of two, so that
             encodings are reused.
         place_margin: fine cells searched around a coarse place.
-        size_margin: fine cells that a place may still be off when the size is measured.
         same_scale: search regions whose scales differ by no more than this factor may share an
             encoding.
     """
@@ -100,11 +105,12 @@ class TrackRecipe(Record):
     momentum: float = chosen(0.5, 0, 1)
     competitors: int = chosen(64, 0, 10_000)
     competitor_pool: int = bound(2000, 1, MANY)
-    scale_step: float = chosen(1.1, 1, 1.5)
     scale_gain: float = chosen(0.6, 0, 1)
-    scale_cost: float = chosen(0.2, 0, 100)
-    scale_every: int = chosen(2, 1, MANY)
-    max_scale: float = bound(5.0, 1, 100)
+    most_zoom: float = chosen(1.2, 1, 10)
+    same_size: float = chosen(-6.0, -100, 0)
+    place_gain: float = chosen(0.5, 0, 1)
+    same_place: float = chosen(-4.5, -100, 0)
+    max_scale: float = bound(30.0, 1, 100)
     recent_after: int = chosen(6, 0, MANY)
     recent_weight: float = chosen(0.5, 0, 1)
     quality_weight: float = fitted(2.67, 0, 1000)
@@ -129,8 +135,20 @@ class TrackRecipe(Record):
     search_overlap: float = chosen(2.0, 0, 10)
     search_rounding: int = numeric(8, 1, 100)
     place_margin: int = chosen(2, 0, 100)
-    size_margin: int = chosen(1, 0, 100)
     same_scale: float = chosen(1.04, 1, 2)
+
+    @classmethod
+    def from_dict(cls: type[TrackRecipeT], data: Mapping[str, Any]) -> TrackRecipeT:
+        """Read what :meth:`as_dict` gave, or an earlier version's.
+
+        Raises: as :meth:`Record.from_dict`.
+        """
+        if not isinstance(data, Mapping):
+            return super().from_dict(data)
+        kept = {name: value for name, value in data.items() if name not in RETIRED}
+        if data.get("scale_step") == 1:
+            kept["scale_gain"] = 0
+        return super().from_dict(kept)
 
     def __post_init__(self) -> None:
         """Check the fields, and that they fit together."""

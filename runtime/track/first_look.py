@@ -22,9 +22,12 @@ from .follower import Follower
 
 Array = NDArray[Any]
 
-SIZES: Bound[tuple[tuple[float, ...], ...]] = ((1.0,), (1.41, 0.71, 2.0, 0.5))
-"""Sizes at which the object is looked for, relative to its template: some only if the ones before
-do not show it."""
+SIZES: Bound[tuple[float, ...]] = (1.0, 1.41, 0.71, 2.0, 0.5)
+"""Sizes at which the object is looked for, relative to its template: all, as a part of a large
+object resembles a small one."""
+
+SAME: Numeric[float] = 1.02
+"""Factor on a size that is the same."""
 
 SIZED: Bound[int] = 9
 """How often the size of what was found is measured: each time it changes by one step at most."""
@@ -145,17 +148,14 @@ def find_in(follower: Follower, frame: Image) -> FoundObject | None:
         The best place, or ``None`` if none shows the object surely enough.
     """
     found = None
-    for sizes in SIZES:
-        for size in sizes:
-            for part in follower.search.parts(frame, size):
-                for centre in follower.search.inside(frame, part, size):
-                    seen = _seen_at(follower, frame, centre, size)
-                    if found is None or seen.score > found.score:
-                        found = seen
-        needed = SURER * log_odds(follower.options.elsewhere_score)
-        if found is not None and log_odds(found.score) >= needed:
-            return found
-    return None
+    for size in SIZES:
+        for part in follower.search.parts(frame, size):
+            for centre in follower.search.inside(frame, part, size):
+                seen = _seen_at(follower, frame, centre, size)
+                if found is None or seen.score > found.score:
+                    found = seen
+    needed = SURER * log_odds(follower.options.elsewhere_score)
+    return found if found is not None and log_odds(found.score) >= needed else None
 
 
 def _seen_at(
@@ -168,11 +168,11 @@ def _seen_at(
         seen = model.encode(frame, region)
         sighting = model.look(seen, centre)
         centre, score = sighting.centre, follower.score(sighting)
-        if last or score < options.found_score or options.scale_step == 1:
+        if last or score < options.found_score or options.scale_gain == 0:
             break
-        measured = model.measure_size(seen, centre)
-        if abs(math.log(measured / size)) < math.log(options.scale_step) / 4:
+        read = model.read_motion(seen, centre)
+        if read is None or abs(math.log(read.zoom)) < math.log(SAME):
             break
-        size = measured
+        size *= read.zoom
     box = Box.around(centre, model.box.w * size, model.box.h * size)
     return FoundObject(box, score)

@@ -51,7 +51,7 @@ class Follower:
         self._sure = self._settled = self.centre, self.size
         self._seen_for = self.options.probation
         self._fit = options.most_odds
-        self._lost_for = self._doubted = self._unsized = 0
+        self._lost_for = self._doubted = 0
         self._calm = False
         self._score = 0.0
         self._seen: RegionFeatures | None = None
@@ -119,7 +119,7 @@ class Follower:
             more = math.prod(self.model.region_size)
         self._move_to(sighting.centre, frame)
         if score >= self.options.found_score:
-            self._resize(seen)
+            self._refine(seen, frame)
         self._score, self._seen = score, seen
         return more
 
@@ -262,13 +262,23 @@ class Follower:
             )
         self.centre = (x, y)
 
-    def _resize(self, seen: RegionFeatures) -> None:
-        """Follow the object's size."""
-        self._unsized += 1
-        if self.options.scale_step == 1 or self._unsized < self.options.scale_every:
+    def _refine(self, seen: RegionFeatures, frame: Image) -> None:
+        """Follow the object's size, and its place more exactly."""
+        options = self.options
+        if options.scale_gain == options.place_gain == 0:
             return
-        self._unsized = 0
-        measured = self.model.measure_size(seen, self.centre)
-        size = self.size * (measured / self.size) ** self.options.scale_gain
-        limit = self.options.max_scale
-        self.size = min(max(size, 1 / limit), limit)
+        read = self.model.read_motion(seen, self.centre)
+        if read is None:
+            return
+        measured = self.model.scale / seen.region.scale * read.zoom
+        size = self.size * (measured / self.size) ** options.scale_gain
+        self.size = min(max(size, 1 / options.max_scale), options.max_scale)
+        part = options.place_gain * read.sureness
+        x, y = (
+            here + part * (there - here)
+            for here, there in zip(self.centre, read.centre, strict=True)
+        )
+        self.centre = (
+            min(max(x, 0.0), float(frame.shape[1])),
+            min(max(y, 0.0), float(frame.shape[0])),
+        )

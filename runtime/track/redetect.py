@@ -196,7 +196,8 @@ class WholeFrameSearch:
         region = Region.around(model.centre, scale, *self._sides(side))
         features = model.encode(model.frame, region)
         placed, stride = region.box_to_working(model.box), model.encoder.coarse_stride
-        return model.cut(DenseCells(features.coarse), placed, stride, compete=True)
+        pool = model.options.competitor_pool
+        return model.cut(DenseCells(features.coarse), placed, stride, pool)
 
 
 def _spans(width: int, height: int, scale: float, most: int, align: int) -> tuple[int, int]:

@@ -44,11 +44,10 @@ SAVED: Mapping[type[Any], tuple[str, ...]] = {
         "_fit",
         "_lost_for",
         "_doubted",
-        "_unsized",
         "_calm",
         "_score",
     ),
-    TargetModel: ("recent", "_newer", "_looks"),
+    TargetModel: ("recent", "_newer", "_recent_patches", "_newer_patches", "_looks"),
     Belief: ("state", "_odds"),
     WholeFrameSearch: ("_searches",),
     SpreadSearch: ("_waiting", "_turn", "_searched", "refused"),
@@ -77,6 +76,7 @@ MADE_AGAIN: Mapping[type[Any], tuple[str, ...]] = {
         "coarse",
         "_rows",
         "_patches",
+        "first_patches",
     ),
     Belief: ("_recipe",),
     WholeFrameSearch: ("model", "_grids"),
@@ -234,4 +234,4 @@ def parts_of(follower: Follower, view: StreamView) -> tuple[Any, ...]:
 
 def _known(model: TargetModel) -> dict[str, Any]:
     """What a state may share with the first look, which is made again."""
-    return {"first look": model.coarse}
+    return {"first look": model.coarse, "its patches": model.first_patches}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..boxes import Box
 from ..images import Image, is_flat
+from ..kinds import Numeric
 from ..patches.agreement import rigid_agreement
 from ..patches.encoder import Encoder
 from ..patches.grid import PatchGrid, cut_grid
@@ -22,16 +23,18 @@ from ..patches.taps import Cells, DenseCells
 from ..patches.windows import (
     CellRange,
     cells_around,
-    highest,
     highest_peak,
-    parabola_vertex,
     window_mean,
     window_response,
 )
 from .encoding import encode_region, encode_regions
 from .options import TrackerOptions
+from .patch_motion import MotionReading, read_patches, together
 
 Array = NDArray[Any]
+
+FINE_POOL: Numeric[int] = 500
+"""Fine cells around the target among which what competes with its patches is sought."""
 
 
 class Evidence(NamedTuple):
@@ -94,15 +97,16 @@ class TargetModel:
         self.centre = box.centre
         first = self.encode(frame, Region.around(self.centre, self.scale, *self.region_size))
         placed = first.region.box_to_working(box)
-        self.coarse = self.cut(
-            DenseCells(first.coarse), placed, encoder.coarse_stride, compete=True
-        )
+        pool = options.competitor_pool
+        self.coarse = self.cut(DenseCells(first.coarse), placed, encoder.coarse_stride, pool)
         self.recent = self._newer = self.coarse
         self._rows: Array | None = None
         self._looks = 0
         # A region's edge is felt some way inside it: patches are compared with those of a like one.
         sizes = dict.fromkeys((self.region_size, self.sure_size))
-        self._patches = {size: self._fine_patches(size) for size in sizes}
+        self._patches = {size: self._placing_patches(size) for size in sizes}
+        own = self.cut(first.taps, placed, encoder.stride, FINE_POOL)
+        self.first_patches = self._recent_patches = self._newer_patches = own
 
     def encode(self, frame: Image, region: Region) -> RegionFeatures:
         """Features of a region of a frame."""
@@ -149,10 +153,12 @@ class TargetModel:
         self._looks += 1
         if learns:
             self.recent, self._rows = self._newer, None
+            self._recent_patches = self._newer_patches
             at, scale = seen.region.to_working(*centre), self.scale
             box = Box.around(at, self.box.w * scale, self.box.h * scale)
-            stride = self.encoder.coarse_stride
-            self._newer = self.cut(DenseCells(seen.coarse), box, stride, compete=True)
+            pool, stride = self.options.competitor_pool, self.encoder.coarse_stride
+            self._newer = self.cut(DenseCells(seen.coarse), box, stride, pool)
+            self._newer_patches = self.cut(seen.taps, box, self.encoder.stride, FINE_POOL)
 
     @property
     def learns_next(self) -> bool:
@@ -160,45 +166,38 @@ class TargetModel:
         after = self.options.recent_after
         return after > 0 and (self._looks + 1) % after == 0
 
-    def measure_size(self, seen: RegionFeatures, centre: tuple[float, float]) -> float:
-        """The target's size, relative to its first, as its patches fit a region best.
+    def read_motion(
+        self, seen: RegionFeatures, centre: tuple[float, float]
+    ) -> MotionReading | None:
+        """How the target's size and place differ from what is supposed, by its patches.
 
         Args:
             seen: features of a region that shows the target.
             centre: of the target, in pixels of the frame.
 
         Returns:
-            A size within one step of what the region's scale supposes.
+            Size relative to what the region's scale supposes, and place; ``None`` if the patches
+            say nothing.
         """
-        step, cost = self.options.scale_step, self.options.scale_cost
-        supposed = self.scale / seen.region.scale
-        at = seen.region.to_working(*centre)
-        worth = []
-        for factor, grid in self._patches_for(seen):
-            width, height = (side * self.scale * factor for side in (self.box.w, self.box.h))
-            box = Box.around(at, width, height)
-            fit = highest(self._agreement(grid, seen, box.x, box.y, self.options.size_margin)[1])
-            worth.append(fit - cost * abs(math.log(supposed * factor)))
-        if worth[1] < max(worth):
-            return float(supposed * step ** (int(np.argmax(worth)) - 1))
-        return float(supposed * step ** parabola_vertex(np.asarray(worth), 1))
+        x, y = seen.region.to_working(*centre)
+        sides = self.box.w * self.scale, self.box.h * self.scale
+        corner = x - sides[0] / 2, y - sides[1] / 2
+        session, stride = self.encoder.session, self.encoder.stride
+        looks = [self.first_patches]
+        if self._recent_patches is not self.first_patches:
+            looks.append(self._recent_patches)
+        readings = [
+            read_patches(session, look, seen, corner, sides, stride, self.alpha) for look in looks
+        ]
+        return together(readings, self.options)
 
-    def _fine_patches(self, region_size: tuple[int, int]) -> list[tuple[float, PatchGrid]]:
-        """The target's fine patches in regions of a size, with the sizes that it has there.
+    def _placing_patches(self, region_size: tuple[int, int]) -> PatchGrid:
+        """The target's fine patches in regions of a size."""
+        region = Region.around(self.centre, self.scale, *region_size)
+        seen = self.encode(self.frame, region)
+        return self.cut(seen.taps, region.box_to_working(self.box), self.encoder.stride)
 
-        One step smaller, as it is, and one step larger; only as it is where no size is followed.
-        """
-        grids = []
-        for power in (-1, 0, 1) if self.options.scale_step > 1 else (0,):
-            factor = self.options.scale_step**power
-            region = Region.around(self.centre, self.scale * factor, *region_size)
-            seen = self.encode(self.frame, region)
-            placed = region.box_to_working(self.box)
-            grid = self.cut(seen.taps, placed, self.encoder.stride, compete=False)
-            grids.append((factor, grid))
-        return grids
-
-    def _patches_for(self, seen: RegionFeatures) -> list[tuple[float, PatchGrid]]:
+    def _patches_for(self, seen: RegionFeatures) -> PatchGrid:
         """The fine patches that were seen in a region of the same working size."""
         size = seen.region.width, seen.region.height
         return self._patches.get(size, self._patches[self.region_size])
@@ -222,17 +221,17 @@ class TargetModel:
         )
         return width, height
 
-    def cut(self, features: Cells, placed: Box, stride: int, *, compete: bool) -> PatchGrid:
+    def cut(self, features: Cells, placed: Box, stride: int, pool: int = 0) -> PatchGrid:
         """The target's patches, with what competes with them or without.
 
         Args:
             features: of a region that shows the target.
             placed: the target in it, in working pixels.
             stride: working pixels per cell.
-            compete: whether patches around the target join.
+            pool: cells around the target among which competitors are sought; 0 for none.
         """
-        count = self.options.competitors if compete else 0
-        return cut_grid(features, placed, None, stride, count, self.options.competitor_pool)
+        count = self.options.competitors if pool else 0
+        return cut_grid(features, placed, None, stride, count, pool)
 
     def _qualities(self, seen: RegionFeatures) -> tuple[Qualities, Qualities]:
         """Quality maps of a region for the first look of the target and for the recent one."""
@@ -291,8 +290,7 @@ class TargetModel:
 
     def _refine(self, seen: RegionFeatures, x: float, y: float) -> tuple[float, float, float]:
         """Where exactly the box begins, in working pixels, and how well its patches agree."""
-        patches, stride = self._patches_for(seen), self.encoder.stride
-        _, grid = patches[len(patches) // 2]
+        grid, stride = self._patches_for(seen), self.encoder.stride
         around, agreement = self._agreement(grid, seen, x, y, self.options.place_margin)
         peak = highest_peak(agreement)
         corner = peak.x + around.left, peak.y + around.top

@@ -183,15 +183,15 @@ def test_a_size_that_cannot_be_told_does_not_drift(photographs):
     x, y, w, h = (round(side) for side in box)
     other = cv2.resize(photographs["astronaut"][0:200, 150:370], (w, h)).astype(np.float32)
     sizes = {}
-    for cost in (TrackerOptions().scale_cost, 0):
-        with Tracker(threads=1, options=TrackerOptions(scale_cost=cost)) as tracker:
+    for same in (TrackerOptions().same_size, -100.0):
+        with Tracker(threads=1, options=TrackerOptions(same_size=same)) as tracker:
             tracker.init(scene, box)
             for share in [*np.linspace(0, 1, 40), *[1] * 40]:
                 frame = scene.astype(np.float32)
                 piece = frame[y : y + h, x : x + w]
                 frame[y : y + h, x : x + w] = (1 - share) * piece + share * other
                 track = tracker.track(frame.astype(np.uint8))
-                sizes[cost > 0] = track.box.w / box.w
+                sizes[same > -100] = track.box.w / box.w
     assert sizes[True] == pytest.approx(1, rel=0.02)
     assert abs(sizes[False] - 1) > 0.03
 
@@ -303,7 +303,7 @@ def test_options_survive_json():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"side": 2}, {"inertia": 1.0}, {"scale_step": "x"}, {"search_sizes": ()}, {"colour": 1}],
+    [{"side": 2}, {"inertia": 1.0}, {"scale_gain": "x"}, {"search_sizes": ()}, {"colour": 1}],
 )
 def test_options_out_of_range_are_refused(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):

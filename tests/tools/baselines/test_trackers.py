@@ -231,9 +231,9 @@ def test_vittrack_gets_its_file(tmp_path, monkeypatch):
 def test_a_changed_recipe_keeps_the_kinds_of_its_numbers():
     plain = tracker_options(None, {})
     changed = tracker_options(
-        None, {"scale_every": 3.0, "search_sizes": 0.8, "inertia": 0.0, "budget_ms": 20.0}
+        None, {"search_places": 3.0, "search_sizes": 0.8, "inertia": 0.0, "budget_ms": 20.0}
     )
-    assert (changed.scale_every, type(changed.scale_every)) == (3, int)
+    assert (changed.search_places, type(changed.search_places)) == (3, int)
     assert changed.search_sizes == (0.8,)
     assert (changed.inertia, changed.budget_ms) == (0.0, 20.0)
     assert isinstance(plain, TrackerOptions)
