@@ -49,6 +49,8 @@ class TrackRecipe(Record):
         most_zoom: factor on the size that is believed of one frame.
         same_size: how likely it is that the size stays, as the mean log-likelihood of patches at
             their places that counts as much: what has come to look different keeps its size.
+        first_surer: by how much more log-likelihood the first look is believed about the size than
+            a recent one, whose size is no better known than that of the object.
         place_gain: part of the way to where the patches say that the object's middle is.
         same_place: how likely it is that the middle lies where the whole fits best, the same.
         max_scale: the size stays within this factor of the first one.
@@ -108,6 +110,7 @@ class TrackRecipe(Record):
     scale_gain: float = chosen(0.6, 0, 1)
     most_zoom: float = chosen(1.2, 1, 10)
     same_size: float = chosen(-6.0, -100, 0)
+    first_surer: float = chosen(2.0, 0, 100)
     place_gain: float = chosen(0.5, 0, 1)
     same_place: float = chosen(-4.5, -100, 0)
     max_scale: float = bound(30.0, 1, 100)

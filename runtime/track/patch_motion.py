@@ -105,23 +105,29 @@ def read_patches(
     )
 
 
-def together(readings: Sequence[PatchReading], recipe: TrackRecipe) -> MotionReading | None:
+def together(
+    first: PatchReading, recent: Sequence[PatchReading], recipe: TrackRecipe
+) -> MotionReading | None:
     """Weigh what several looks say; ``None`` where none says anything.
 
     Args:
-        readings: of each look.
+        first: of the first look, of which the size is known.
+        recent: of later ones, whose sizes are those that were believed then: what lagged behind
+            once would lag for ever by them alone.
         recipe: how much no change counts.
     """
     used = [
         reading
-        for reading in readings
+        for reading in (first, *recent)
         if 1 / FARTHEST_ZOOM < reading.zoom < FARTHEST_ZOOM and reading.trust > 0
     ]
     if not used:
         return None
     trust = sum(reading.trust for reading in used)
     most = math.log(recipe.most_zoom)
-    zooms = (min(max(math.log(reading.zoom), -most), most) * reading.trust for reading in used)
+    surer = [r.trust * (math.exp(recipe.first_surer) if r is first else 1.0) for r in used]
+    zooms = [min(max(math.log(reading.zoom), -most), most) for reading in used]
+    zoom = sum(z * weight for z, weight in zip(zooms, surer, strict=True))
+    zoom /= sum(surer) + math.exp(recipe.same_size)
     x, y = (sum(r.centre[axis] * r.trust for r in used) / trust for axis in (0, 1))
-    zoom = math.exp(sum(zooms) / (trust + math.exp(recipe.same_size)))
-    return MotionReading(zoom, (x, y), trust / (trust + math.exp(recipe.same_place)))
+    return MotionReading(math.exp(zoom), (x, y), trust / (trust + math.exp(recipe.same_place)))

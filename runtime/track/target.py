@@ -189,7 +189,7 @@ class TargetModel:
         readings = [
             read_patches(session, look, seen, corner, sides, stride, self.alpha) for look in looks
         ]
-        return together(readings, self.options)
+        return together(readings[0], readings[1:], self.options)
 
     def _placing_patches(self, region_size: tuple[int, int]) -> PatchGrid:
         """The target's fine patches in regions of a size."""

@@ -182,18 +182,34 @@ def test_a_size_that_cannot_be_told_does_not_drift(photographs):
     scene, box = moving(photographs, 1)[0]
     x, y, w, h = (round(side) for side in box)
     other = cv2.resize(photographs["astronaut"][0:200, 150:370], (w, h)).astype(np.float32)
-    sizes = {}
-    for same in (TrackerOptions().same_size, -100.0):
-        with Tracker(threads=1, options=TrackerOptions(same_size=same)) as tracker:
-            tracker.init(scene, box)
-            for share in [*np.linspace(0, 1, 40), *[1] * 40]:
-                frame = scene.astype(np.float32)
-                piece = frame[y : y + h, x : x + w]
-                frame[y : y + h, x : x + w] = (1 - share) * piece + share * other
-                track = tracker.track(frame.astype(np.uint8))
-                sizes[same > -100] = track.box.w / box.w
-    assert sizes[True] == pytest.approx(1, rel=0.02)
-    assert abs(sizes[False] - 1) > 0.03
+    with Tracker(threads=1) as tracker:
+        tracker.init(scene, box)
+        for share in [*np.linspace(0, 1, 40), *[1] * 40]:
+            frame = scene.astype(np.float32)
+            piece = frame[y : y + h, x : x + w]
+            frame[y : y + h, x : x + w] = (1 - share) * piece + share * other
+            track = tracker.track(frame.astype(np.uint8))
+    assert track.box.w == pytest.approx(box.w, rel=0.02)
+
+
+@pytest.mark.parametrize("growth", [3.0, 0.4])
+def test_a_size_is_followed_as_far_as_it_goes(photographs, growth):
+    """A camera that comes nearer, or goes away, by 3 % a frame."""
+    picture = photographs["astronaut"]
+    centre, side, count = (225.0, 105.0), 60.0 if growth > 1 else 120.0, 40
+    with Tracker(threads=1) as tracker:
+        for number in range(count + 1):
+            zoom = growth ** (number / count)
+            matrix = np.array(
+                [[zoom, 0, 160 - zoom * centre[0]], [0, zoom, 120 - zoom * centre[1]]], np.float32
+            )
+            flags = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
+            frame = cv2.warpAffine(picture, matrix, (320, 240), flags=flags)
+            box = Box.around((160, 120), side * zoom, side * zoom)
+            if number == 0:
+                tracker.init(frame, box)
+                continue
+            assert box_iou(tracker.track(frame).box, box) > 0.75, number
 
 
 def test_another_scene_is_lost_and_the_way_back_is_found(tracker, photographs):
