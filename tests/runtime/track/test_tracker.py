@@ -188,8 +188,8 @@ def test_a_size_that_cannot_be_told_does_not_drift(photographs):
             frame = scene.astype(np.float32)
             piece = frame[y : y + h, x : x + w]
             frame[y : y + h, x : x + w] = (1 - share) * piece + share * other
-            track = tracker.track(frame.astype(np.uint8))
-    assert track.box.w == pytest.approx(box.w, rel=0.02)
+            width = tracker.track(frame.astype(np.uint8)).box.w
+            assert width == pytest.approx(box.w, rel=0.02)
 
 
 @pytest.mark.parametrize("growth", [3.0, 0.4])
