@@ -48,13 +48,13 @@ $(VENV)/.created:
 
 $(VENV)/.demo-installed: pyproject.toml $(VENV)/.created
 	@echo "Installing qatm and what the demo needs into $(VENV) (once; about 600 MB on disk)"
-	$(PIP) install --editable '.[cpu,demo]'
+	$(PIP) install --editable '.[standard,demo]'
 	@touch $@
 
 # Checkers cannot follow an editable install, so they get the namespace as links.
 $(VENV)/.dev-installed: pyproject.toml $(VENV)/.created
 	@echo "Installing qatm and what the tests need into $(VENV) (once; about 2 GB on disk)"
-	$(PIP) install --editable '.[cpu,export,eval,rtx,demo,dev]'
+	$(PIP) install --editable '.[standard,export,eval,rtx,demo,dev]'
 	@mkdir -p $(LINKS)
 	@for folder in runtime model export calib tools; do ln -sfn ../../../$$folder $(LINKS)/$$folder; done
 	@touch $(VENV)/.demo-installed $@

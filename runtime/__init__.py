@@ -18,6 +18,7 @@ from .errors import (
     ExportError,
     ImageError,
     InputError,
+    PackageError,
     QatmError,
     TemplateError,
     VideoError,
@@ -65,6 +66,7 @@ __all__ = [
     "Matcher",
     "MatcherInfo",
     "MultiTracker",
+    "PackageError",
     "QatmError",
     "QualityMap",
     "Session",
@@ -132,8 +134,18 @@ if not TYPE_CHECKING:  # Editors and type checkers take the names from the impor
     def __getattr__(name: str) -> object:
         """A public name, from its module."""
         if name in MODULES:
-            return getattr(import_module(f".{MODULES[name]}", __name__), name)
+            return getattr(_module(MODULES[name]), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def _module(name: str) -> object:
+        """One of ours; an OpenCV that is missing or broken is said in one line."""
+        try:
+            return import_module(f".{name}", __name__)
+        except (ImportError, AttributeError) as error:
+            problem = import_module(".opencv", __name__).opencv_problem()
+            if problem:
+                raise PackageError(problem) from error
+            raise
 
     def __dir__() -> list[str]:
         """What there is, imported yet or not."""

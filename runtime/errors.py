@@ -35,6 +35,10 @@ class DeviceError(QatmError):
     """A device, provider or precision that was asked for cannot be used here."""
 
 
+class PackageError(QatmError, ImportError):
+    """A package that is needed is missing or cannot be loaded."""
+
+
 class ExportError(QatmError):
     """A model cannot be exported, or an exported file failed its check."""
 

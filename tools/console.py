@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ..runtime.errors import InputError, QatmError
+from ..runtime.opencv import opencv_problem
 from ..runtime.session_task import MatcherInfo
 
 Item = TypeVar("Item")
@@ -182,6 +183,8 @@ def describe(error: Exception) -> str | None:
     """The line to show for an expected failure, or ``None`` for a defect in the program."""
     if isinstance(error, QatmError):
         return one_line(str(error))
+    if isinstance(error, (ImportError, AttributeError)) and (problem := opencv_problem()):
+        return problem
     if isinstance(error, OSError) and error.errno != errno.EPIPE:
         return one_line(f"{error.filename or 'output'}: {error.strerror or error}")
     # Typer either depends on click or carries a copy, so its errors are told by what they can do.

@@ -31,6 +31,10 @@ CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": 
 """Options of CUDA's provider. An exhaustive search takes three times as long for each new shape."""
 
 INSTALL = {"cpu": 'pip install "qatm[cpu]"', "cuda": 'pip install "qatm[gpu]"'}
+
+TELEMETRY_OFF = "ORT_DISABLE_TELEMETRY"
+"""What ONNX Runtime reads in the environment; ``0`` leaves its telemetry as it is."""
+
 SINGLE = "fp32"
 """Of all graphs but the features': small, and their exponentials need it."""
 
@@ -46,8 +50,18 @@ FATAL: Numeric[int] = 4
 """ONNX Runtime's quietest log level: what matters comes back as an exception or a check here."""
 
 
-def _import_onnxruntime(device: str) -> Any:
-    """Import ONNX Runtime or say how to get it, or what is wrong with the one that is there."""
+def import_onnxruntime(device: str = "cpu") -> Any:
+    """Import ONNX Runtime, with its telemetry off unless the environment says otherwise.
+
+    Args:
+        device: for which it is needed, ``cpu`` or ``cuda``.
+
+    Raises:
+        DeviceError: it is not installed, or cannot be loaded; with the cure.
+    """
+    # Read once, when the library is loaded: later it would have begun to keep a device's number
+    # and a store of events in the user's cache.
+    os.environ.setdefault(TELEMETRY_OFF, "1")
     try:
         import onnxruntime
     except (ImportError, OSError) as error:
@@ -137,7 +151,7 @@ class OnnxGraph:
         ordered_sums: bool = True,
     ) -> None:
         self.path = path
-        ort = _import_onnxruntime(device)
+        ort = import_onnxruntime(device)
         wanted = _provider_of(ort, device)
         options = ort.SessionOptions()
         options.log_severity_level = FATAL
@@ -234,7 +248,7 @@ class OnnxBackend:
     def __init__(
         self, bundle: Bundle, device: str, precision: str, threads: int | None = None
     ) -> None:
-        _provider_of(_import_onnxruntime(device), device)
+        _provider_of(import_onnxruntime(device), device)
         self.device = device
         self.precision = precision
         self._bundle = bundle

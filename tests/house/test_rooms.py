@@ -19,7 +19,9 @@ from source_tree import (
     source_of,
 )
 
-GROUND = frozenset({"boxes", "errors", "files", "images", "kinds", "value_range", "version"})
+GROUND = frozenset(
+    {"boxes", "errors", "files", "images", "kinds", "opencv", "value_range", "version"}
+)
 """The modules of ``runtime/`` that know nothing of bundles; every room may use them."""
 
 TASKS = frozenset({"match", "track", "align", "verify"})

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -455,11 +456,46 @@ def test_doctor_without_onnxruntime(monkeypatch):
 
 def test_doctor_names_clashing_packages(monkeypatch):
     monkeypatch.setattr(probes, "wheel_version", lambda *_: "1.0")
-    monkeypatch.setattr(diagnosis, "wheel_version", lambda *_: "1.0")
+    both = {"opencv-python-headless": "4.8.0.76", "opencv-python": "4.9.0.80"}
+    monkeypatch.setattr(probes, "opencv_wheels", lambda: both)
     report = diagnosis.examine()
     assert any("onnxruntime and onnxruntime-gpu" in line for line in report["problems"])
-    assert any("opencv-python" in line for line in report["problems"])
-    assert "uninstall" in report["advice"][0]
+    assert any("opencv-python-headless and opencv-python" in line for line in report["problems"])
+    assert report["advice"][0] == (
+        "one OpenCV: pip uninstall -y opencv-python-headless opencv-python, then pip install "
+        "--force-reinstall --no-deps opencv-python"
+    )
+    assert "uninstall -y onnxruntime onnxruntime-gpu" in report["advice"][1]
+
+
+def test_doctor_names_an_opencv_that_is_hidden(monkeypatch, tmp_path):
+    (tmp_path / "cv2").mkdir()
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    monkeypatch.setattr(probes, "opencv_wheels", lambda: {"opencv-python-headless": "4.8.0.76"})
+    report = diagnosis.examine()
+    assert report["ok"]
+    assert report["opencv"]["hidden"] == [str(tmp_path / "cv2")]
+    (problem,) = report["problems"]
+    assert f"the OpenCV in {tmp_path / 'cv2'} is hidden by" in problem
+    assert "pip uninstall opencv-python-headless" in report["advice"][0]
+
+
+def test_doctor_tries_a_bundle_of_yours(tiny_bundle, tmp_path):
+    result = qatm("doctor", "--model", str(tiny_bundle), "--json")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert report["bundle"]["path"] == report["matcher"]["bundle"] == str(tiny_bundle)
+    assert report["bundle"]["backbone"].startswith("mobilenet-v2")
+    result = qatm("doctor", "--model", str(tmp_path / "none"), "--json")
+    assert result.exit_code == 1
+    assert "none does not exist" in json.loads(result.stdout)["problems"][0]
+
+
+def test_doctor_sees_damage_in_files_that_it_does_not_run(tiny_bundle, tmp_path):
+    shutil.copytree(tiny_bundle, tmp_path / "bundle")
+    (tmp_path / "bundle" / "joint.onnx").write_bytes(b"cut short")
+    result = qatm("doctor", "--model", str(tmp_path / "bundle"))
+    assert "joint.onnx has 9 bytes instead of" in result.stdout
 
 
 def test_doctor_sees_a_provider_that_falls_back(monkeypatch):
@@ -481,12 +517,16 @@ def test_doctor_advises_the_gpu_wheel_where_there_is_a_gpu():
             ("onnxruntime", "torch", "onnx", "onnxscript", "scikit-image"), "1"
         )
         | {"onnxruntime-gpu": None},
-        "gpu": {"works": True},
-        "devices": {"cuda": {"works": False}},
+        "gpu": {"works": True, "cuda": "13.1"},
+        "devices": {"cuda": {"works": False}, "cpu": {"works": True}},
         "bundle": {"valid": True},
+        "opencv": {"works": True, "wheels": {"opencv-python": "4.9.0.80"}, "hidden": []},
     }
     (line,) = diagnosis.advice(report)
     assert "qatm[gpu]" in line
+    report["gpu"]["cuda"] = "12.4"
+    (line,) = diagnosis.advice(report)
+    assert "qatm[gpu-cu12]" in line
     report["versions"] |= {"onnxruntime": None, "onnxruntime-gpu": "1"}
     (line,) = diagnosis.advice(report)
     assert "cuDNN" in line

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ...runtime.backends.onnx import import_onnxruntime
 from ...runtime.boxes import Box
 from ...runtime.errors import InputError, first_line
 from ...runtime.images import Image
@@ -192,9 +193,9 @@ def _session(path: Path, threads: int, *, free: bool = False) -> Any:
         threads: of the processor.
         free: let its pictures have any height and width; the file names one of the two sizes.
     """
+    onnxruntime = import_onnxruntime()
     try:
         import onnx
-        import onnxruntime
     except ModuleNotFoundError as error:
         raise InputError(
             f"tracker {NANOTRACK3} needs {error.name}, which is not installed: pip install "

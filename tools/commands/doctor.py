@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
-from ..console import FOUND, NOT_FOUND, json_line, print_line, while_read
+from ..console import FOUND, NOT_FOUND, Command, json_line, print_line, while_read
 from ..evaluation.device.diagnosis import examine
 from ..evaluation.device.probes import Record
+from .model_options import ModelOption
 
 
 def doctor(
+    model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say what is installed, which devices really work, and what to install for more.
 
-    Every device is tried by running the default model on it.
+    Every device is tried by running the model on it. It comes to an end whatever is missing or
+    broken, and says the cure.
 
     Exit status: 0 if the matcher can run here, 1 otherwise.
     """
-    report = examine()
+    report = examine(model)
     with while_read():
         for line in [json_line(report)] if as_json else describe_report(report):
             print_line(line)
@@ -33,6 +37,7 @@ def describe_report(report: Record) -> Iterator[str]:
     yield "Installed"
     for name, version in report["versions"].items():
         yield _row(name, version or "-")
+    yield from _opencv(report["opencv"])
     gpu = report["gpu"]
     yield "NVIDIA GPU"
     if gpu["works"]:
@@ -45,7 +50,7 @@ def describe_report(report: Record) -> Iterator[str]:
     yield "Devices, tried"
     yield from _tried(report["devices"])
     bundle = report["bundle"]
-    yield "Model that Matcher() uses"
+    yield "Model"
     if bundle["valid"]:
         yield _row("folder", bundle["path"])
         yield _row("backbone", bundle["backbone"])
@@ -63,6 +68,24 @@ def describe_report(report: Record) -> Iterator[str]:
         yield f"Matcher() works here: {info['device']}, {info['provider']}, {info['precision']}"
     else:
         yield "Matcher() does not work here"
+
+
+def alone() -> None:
+    """The program ``qatm doctor``, where the other commands may not even be importable."""
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command(cls=Command)(doctor)
+    app(args=sys.argv[2:], prog_name="qatm doctor")
+
+
+def _opencv(found: Record) -> Iterator[str]:
+    """Which OpenCV is imported, and from where."""
+    yield "OpenCV"
+    wheels = " and ".join(f"{name} {version}" for name, version in found["wheels"].items())
+    if found["works"]:
+        yield _row(found["version"], found["path"] or "-")
+        yield _row("from", wheels or "no wheel: the system's, or built here")
+    else:
+        yield _row("unusable", found["detail"])
 
 
 def _calibration(tasks: dict[str, bool]) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +40,33 @@ def test_a_device_says_what_it_is(device: str) -> None:
     pooled = taps[0].reshape(-1, 4, 2, 6, 2).mean((2, 4))
     np.testing.assert_allclose(coarse[0, : len(pooled)], pooled, atol=1e-4)
     backend.close()
+
+
+TELEMETRY = """
+import os, sys
+from qatm import runtime
+
+if sys.argv[1]:
+    os.environ["ORT_DISABLE_TELEMETRY"] = sys.argv[1]
+runtime.Matcher(device="cpu").close()
+print(os.environ["ORT_DISABLE_TELEMETRY"])
+"""
+
+
+@pytest.mark.parametrize("said", ["", "0"])
+def test_telemetry_is_off_unless_the_environment_says_otherwise(said: str, tmp_path: Path) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
+    done = subprocess.run(
+        [sys.executable, "-c", TELEMETRY, said],
+        env=environment | {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / ".cache")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert done.stdout.strip() == (said or "1")
+    if not said:
+        assert list(tmp_path.rglob("*")) == []
 
 
 @pytest.mark.parametrize("kind", ["device", "precision"])

@@ -10,14 +10,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from importlib import metadata
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ....runtime.backends.onnx import PROVIDERS, load_cuda_libraries
+from ....runtime.backends.graph import Device, Precision
+from ....runtime.backends.onnx import PROVIDERS, import_onnxruntime, load_cuda_libraries
 from ....runtime.bundle.folder import Bundle
 from ....runtime.bundle.recipes import TASKS
-from ....runtime.errors import BundleError, QatmError
+from ....runtime.bundle.sidecar import engine_problems
+from ....runtime.errors import QatmError
+from ....runtime.opencv import WHEELS, opencv_problem, opencv_wheels
 from ....runtime.version import __version__
 from ...console import one_line
 
@@ -34,16 +38,7 @@ class InstalledPackage(NamedTuple):
 
 PACKAGES = (
     InstalledPackage("numpy", ("numpy",), "numpy"),
-    InstalledPackage(
-        "opencv",
-        (
-            "opencv-python-headless",
-            "opencv-python",
-            "opencv-contrib-python-headless",
-            "opencv-contrib-python",
-        ),
-        "cv2",
-    ),
+    InstalledPackage("opencv", WHEELS, "cv2"),
     InstalledPackage("onnxruntime", ("onnxruntime",), "onnxruntime"),
     InstalledPackage("onnxruntime-gpu", ("onnxruntime-gpu",), "onnxruntime"),
     InstalledPackage("torch", ("torch",), "torch"),
@@ -75,6 +70,8 @@ def installed() -> dict[str, str | None]:
     for package in PACKAGES:
         found = [version for wheel in package.wheels if (version := wheel_version(wheel))]
         versions[package.name] = found[0] if found else None
+    if not versions["opencv"] and (version := opencv()["version"]):
+        versions["opencv"] = version
     for package in PACKAGES:
         siblings = [other.name for other in PACKAGES if other.module == package.module]
         if not any(versions[name] for name in siblings) and _has_module(package.module):
@@ -110,15 +107,43 @@ def cuda_driver() -> Record:
     }
 
 
-def default_bundle() -> Record:
-    """The bundle that ``Matcher()`` loads, and whether its files are what its manifest says."""
-    record: Record = {"path": "", "valid": False, "detail": "", "backbone": None, "precisions": []}
-    record["calibrated"] = {}
+def opencv() -> Record:
+    """Whether OpenCV works, where it comes from, and which others are hidden behind it.
+
+    Returns:
+        ``works``, ``detail`` (why not, and the cure), ``version``, ``path`` of the one that is
+        imported, ``wheels`` (versions by name; none for JetPack's and a distribution's), and
+        ``hidden`` (folders of further ones).
+    """
+    problem = opencv_problem()
+    record: Record = {"works": problem is None, "detail": problem or "", "version": None}
+    places = list(dict.fromkeys(filter(None, map(_opencv_in, sys.path))))
+    if problem is None:
+        import cv2
+
+        record["version"] = str(cv2.__version__)
+        home = Path(str(cv2.__file__)).parent
+        places.sort(key=lambda place: not home.is_relative_to(place.resolve()))
+    return record | {
+        "path": str(places[0]) if places else None,
+        "wheels": opencv_wheels(),
+        "hidden": [str(place) for place in places[1:]],
+    }
+
+
+def bundle_state(model: Path | None = None) -> Record:
+    """A bundle, and whether its files are what its manifest says.
+
+    Args:
+        model: its folder; ``None`` is the one that ``Matcher()`` loads.
+    """
+    record: Record = {"path": str(model or ""), "valid": False, "detail": "", "backbone": None}
+    record |= {"precisions": [], "calibrated": {}, "engines": []}
     try:
-        bundle = Bundle.load()
-        for precision in bundle.precisions():
-            bundle.file("features", precision)
-    except BundleError as error:
+        bundle = Bundle.load(model)
+        for info in bundle.spec.files.values():
+            bundle.file(info.role, info.precision)
+    except QatmError as error:
         return record | {"detail": str(error)}
     return {
         "path": str(bundle.path),
@@ -127,6 +152,7 @@ def default_bundle() -> Record:
         "backbone": bundle.spec.backbone.label,
         "precisions": bundle.precisions(),
         "calibrated": {task: bundle.spec.calibrated(task) for task in TASKS},
+        "engines": engine_problems(bundle),
     }
 
 
@@ -136,19 +162,20 @@ def providers() -> dict[str, Record]:
     The list alone proves nothing: a GPU build names CUDA on machines without a GPU.
     """
     try:
-        import onnxruntime
-    except ImportError:
+        onnxruntime = import_onnxruntime()
+        names = onnxruntime.get_available_providers()
+    except Exception:  # what is wrong with it, the devices say
         return {}
-    names = [p for p in onnxruntime.get_available_providers() if p not in REMOTE_PROVIDERS]
+    names = [name for name in names if name not in REMOTE_PROVIDERS]
     return {name: _try_provider(onnxruntime, name) for name in names}
 
 
-def try_device(device: str) -> Record:
+def try_device(device: Device, model: Path | None = None, precision: Precision = "auto") -> Record:
     """Match a small picture on a device: ``works``, ``detail`` (why not, or the provider)."""
-    from ....runtime import Matcher
-
     try:
-        with _no_output(), Matcher(device=device) as matcher:
+        from ....runtime import Matcher
+
+        with _no_output(), Matcher(model, device, precision=precision) as matcher:
             picture = _picture()
             matcher.set_template(picture, box=(32, 32, 32, 32))
             matcher.match(picture)
@@ -168,6 +195,13 @@ def wheel_version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
+
+
+def _opencv_in(folder: str) -> Path | None:
+    """What a folder of ``sys.path`` has under the name ``cv2``: a package or a library."""
+    home = Path(folder or ".")
+    names = (home / "cv2", home / "cv2.py", *home.glob("cv2.*.so"), *home.glob("cv2*.pyd"))
+    return next((place for place in names if place.exists()), None)
 
 
 def _has_module(name: str) -> bool:
@@ -195,8 +229,8 @@ def _try_provider(onnxruntime: Any, name: str) -> Record:
     """Run the default features graph on a provider and see which one really ran it."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = QUIET
-    path = Bundle.load().file("features", "fp32")
     try:
+        path = Bundle.load().file("features", "fp32")
         if name == PROVIDERS["cuda"]:
             load_cuda_libraries(onnxruntime)
         with _no_output():

@@ -1,0 +1,80 @@
+"""The programs start, or say in one line what is missing; the doctor comes to an end always."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from absent_packages import without
+from broken_opencv import STATES, break_opencv
+
+BROKEN_LIBRARIES = {
+    "onnxruntime": "raise ImportError('libcudart.so.12: cannot open shared object file')",
+    "tensorrt": "raise OSError('libnvinfer.so.10: cannot open shared object file')",
+    "cuda": "raise RuntimeError('bindings of another version')",
+}
+
+
+def start(program: str, *arguments: str, path: str) -> subprocess.CompletedProcess[str]:
+    code = f"import sys; sys.argv[0] = {program!r}\nfrom qatm.tools import start\n"
+    return subprocess.run(
+        [sys.executable, "-c", f"{code}start.{program}()", *arguments],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("program", ["qatm", "qatm_export"])
+def test_without_the_packages_of_the_command_line(program, tmp_path):
+    done = start(program, "--help", path=without(["typer", "rich"], tmp_path))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == (
+        'error: the commands of qatm need typer, which is not installed: pip install "qatm[cli]"\n'
+    )
+
+
+@pytest.mark.parametrize("program", ["qatm", "qatm_export"])
+def test_without_opencv(program, tmp_path):
+    done = start(program, "--help", path=break_opencv("absent", tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: OpenCV (Python package cv2) is not installed: pip install ")
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_the_doctor_survives_every_broken_opencv(state, tmp_path):
+    done = start("qatm", "doctor", "--json", path=break_opencv(state, tmp_path))
+    assert (done.returncode, done.stderr) == (1, "")
+    report = json.loads(done.stdout)
+    assert report["opencv"]["works"] is False
+    assert "OpenCV" in report["problems"][0]
+    assert "pip install" in report["problems"][0]
+    shown = start("qatm", "doctor", path=str(tmp_path))
+    assert (shown.returncode, shown.stderr) == (1, "")
+    assert report["problems"][0] in shown.stdout
+
+
+@pytest.mark.parametrize("module", BROKEN_LIBRARIES)
+def test_the_doctor_survives_broken_inference_libraries(module, tmp_path):
+    (tmp_path / module).mkdir()
+    (tmp_path / module / "__init__.py").write_text(BROKEN_LIBRARIES[module] + "\n")
+    done = start("qatm", "doctor", "--json", path=str(tmp_path))
+    assert done.stderr == ""
+    report = json.loads(done.stdout)
+    assert done.returncode == (module == "onnxruntime")
+    if module == "onnxruntime":
+        assert "libcudart.so.12" in report["problems"][0]
+        assert "pip install --force-reinstall" in "".join(report["advice"])
+
+
+def test_the_doctor_starts_like_the_other_commands(tmp_path):
+    done = start("qatm", "doctor", "--help", path=str(tmp_path))
+    assert done.returncode == 0
+    assert "--model" in done.stdout
