@@ -24,6 +24,7 @@ from . import speed
 from .calibration import PRECISIONS, CalibrationOptions, Progress, silent
 from .half import rounded_like_half
 from .image_set import CalibrationSet, open_set
+from .moved_view import moved
 from .noise import sqnr
 from .sensitivity import features_of
 
@@ -31,11 +32,6 @@ Array = NDArray[Any]
 
 AGREE = 0.8
 """Intersection over union from which two boxes are the same."""
-
-SHIFT = (11, 7)
-"""How far the searched image is moved against the template's, in pixels: right, down."""
-
-BRIGHTNESS = 0.85
 
 
 @dataclass(frozen=True)
@@ -236,9 +232,3 @@ def textured_box(image: Image) -> Box:
     ]
     y, x = max(places, key=lambda p: float(grey[p[0] : p[0] + rows, p[1] : p[1] + columns].std()))
     return Box(float(x), float(y), float(columns), float(rows))
-
-
-def moved(image: Image) -> Image:
-    """A darker copy of an image, rolled by :data:`SHIFT`."""
-    rolled = np.roll(image, (SHIFT[1], SHIFT[0]), axis=(0, 1))
-    return np.round(rolled * BRIGHTNESS).astype(np.uint8)

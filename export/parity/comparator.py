@@ -84,10 +84,18 @@ def _as_polygraphy(runner: Runner, inputs: Arrays) -> Any:
     return Wrapped(name=runner.name)
 
 
-def engine_runners(bundle: Bundle, precisions: Sequence[str]) -> list[tuple[str, Runner, Session]]:
-    """The features engines that really run here: precision, runner, and what to close."""
+def engine_runners(
+    bundle: Bundle, precisions: Sequence[str], devices: Sequence[str] = tuple(FLAVOURS)
+) -> list[tuple[str, Runner, Session]]:
+    """The features graphs that really run here: precision, runner, and what to close.
+
+    Args:
+        bundle: has them.
+        precisions: to try.
+        devices: to try each of them on; TensorRT and TensorRT-RTX unless others are named.
+    """
     found: list[tuple[str, Runner, Session]] = []
-    for flavour in FLAVOURS:
+    for flavour in devices:
         for precision in precisions:
             try:
                 backend = Session(bundle, flavour, precision=precision)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...runtime.bundle.sidecar import FLAVOURS
 from ...runtime.errors import first_line
 from .runners import Arrays, Runner
 
@@ -135,6 +136,12 @@ class Deviation:
         """Plain dictionary for JSON; an error that is not a finite number becomes ``None``."""
         error = self.error if math.isfinite(self.error) else None
         return {**vars(self), "error": error, "passed": self.passed}
+
+
+def ran_on(device: str, precision: str) -> str:
+    """What is judged where the features run on something else than a CPU."""
+    kind = "features engine" if device in FLAVOURS else f"features on {device}"
+    return f"{kind}, {precision}"
 
 
 def kind_of(what: str) -> str:

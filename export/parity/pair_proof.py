@@ -27,7 +27,7 @@ from ...runtime.bundle.folder import MANIFEST, Bundle
 from ...runtime.bundle.manifest import NETWORK_ROLE
 from ...runtime.errors import QatmError
 from ...runtime.images import Image
-from .judge import ABSOLUTE, Deviation, Tolerance
+from .judge import ABSOLUTE, Deviation, Tolerance, ran_on
 from .parity_scenes import GAIN, photograph
 
 Array = NDArray[Any]
@@ -206,7 +206,7 @@ def compare_pairs(bundle: Bundle, engines: Sequence[tuple[str, str]] = ()) -> It
             yield from _judge(kind, (name, precision, method), pairs, found, expected)
         for flavour, precision in engines:
             found = _attempt(kind, bundle.path, flavour, precision, method, pairs)
-            row = (f"features engine, {precision}", precision, method)
+            row = (ran_on(flavour, precision), precision, method)
             yield from _judge(kind, row, pairs, found, expected)
 
 

@@ -104,6 +104,12 @@ def make_pictures(case: ParityScene, index: int, backbone: BackboneInfo) -> Pari
     return ParityPictures(case, source, both, (top, left, top + rows, left + columns), crop)
 
 
+def batches(pictures: ParityPictures) -> list[Array]:
+    """Both pictures, as many at once as the case says."""
+    step = pictures.case.batch
+    return [pictures.both[i : i + step] for i in range(0, 2, step)]
+
+
 def match_inputs(pictures: ParityPictures, coarse: Array) -> dict[str, Array]:
     """Inputs of the matching graph from the coarse maps ``(2, C, h, w)`` of both pictures."""
     template, target = _template(coarse[0], pictures.cells, pictures.case.competitors)

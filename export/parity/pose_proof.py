@@ -16,7 +16,7 @@ from ...runtime.bundle.folder import Bundle
 from ...runtime.errors import QatmError
 from ...runtime.images import Image
 from ...runtime.match.pose import Pose
-from .judge import PIXELS, Deviation, Tolerance
+from .judge import PIXELS, Deviation, Tolerance, ran_on
 from .pair_proof import only_features
 from .parity_scenes import GAIN, photograph
 
@@ -83,7 +83,7 @@ def compare_poses(bundle: Bundle, engines: Sequence[tuple[str, str]] = ()) -> It
             with only_features(bundle, name) as folder:
                 yield from _judged(name, info.precision, folder, "cpu", "fp32")
     for flavour, precision in engines:
-        row = f"features engine, {precision}"
+        row = ran_on(flavour, precision)
         yield from _judged(row, precision, bundle.path, flavour, precision)
 
 

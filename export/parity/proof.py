@@ -10,12 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ...model import Backbone, build_backbone, fold_batch_norm
 from ...model.backbones import NETWORKS, RANDOM_WEIGHTS
 from ...model.compact import COMPACT, round_weights
+from ...model.exported import CANDIDATES
 from ...model.weights import packaged_file
 from ...runtime.bundle.folder import Bundle, sha256_of
 from ...runtime.bundle.manifest import NETWORK_ROLE, BundleSpec, FileInfo
@@ -31,6 +31,7 @@ from .parity_scenes import (
     CASES,
     ParityPictures,
     ParityScene,
+    batches,
     make_pictures,
     match_inputs,
     place_inputs,
@@ -40,18 +41,16 @@ from .runners import (
     JOINED,
     Arrays,
     Runner,
+    encode,
     numpy_joined,
     numpy_match,
     numpy_place,
     onnx_runner,
     runtime_place,
     streamed_match,
-    torch_features,
-    torch_joined,
-    torch_joint,
-    torch_match,
     with_windows,
 )
+from .torch_runners import torch_features, torch_joined, torch_joint, torch_match
 
 Array = NDArray[Any]
 
@@ -224,9 +223,9 @@ class _Comparer:
             "place": self._place,
             "joint": self._joint,
         }
-        maps = _encode(self.features, pictures)
+        maps = encode(self.features, pictures)
         inputs = match_inputs(pictures, maps["coarse"])
-        matched = with_windows(self.match.run(inputs), pictures.window)
+        matched = with_windows(self.match.run(inputs), pictures.window, CANDIDATES)
         truth = Truth(pictures, maps, torch_joined(self._backbone, maps), inputs, matched)
         for artefact in self.artefacts:
             yield from checks[artefact.info.role](artefact, truth)
@@ -241,9 +240,9 @@ class _Comparer:
         small = truth.pictures.both[0].size <= HALF_VALUES
         if artefact.info.precision == "fp16" and small:
             believed = self.half
-            expected = _encode(believed, truth.pictures)
+            expected = encode(believed, truth.pictures)
             joined = torch_joined(self._backbone, expected)
-        found = attempt(lambda: _encode(runner, truth.pictures))
+        found = attempt(lambda: encode(runner, truth.pictures))
         judge = self._judge(artefact.name, artefact, truth, believed.name)
         results = [judge.array(what, runner.name, found, expected) for what in expected]
         yield from results
@@ -267,13 +266,13 @@ class _Comparer:
 
     def _matched(self, runner: Runner, inputs: dict[str, Array], truth: Truth) -> Arrays | str:
         """Quality maps and their windows, or why there are none."""
-        return attempt(lambda: with_windows(runner.run(inputs), truth.pictures.window))
+        return attempt(lambda: with_windows(runner.run(inputs), truth.pictures.window, CANDIDATES))
 
     def _by_polygraphy(
         self, believed: Runner, runner: Runner, truth: Truth, results: list[Deviation]
     ) -> Iterator[Deviation]:
         """The same comparison made by polygraphy, whose verdict has to be the same."""
-        inputs = [{"image": part} for part in _batches(truth.pictures)]
+        inputs = [{"image": part} for part in batches(truth.pictures)]
         judged = compare_with_polygraphy(believed, runner, inputs, results[0].tolerance)
         for result in results:
             error = result.error if judged[result.what] else math.inf
@@ -307,15 +306,3 @@ class _Comparer:
     def _judge(self, what: str, artefact: Artefact, truth: Truth, reference: str) -> Judge:
         size = truth.pictures.size
         return Judge(what, artefact.info.precision, size, reference)
-
-
-def _encode(runner: Runner, pictures: ParityPictures) -> dict[str, Array]:
-    """Features of both pictures, as many at once as the case says."""
-    parts = [runner.run({"image": part}) for part in _batches(pictures)]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _batches(pictures: ParityPictures) -> list[Array]:
-    """Both pictures, as many at once as the case says."""
-    step = pictures.case.batch
-    return [pictures.both[i : i + step] for i in range(0, 2, step)]

@@ -33,10 +33,11 @@ from qatm.export.parity.runners import (
     numpy_match,
     numpy_place,
     runtime_place,
-    torch_match,
     with_windows,
 )
+from qatm.export.parity.torch_runners import torch_match
 from qatm.model import Backbone, build_backbone
+from qatm.model.exported import CANDIDATES
 from qatm.runtime import Bundle, BundleError, ExportError
 from qatm.runtime.bundle.folder import MANIFEST, sha256_of
 from qatm.runtime.bundle.manifest import TapInfo
@@ -371,7 +372,7 @@ def test_placing_shifts_the_window_over_the_cells_around_it(bundle):
 def test_windows_are_those_of_the_runtime():
     contested = np.full((6, 8), 0.01, np.float32)
     contested[2:4, 5:7] = 0.81
-    found = with_windows({"contested": contested}, (2, 2))
+    found = with_windows({"contested": contested}, (2, 2), CANDIDATES)
     assert found["scores"][0] == pytest.approx(0.9)
     np.testing.assert_allclose(found["boxes"][0], (5, 2, 2, 2))
 

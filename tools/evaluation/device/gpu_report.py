@@ -22,8 +22,9 @@ from ....runtime.files import check_folder, write_text
 from ....runtime.session import Session
 from ...console import FOUND, NOT_FOUND, Command, complain, one_line, print_line, tell
 from ...destinations import check_new_folder
+from ..speed.bench_pictures import PHOTOGRAPHS
 from .gpu_checks import Examination, examine
-from .gpu_scenes import SIZES, Check, make_scenes, reference
+from .gpu_scenes import SIZES, Check, make_scenes, reference, scene_pictures
 from .probes import cuda_driver, installed
 
 GPU_DEVICES = ("cuda", "tensorrt", "tensorrt-rtx")
@@ -43,6 +44,7 @@ class GpuReport:
         machine: platform, versions of packages, what the NVIDIA driver says.
         absent: devices that do not work here, with the reason.
         examinations: one per device and precision that the bundle has for it.
+        pictures: that were looked at, ``photographs`` or ``drawn``.
     """
 
     bundle: str
@@ -50,6 +52,7 @@ class GpuReport:
     machine: dict[str, Any]
     absent: dict[str, str] = field(default_factory=dict)
     examinations: list[Examination] = field(default_factory=list)
+    pictures: str = PHOTOGRAPHS
 
     @property
     def passed(self) -> bool:
@@ -63,6 +66,7 @@ class GpuReport:
             "bundle": self.bundle,
             "backbone": self.backbone,
             "machine": self.machine,
+            "pictures": self.pictures,
             "absent": self.absent,
             "examinations": [run.as_dict() for run in self.examinations],
         }
@@ -82,8 +86,9 @@ def gpu_report(
 ) -> None:
     """Check a bundle on every GPU device of this machine and measure how fast it is.
 
-    Each device and precision is compared with FP32 on the CPU on photographs of several sizes.
-    Writes report.md and report.json.
+    Each device and precision is compared with FP32 on the CPU on pictures of several sizes:
+    photographs that scikit-image carries, or drawn ones where it is not installed. Writes report.md
+    and report.json.
 
     Exit status: 0 if everything passed, 1 if a check failed, 2 if no GPU device works here.
     """
@@ -114,7 +119,7 @@ def make_report(
 
     Raises:
         DeviceError: none of the devices works.
-        InputError: an unknown device, or scikit-image is not installed.
+        InputError: an unknown device.
     """
     known = [name for name in DEVICES if name != "auto"]
     for name in devices:
@@ -128,7 +133,9 @@ def make_report(
         raise DeviceError(f"no GPU device works here, so there is nothing to report ({reasons})")
     scenes = make_scenes(sizes)
     cases = list(zip(scenes, reference(bundle, scenes), strict=True))
-    report = GpuReport(str(bundle.path), bundle.spec.backbone.name, machine(), absent)
+    report = GpuReport(
+        str(bundle.path), bundle.spec.backbone.name, machine(), absent, pictures=scene_pictures()
+    )
     for name, precisions in working.items():
         for precision in precisions:
             tell(f"{name} {precision} …")
@@ -212,6 +219,7 @@ def markdown(report: GpuReport) -> Iterator[str]:
         yield f"GPU: none ({gpu['detail']})."
     versions = (f"{name} {version}" for name, version in report.machine["versions"].items())
     yield f"Versions: {', '.join(versions)}."
+    yield f"Pictures: {report.pictures}."
     yield from _table(
         "Devices",
         ("device", "precision", "result", "what runs"),

@@ -11,14 +11,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ....calib.photographs import DEMO, read_photographs
-from ....calib.report import moved
+from ....calib.moved_view import moved
+from ....calib.photographs import DEMO, find_photographs, read_photographs
 from ....runtime import Matcher
 from ....runtime.backends.roles import Features
 from ....runtime.boxes import Box
 from ....runtime.bundle.folder import Bundle
 from ....runtime.images import Image, pad_to_multiple
 from ....runtime.session import Session
+from ..speed.bench_pictures import DRAWN, PHOTOGRAPHS, drawn
 
 Array = NDArray[Any]
 
@@ -91,16 +92,23 @@ class DeviceOutcome:
     score: float
 
 
+def scene_pictures() -> str:
+    """What the scenes are made of here: ``photographs`` or ``drawn``."""
+    return DRAWN if find_photographs() is None else PHOTOGRAPHS
+
+
 def make_scenes(sizes: Sequence[tuple[int, int]] = SIZES) -> list[Scene]:
     """Photographs that scikit-image carries, cut or enlarged to sizes, and moved darker copies.
 
-    Raises:
-        InputError: scikit-image is not installed.
+    Without scikit-image, drawn pictures; see :func:`scene_pictures`.
     """
-    photographs = list(read_photographs(DEMO).values())
+    if scene_pictures() == PHOTOGRAPHS:
+        pictures = list(read_photographs(DEMO).values())
+    else:
+        pictures = [drawn(number) for number in range(len(sizes))]
     scenes: list[Scene] = []
     for index, (height, width) in enumerate(sizes):
-        image = photographs[index % len(photographs)]
+        image = pictures[index % len(pictures)]
         factor = max(1.0, height / image.shape[0], width / image.shape[1])
         if factor > 1:
             shape = (int(np.ceil(image.shape[1] * factor)), int(np.ceil(image.shape[0] * factor)))
