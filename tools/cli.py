@@ -22,6 +22,7 @@ from .commands.eval_track import track as eval_track
 from .commands.eval_verify import verify as eval_verify
 from .commands.lab import lab_app
 from .commands.match import match
+from .commands.pack_bundle import bundle_app
 from .commands.track import track
 from .commands.train_align import align as train_align
 from .commands.train_refine import refine as train_refine
@@ -64,7 +65,7 @@ add_commands(
     },
 )
 add_commands(train_app, {"align": train_align, "verify": train_verify, "refine": train_refine})
-for group in (eval_app, train_app, calib_app, lab_app):
+for group in (bundle_app, eval_app, train_app, calib_app, lab_app):
     app.add_typer(group)
 
 

@@ -43,7 +43,7 @@ PROTOCOL = ("runtime", "backends", "graph")
 """What every backend keeps and every session hands out: the tasks may name its types."""
 
 TOOLS_ROOMS = frozenset(
-    {"commands", "evaluation", "baselines", "train", "drawing", "demo", "lab", "scenes"}
+    {"commands", "evaluation", "baselines", "train", "drawing", "demo", "lab", "packing", "scenes"}
 )
 VAGUE = frozenset({"case", "helper", "misc", "result", "setup", "util"})
 """Words that say nothing about a thing."""

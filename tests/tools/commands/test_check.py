@@ -165,12 +165,90 @@ def test_refused(tiny_bundle, tmp_path):
     refused(check(tiny_bundle, tiny_bundle))
 
 
-def test_without_pytorch(tiny_bundle, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", None)
+@pytest.fixture
+def no_pytorch(monkeypatch) -> None:
+    """A machine that has what a device installs."""
+    for package in ("torch", "onnx", "onnxscript", "polygraphy"):
+        monkeypatch.setitem(sys.modules, package, None)
     for name in [name for name in sys.modules if name.startswith(("qatm.export.", "qatm.model"))]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delattr("qatm.export.parity.proof", raising=False)
-    refused(check(tiny_bundle), "torch", 'pip install "qatm[export]"')
+    monkeypatch.delattr("qatm.export.parity", raising=False)
+    from qatm.export.parity import device_proof
+
+    monkeypatch.setattr(device_proof.compare_on_device, "__defaults__", (SMALL,))
+
+
+@pytest.mark.usefixtures("no_pytorch")
+def test_without_pytorch_everything_is_held_against_fp32_and_numpy(tiny_bundle):
+    result = check(tiny_bundle, "--json")
+    assert result.exit_code == 0, result.output
+    (note,) = result.stderr.splitlines()
+    assert note.startswith("note: ")
+    assert "compared with FP32 on this CPU" in note
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert {record["artefact"] for record in records} == {
+        *("features.onnx", "match.onnx", "place.onnx", "joint.onnx")
+    }
+    assert all(record["passed"] for record in records)
+    assert {record["reference"] for record in records} == {"numpy"}
+
+
+@pytest.mark.usefixtures("no_pytorch")
+def test_without_pytorch_wrong_arithmetic_is_found(wrong):
+    result = check(wrong)
+    assert result.exit_code == 1
+    assert "FAIL" in result.stdout
+    line = result.stderr.splitlines()[-1]
+    assert line.startswith(("failed: match.onnx", "failed: place.onnx", "failed: joint.onnx"))
+
+
+@pytest.mark.usefixtures("no_pytorch")
+def test_without_pytorch_no_weights_can_be_compared(tiny_bundle, tmp_path):
+    refused(check(tiny_bundle, "--weights", tmp_path / "w"), "--weights", '"qatm[export]"')
+
+
+@pytest.mark.usefixtures("no_pytorch")
+def test_without_any_library_there_is_nothing_to_check_with(tiny_bundle, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    result = check(tiny_bundle)
+    assert result.exit_code == 2
+    assert 'pip install "qatm[cpu]"' in result.stderr
+
+
+def test_the_self_test_is_asked_where_it_is_packed_for(tiny_bundle, tmp_path):
+    pack = tmp_path / "pack"
+    arguments = ["bundle", "pack", str(tiny_bundle), str(pack), "--for", "cpu"]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    result = check(pack, "--json")
+    assert result.exit_code == 0, result.output
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    answers = [record for record in records if "selftest" in record]
+    assert {(one["device"], one["precision"]) for one in answers} == {("cpu", "fp32")}
+    assert {one["selftest"] for one in answers} >= {"box", "score", "found"}
+    assert "self-test" in check(pack).stdout
+    result = check(pack, "--device", "tensorrt")
+    assert result.exit_code == 1
+    assert "failed: self-test on tensorrt does not run: " in result.stderr
+
+
+def test_a_wrong_answer_fails(tiny_bundle, tmp_path):
+    pack = tmp_path / "pack"
+    arguments = ["bundle", "pack", str(tiny_bundle), str(pack), "--for", "cpu"]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    file = pack / "selftest" / "selftest.json"
+    data = json.loads(file.read_text())
+    data["answer"]["box"][0] += 3.0
+    file.write_text(json.dumps(data))
+    result = check(pack)
+    assert result.exit_code == 1
+    assert "failed: self-test on cpu fp32: box " in result.stderr
+    file.write_text("{}")
+    refused(check(pack), "selftest.json", "pack the bundle again")
+
+
+def test_a_device_is_for_packed_bundles(tiny_bundle):
+    refused(check(tiny_bundle, "--device", "cpu"), "has none", "qatm bundle pack")
+    refused(check(tiny_bundle, "--device", "tpu"), "'tpu' is unknown")
 
 
 def test_help():
