@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+import typer
+
+from ..runtime.bundle.folder import MANIFEST
 from ..runtime.errors import InputError
 from ..runtime.files import check_folder
 
@@ -23,6 +27,33 @@ def check_new_folder(option: str, folder: Path) -> None:
     """
     home = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
     check_folder(home, f"{option} {folder}")
+
+
+def check_bundle_folder(option: str, folder: Path, *, force: bool) -> None:
+    """See that a bundle is not strewn among other things.
+
+    A folder that is new, empty or a bundle passes. Who sits at the terminal is asked.
+
+    Args:
+        option: what named it, for messages.
+        folder: where the bundle's files shall go.
+        force: they shall go there whatever it holds.
+
+    Raises:
+        InputError: it holds other things, and nobody said yes.
+    """
+    if force or not folder.is_dir() or (folder / MANIFEST).is_file():
+        return
+    held = sorted(path.name for path in folder.iterdir() if not path.name.startswith(".writing-"))
+    if not held:
+        return
+    some = ", ".join(held[:3]) + (", …" if len(held) > 3 else "")
+    what = f"{option} {folder} holds other things ({some})"
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        if typer.confirm(f"{what}. Write the bundle's files among them?", err=True):
+            return
+        raise InputError(f"{what}; nothing was written")
+    raise InputError(f"{what}; give a new or empty folder, or --force")
 
 
 def check_drawing(option: str) -> None:

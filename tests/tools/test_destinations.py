@@ -11,7 +11,12 @@ from qatm.runtime import InputError
 from qatm.tools import destinations
 from qatm.tools.cli import app
 from qatm.tools.commands.export import app as export_app
-from qatm.tools.destinations import check_figure_folder, check_new_file, check_new_folder
+from qatm.tools.destinations import (
+    check_bundle_folder,
+    check_figure_folder,
+    check_new_file,
+    check_new_folder,
+)
 from qatm.tools.evaluation.device.gpu_report import app as report_app
 
 
@@ -102,3 +107,39 @@ def test_the_report_on_devices_looks_before_it_works(tmp_path, monkeypatch):
     result = CliRunner().invoke(report_app, [str(tmp_path), "--out", str(tmp_path / "file")])
     assert result.exit_code == 2
     assert "error: --out" in result.stderr
+
+
+def test_a_bundle_goes_into_a_new_folder_an_empty_one_or_a_bundle(tiny_bundle, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for folder in (tmp_path / "new", tmp_path / "empty", tiny_bundle):
+        check_bundle_folder("OUT", folder, force=False)
+
+
+def test_a_bundle_is_not_strewn_among_other_things(tmp_path):
+    for name in "dcba":
+        (tmp_path / name).write_text("mine")
+    words = rf"OUT {tmp_path} holds other things \(a, b, c, …\); give a new .* or --force"
+    with pytest.raises(InputError, match=words):
+        check_bundle_folder("OUT", tmp_path, force=False)
+    check_bundle_folder("OUT", tmp_path, force=True)
+    result = CliRunner().invoke(export_app, [str(tmp_path)])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "holds other things" in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == list("abcd")
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_somebody_at_the_terminal_is_asked(tmp_path, monkeypatch, answer):
+    (tmp_path / "mine").write_text("mine")
+    for stream in ("stdin", "stderr"):
+        monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True)
+    asked: list[str] = []
+    monkeypatch.setattr(
+        destinations.typer, "confirm", lambda what, **_: asked.append(what) or answer
+    )
+    if answer:
+        check_bundle_folder("OUT", tmp_path, force=False)
+    else:
+        with pytest.raises(InputError, match="nothing was written"):
+            check_bundle_folder("OUT", tmp_path, force=False)
+    assert "holds other things (mine). Write" in asked[0]

@@ -20,8 +20,17 @@ from ...export.engines.engines import (
 from ...export.engines.flavours import find_flavour
 from ...runtime.bundle.folder import Bundle
 from ...runtime.errors import InputError, QatmError
-from ..console import EPILOG, Command, given, progress, refuse_given, tell, version_option
-from ..destinations import check_new_folder
+from ..console import (
+    EPILOG,
+    Command,
+    given,
+    progress,
+    refuse_given,
+    tell,
+    version_option,
+    warn,
+)
+from ..destinations import check_bundle_folder, check_new_folder
 from ..process import quiet_video
 from .export_flags import OF_ENGINES, CalibrationFlags, EngineFlags, GraphFlags
 from .option_groups import grouped, names_of
@@ -33,6 +42,7 @@ if TYPE_CHECKING:
 app = typer.Typer(pretty_exceptions_enable=False)
 
 NEEDS = 'qatm-export needs PyTorch and ONNX, and {} is not installed: pip install "qatm[export]"'
+TURING = 75
 AUTO, NONE = "auto", "none"
 
 
@@ -47,6 +57,9 @@ def export(
     graphs: GraphFlags,
     calibration: CalibrationFlags,
     engines: EngineFlags,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write among other things that are in OUT.")
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what is done.")] = False,
     version: Annotated[bool, version_option("qatm-export")] = False,  # noqa: ARG001
 ) -> None:
@@ -55,7 +68,8 @@ def export(
     The bundle holds ONNX files with dynamic shapes and bundle.json; copy it to a device that has
     no PyTorch. Every file is checked against PyTorch at several sizes before it is kept. With
     --fp16 or --int8, engines are built too where TensorRT or TensorRT-RTX is installed. An option
-    that would have no effect is an error.
+    that would have no effect is an error. Into a folder that holds other things than a bundle it
+    writes when you say yes, or with --force.
     """
     if verbose:
         _log_steps()
@@ -65,6 +79,10 @@ def export(
     options = engines.read(engine)
     options.check()
     check_new_folder("OUT", out)
+    if not engines.engines_only:
+        check_bundle_folder("OUT", out, force=force)
+    if options.engine != NONE:
+        warn_of_single_sizes(options)
     with quiet_video(), progress() as bar:
         if engines.engines_only:
             bundle = Bundle.load(out)
@@ -112,6 +130,19 @@ def check_effects(context: typer.Context, engine: str, *, int8: bool, engines_on
             raise InputError(
                 f"{needing[0]} needs TensorRT or TensorRT-RTX, and neither works here: "
                 f"{HOW_TO_GET_ENGINES}"
+            )
+
+
+def warn_of_single_sizes(options: EngineOptions) -> None:
+    """Say what engines for one size only cost where they are for Turing cards."""
+    if options.engine == "tensorrt" or (options.sm and TURING not in options.sm):
+        return
+    for shapes in options.image_shapes:
+        if shapes.minimum == shapes.maximum:
+            size = "x".join(map(str, shapes.optimum))
+            warn(
+                f"--shapes {size} is one size and no range: TensorRT-RTX then makes features engines "
+                f"of 60 to 220 MB for SM {TURING}; 16x16:{size}:{size} takes a few MB"
             )
 
 

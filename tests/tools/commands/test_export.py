@@ -13,6 +13,7 @@ import onnx
 import pytest
 
 from qatm.export import bundle as bundle_writer
+from qatm.export.engines.engine_options import EngineOptions, parse_shapes
 from qatm.runtime import Bundle
 from qatm.tools.commands import export as cli
 
@@ -176,3 +177,27 @@ def test_missing_package_is_named(tmp_path, monkeypatch, capsys):
     line = refused(monkeypatch, capsys, tmp_path / "out")
     assert "onnx" in line
     assert 'pip install "qatm[export]"' in line
+
+
+@pytest.mark.parametrize(
+    ("shapes", "warned"),
+    [
+        ("480x640", ["480x640"]),
+        ("16x16:480x640:480x640", []),
+        ("96x96,128x128", ["96x96", "128x128"]),
+    ],
+)
+def test_engines_for_a_single_size_are_warned_of(capsys, shapes, warned):
+    cli.warn_of_single_sizes(EngineOptions(image_shapes=parse_shapes(shapes)))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == len(warned)
+    for line, size in zip(lines, warned, strict=True):
+        assert line.startswith(f"warning: --shapes {size} is one size")
+        assert f"16x16:{size}:{size}" in line
+
+
+def test_single_sizes_cost_nothing_without_turing(capsys):
+    shapes = parse_shapes("480x640")
+    cli.warn_of_single_sizes(EngineOptions(image_shapes=shapes, sm=(86, 89)))
+    cli.warn_of_single_sizes(EngineOptions(image_shapes=shapes, engine="tensorrt"))
+    assert capsys.readouterr().err == ""
