@@ -141,8 +141,8 @@ def warn_of_single_sizes(options: EngineOptions) -> None:
         if shapes.minimum == shapes.maximum:
             size = "x".join(map(str, shapes.optimum))
             warn(
-                f"--shapes {size} is one size and no range: TensorRT-RTX then makes features engines "
-                f"of 60 to 220 MB for SM {TURING}; 16x16:{size}:{size} takes a few MB"
+                f"--shapes {size} is one size, no range: TensorRT-RTX then makes engines of 60 to "
+                f"220 MB for SM {TURING}; 16x16:{size}:{size} takes a few MB"
             )
 
 
