@@ -27,7 +27,7 @@ def help_of(words: list[str]) -> str:
     app = {"qatm-export": export, "qatm": qatm, "python": report}[words[0]]
     subcommands = []
     if words[0] == "qatm":
-        subcommands = words[1:3] if words[1] == "calib" else words[1:2]
+        subcommands = words[1:3] if words[1] in ("bundle", "calib") else words[1:2]
     result = CliRunner().invoke(app, [*subcommands, "--help"], env={"COLUMNS": "200"})
     assert result.exit_code == 0, result.output
     return result.stdout
@@ -50,7 +50,7 @@ def test_options_exist(command):
     assert {word for word in words if word.startswith("--")} <= known
 
 
-@pytest.mark.parametrize("extras", sorted(set(re.findall(r"qatm\[([a-z,]+)\]", PAGE))))
+@pytest.mark.parametrize("extras", sorted(set(re.findall(r"qatm\[([a-z0-9,-]+)\]", PAGE))))
 def test_extras_exist(extras):
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     for extra in extras.split(","):
