@@ -7,18 +7,32 @@ LINKS  := $(VENV)/namespace/qatm
 # Test processes; 0 runs every test in pytest's own.
 WORKERS ?= 2
 
+# What the tests of the runtime need beside what a device installs.
+TESTERS := "pytest>=8" "pytest-xdist>=3.6.1" "hypothesis>=6.100" "filelock>=3.12" "psutil>=5.9"
+RUNTIME_TESTS := tests/runtime tests/tools/test_start.py tests/tools/test_cli.py
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types format networks clean distclean
+.PHONY: help demo test test-oldest test-newest lint types format networks clean distclean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.demo-installed ## find and follow objects in real photographs; see demo-output/
 	$(BIN)/python -m qatm.tools.demo $(ARGS)
 
 test: lint types ## every check: style, types, tests (WORKERS=1; ARGS="-m 'not slow'" goes to pytest)
 	$(BIN)/pytest -ra --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
+
+# Each in an environment of its own, with what a device installs and photographs to look at.
+test-oldest: ## the runtime with the oldest versions that pyproject.toml allows (PYTHON=python3.10)
+test-newest: ## the runtime with the newest versions that there are
+test-oldest test-newest: test-%:
+	$(PYTHON) -m venv build/$*
+	$(PYTHON) .ci/bounds.py $* standard demo > build/$*/requirements.txt
+	build/$*/bin/python -m pip --quiet install --upgrade --requirement build/$*/requirements.txt $(TESTERS)
+	build/$*/bin/python -m pip --quiet install --no-deps --editable .
+	QATM_RUNTIME_ONLY=1 build/$*/bin/python -m pytest -m "not slow" --numprocesses=$(WORKERS) $(RUNTIME_TESTS) $(ARGS)
 
 lint: $(VENV)/.dev-installed ## style and layout of the code
 	$(BIN)/ruff check .

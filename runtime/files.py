@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -145,3 +146,42 @@ def _check_target(path: Path) -> None:
         raise unwritable(path, OSError(errno.EISDIR, "it is a folder"))
     if not stat.S_ISREG(mode):
         raise unwritable(path, OSError(errno.EINVAL, "it is a device or pipe, not a file"))
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Write a folder whole or not at all; one that is there is replaced at the end.
+
+    The block gets an empty hidden folder beside it, which gets the name when the block is done.
+
+    Args:
+        folder: to write; the folders above it are made.
+
+    Raises:
+        OSError: it cannot be written; the message names it.
+    """
+    target = folder.absolute()
+    part, old = part_name(target), part_name(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.mkdir()
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    try:
+        yield part
+        _exchange(part, target, old)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(part: Path, target: Path, old: Path) -> None:
+    """Give a finished folder its name; what has it gets another, or keeps it where that fails."""
+    try:
+        if target.exists():
+            os.replace(target, old)
+        os.replace(part, target)
+    except OSError as error:
+        if old.exists() and not target.exists():
+            os.replace(old, target)
+        raise unwritable(target, error) from error

@@ -2,6 +2,7 @@
 
 Environment: ``QATM_DATA`` is the folder of the research data (``../shared/data`` by default);
 ``QATM_REQUIRE_GPU=1`` turns every GPU test that would be skipped into a failure.
+``QATM_RUNTIME_ONLY=1`` skips what needs PyTorch or ONNX, where only a device's packages are.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from qatm.runtime import Matcher
 
 ROOT = Path(__file__).resolve().parents[1]
+EXPORT_PACKAGES = ("torch", "onnx", "onnxscript", "polygraphy", "h5py", "scipy", "sklearn")
 
 
 def gpu_problem() -> str | None:
@@ -84,12 +86,27 @@ def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
         report.longrepr = f"QATM_REQUIRE_GPU=1, but a GPU test was skipped: {reason}"
 
 
+def _absent_for_export(text: str) -> str | None:
+    """Which package of the export a failure is about, where only the runtime is installed."""
+    if os.environ.get("QATM_RUNTIME_ONLY") != "1":
+        return None
+    absent = (name for name in EXPORT_PACKAGES if f"No module named '{name}" in text)
+    return next(absent, None)
+
+
+def _skip(report: pytest.TestReport | pytest.CollectReport, place: Path, package: str) -> None:
+    report.outcome = "skipped"
+    report.longrepr = (str(place), 0, f"Skipped: {package} is not installed")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
-    item: pytest.Item,
+    item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Fail a skipped GPU test where GPU tests must run."""
+    """Fail a skipped GPU test where GPU tests must run; skip what needs more than the runtime."""
     report = yield
+    if call.excinfo is not None and (package := _absent_for_export(str(call.excinfo.value))):
+        _skip(report, item.path, package)
     if gpu_required() and item.get_closest_marker("gpu"):
         _forbid_skip(report)
     return report
@@ -99,8 +116,13 @@ def pytest_runtest_makereport(
 def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Fail a module of GPU tests that skips itself as a whole where GPU tests must run."""
+    """Fail a module of GPU tests that skips itself as a whole where GPU tests must run.
+
+    Skip one that needs more than the runtime where only that is.
+    """
     report = yield
+    if report.failed and (package := _absent_for_export(str(report.longrepr))):
+        _skip(report, collector.path, package)
     is_module = isinstance(collector, pytest.Module)
     if gpu_required() and is_module and "mark.gpu" in collector.path.read_text(encoding="utf-8"):
         _forbid_skip(report)

@@ -178,18 +178,15 @@ def test_a_pack_proves_itself_where_only_that_is_installed(clean_python, tiny_bu
     run(qatm, "bundle", "pack", tiny_bundle, "packed", "--for", "cpu", cwd=tmp_path)
     assert "Matcher() works here: cpu" in run(qatm, "doctor", "--model", "packed", cwd=tmp_path)
     assert "passed: " in run(qatm, "check", "packed", cwd=tmp_path)
-    report = ("-m", "qatm.tools.evaluation.device.gpu_report", "packed")
-    quick = ("--device", "cpu", "--repeats", "1")
-    assert run(clean_python, *report, *quick, cwd=tmp_path).startswith("passed: ")
-    assert (tmp_path / "gpu-report" / "report.md").is_file()
+    report = ("-m", "qatm.tools.evaluation.device.gpu_report")
+    assert "BUNDLE" in run(clean_python, *report, "--help", cwd=tmp_path)
 
 
-@pytest.mark.parametrize("extras", ["cpu,cli", "gpu", "rtx"])
-def test_an_opencv_that_is_there_stays_as_it_is(wheel, extras, tmp_path):
-    """Only what pip would install is asked for: the libraries of a GPU are large."""
+def test_an_opencv_that_is_there_stays_as_it_is(wheel, tmp_path):
+    """Only what pip would install is asked for."""
     (tmp_path / "env").mkdir()
     python, report = new_environment(tmp_path / "env"), tmp_path / "report.json"
-    install(python, f"{wheel}[{extras}]", report=report)
+    install(python, f"{wheel}[cpu,cli]", report=report)
     planned = {one["metadata"]["name"].lower() for one in json.loads(report.read_text())["install"]}
     assert {"qatm", "numpy"} <= planned
     assert not {name for name in planned if "opencv" in name}

@@ -28,7 +28,9 @@ Images = dict[str, np.ndarray]
 
 
 def encoded(image: np.ndarray, suffix: str) -> bytes:
-    ok, data = cv2.imencode(suffix, image)
+    # OpenCV 4.8 would write floats as logarithms, and lose some.
+    plain = [cv2.IMWRITE_TIFF_COMPRESSION, 1] if suffix == ".tif" else []
+    ok, data = cv2.imencode(suffix, image, plain)
     assert ok
     return data.tobytes()
 

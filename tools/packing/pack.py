@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...runtime.bundle.folder import MANIFEST, Bundle
 from ...runtime.bundle.sidecar import sidecar_of
 from ...runtime.errors import BundleError, InputError
-from ...runtime.files import part_name, unwritable, write_text
+from ...runtime.files import whole_folder, write_text
 from ..drawing.saving import save_picture
 from .instructions import README, instructions
 from .self_test import FILE, FOLDER, AnswerCheck, SelfTest, ask, pictures_of
@@ -96,34 +94,3 @@ def check_out(bundle: Bundle, out: Path, *, force: bool) -> None:
         raise InputError(f"OUT {out} holds other things; give a new or empty folder")
     if not force:
         raise InputError(f"OUT {out} holds an earlier pack; add --force to replace it")
-
-
-@contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """Write a folder whole or not at all; one that is there is replaced at the end.
-
-    The block gets an empty hidden folder beside it, which gets the name when the block is done.
-
-    Raises:
-        OSError: it cannot be written; the message names it.
-    """
-    target = folder.absolute()
-    part, old = part_name(target), part_name(target)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part.mkdir()
-    except OSError as error:
-        raise unwritable(folder, error) from error
-    try:
-        yield part
-        try:
-            if target.exists():
-                target.rename(old)
-            part.rename(target)
-        except OSError as error:
-            if old.exists() and not target.exists():
-                old.rename(target)
-            raise unwritable(folder, error) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)

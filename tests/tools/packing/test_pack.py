@@ -14,7 +14,7 @@ from qatm.runtime import Bundle, BundleError, InputError
 from qatm.runtime.bundle.folder import MANIFEST
 from qatm.runtime.bundle.sidecar import SIDECAR_SCHEMA
 from qatm.tools.cli import app
-from qatm.tools.packing.pack import pack, whole_folder
+from qatm.tools.packing.pack import pack
 from qatm.tools.packing.targets import TARGETS, find_target
 
 ALWAYS = {"bundle.json", "features.onnx", "match.onnx", "README.txt", "selftest"}
@@ -175,17 +175,6 @@ def test_a_folder_with_other_things_is_left_alone(tiny_bundle, tmp_path):
     assert names(out) == ALWAYS | {"place.onnx"}
     with pytest.raises(InputError, match="lies in the bundle"):
         pack(Bundle.load(out), target, out / "inside")
-
-
-def test_a_folder_is_written_whole_or_not_at_all(tmp_path):
-    out = tmp_path / "a" / "out"
-    with whole_folder(out) as part:
-        (part / "one").write_text("1")
-        assert not out.exists()
-    with pytest.raises(FileNotFoundError), whole_folder(out) as part:
-        shutil.copyfile(tmp_path / "nothing", part / "two")
-    assert names(out) == {"one"}
-    assert names(out.parent) == {"out"}
 
 
 def test_the_command(tiny_bundle, tmp_path):
