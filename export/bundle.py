@@ -8,14 +8,11 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
-from types import MappingProxyType
-
-import onnx
 
 from ..calib.calibration import REMAINDERS, CalibrationOptions, Quantisation, silent
 from ..calib.image_set import open_set
@@ -30,11 +27,11 @@ from ..runtime.bundle.manifest import (
     BundleSpec,
     FileInfo,
     TapInfo,
-    TensorInfo,
 )
 from ..runtime.errors import ExportError
 from ..runtime.files import move_over
 from ..runtime.version import __version__
+from .descriptions import describe
 from .engines.engines import (
     EngineOptions,
     EngineReport,
@@ -43,6 +40,7 @@ from .engines.engines import (
     check_engines,
     engine_precisions,
 )
+from .find.find_files import write_find
 from .graphs import (
     DEFAULT_OPSET,
     GraphExport,
@@ -54,6 +52,7 @@ from .graphs import (
     write_onnx,
 )
 from .networks import TrainedNetwork
+from .parity.find_proof import check_find
 from .recipe_files import fits_for, recipes_for
 
 LOG = logging.getLogger(__name__)
@@ -80,6 +79,7 @@ class ExportOptions:
         taps: layers to use; ``None`` is the backbone's default.
         opset: of the ONNX files.
         joint: also write the single-graph file.
+        find: also write the graphs that find objects by themselves, ``encode`` and ``find``.
         fp16: also write the features graph in FP16.
         int8: also write it in INT8, calibrated like this.
         engines: build these engines from the finished bundle.
@@ -94,6 +94,7 @@ class ExportOptions:
     taps: Sequence[str] | None = None
     opset: int = DEFAULT_OPSET
     joint: bool = False
+    find: bool = False
     fp16: bool = False
     int8: CalibrationOptions | None = None
     engines: EngineOptions = field(default_factory=lambda: EngineOptions(engine="none"))
@@ -132,6 +133,8 @@ def export_bundle(
         OSError: the folder cannot be written.
     """
     options.engines.check()
+    if options.find and options.task == "align":
+        raise ExportError("find.onnx matches, which --task align is not for; leave --find out")
     if options.compact and options.int8 is not None:
         raise ExportError("compact weights cannot be quantised again; use --compact or --int8")
     backbone = _build(options)
@@ -144,16 +147,7 @@ def export_bundle(
     images = None
     if options.int8 is not None:
         images = open_set(options.int8, align, progress or silent)
-    alpha, channels = planned.recipes.match.alpha, backbone.spec.channels
-    exports = [
-        feature_export(backbone, align),
-        match_export(channels, alpha),
-        place_export(channels, alpha),
-    ]
-    if options.joint:
-        exports.append(joint_export(backbone, alpha, align))
-    if options.network is not None:
-        exports.append(options.network.graph(channels))
+    exports = _graphs(backbone, options, planned)
     with staging_folder(folder) as stage:
         files = {e.file_name: _write(e, stage, options.opset) for e in exports}
         whole = None if options.int8 is None else _write_whole_blocks(backbone, stage, options)
@@ -162,6 +156,8 @@ def export_bundle(
         if options.fp16:
             half = feature_export(backbone.half_network(), align)
             files[half.file_name] = _write(half, stage, options.opset)
+        if options.find:
+            files.update(write_find(stage, planned))
         spec = replace(planned, files=files)
         write_manifest(stage / MANIFEST, spec)
         quantised = None
@@ -171,11 +167,26 @@ def export_bundle(
             write_manifest(stage / MANIFEST, _with_int8(spec, stage, quantised))
         if whole is not None:
             whole.unlink()
-        Bundle.load(stage)
+        check_find(Bundle.load(stage))
         publish(stage, folder)
     bundle = Bundle.load(folder)
     engines = build_engines(bundle, options.engines, engine_precisions(bundle), progress)
     return Exported(bundle, quantised, engines)
+
+
+def _graphs(backbone: Backbone, options: ExportOptions, spec: BundleSpec) -> list[GraphExport]:
+    """The graphs that PyTorch exports, but for other precisions."""
+    alpha, channels, align = spec.recipes.match.alpha, spec.backbone.channels, spec.backbone.align
+    exports = [
+        feature_export(backbone, align),
+        match_export(channels, alpha),
+        place_export(channels, alpha),
+    ]
+    if options.joint:
+        exports.append(joint_export(backbone, alpha, align))
+    if options.network is not None:
+        exports.append(options.network.graph(channels))
+    return exports
 
 
 def _with_int8(spec: BundleSpec, stage: Path, result: Quantisation) -> BundleSpec:
@@ -246,37 +257,6 @@ def _write_whole_blocks(backbone: Backbone, stage: Path, options: ExportOptions)
     path = stage / f"{export.role}.whole.onnx"
     write_onnx(export, path, options.opset)
     return path
-
-
-def describe(
-    path: Path, role: str, precision: str, least: Mapping[str, int] = MappingProxyType({})
-) -> FileInfo:
-    """The manifest entry of an ONNX file.
-
-    Args:
-        path: the file.
-        role: in the bundle.
-        precision: of the network in it.
-        least: smallest size of each dynamic dimension of the inputs; there is no largest one.
-    """
-    graph = onnx.load(str(path), load_external_data=False).graph
-    return FileInfo(
-        role=role,
-        precision=precision,
-        sha256=sha256_of(path),
-        bytes=path.stat().st_size,
-        inputs=tuple(_tensor(value, least) for value in graph.input),
-        outputs=tuple(_tensor(value, {}) for value in graph.output),
-    )
-
-
-def _tensor(value: onnx.ValueInfoProto, least: Mapping[str, int]) -> TensorInfo:
-    """Name, dtype, shape and ranges of a graph input or output."""
-    kind = value.type.tensor_type
-    dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name
-    shape = tuple(side.dim_param or side.dim_value for side in kind.shape.dim)
-    ranges = {str(side): (least[str(side)], None) for side in shape if side in least}
-    return TensorInfo(value.name, dtype, shape, dict[str, tuple[int, int | None]](ranges))
 
 
 def _spec(backbone: Backbone, options: ExportOptions) -> BundleSpec:

@@ -21,9 +21,11 @@ from ...runtime.bundle.folder import Bundle, sha256_of
 from ...runtime.bundle.manifest import NETWORK_ROLE, BundleSpec, FileInfo
 from ...runtime.errors import ExportError
 from ..engines.engines import SOURCES
+from ..find.find_models import ENCODE, FIND
 from ..graphs import JOINT_OUTPUTS, MATCH_OUTPUTS, PLACE_OUTPUTS, feature_outputs
 from ..networks import WEIGHTS_ROLE
 from .comparator import compare_with_polygraphy, engine_runners, polygraphy_installed
+from .find_proof import compare_find
 from .judge import Deviation, Judge, attempt, has_tolerances
 from .network_proof import compare_network
 from .pair_proof import PAIR_KINDS, compare_pairs
@@ -57,8 +59,8 @@ Array = NDArray[Any]
 HALF_VALUES = 20_000
 """Pictures up to this many values go through PyTorch in half too, which is slow on a CPU."""
 
-NETWORK_ROLES = (NETWORK_ROLE, WEIGHTS_ROLE)
-"""Files that are compared on features, not on pictures."""
+OTHER_ROLES = (NETWORK_ROLE, WEIGHTS_ROLE, ENCODE, FIND)
+"""Files that are compared with other things than the parts of the model."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def compare_bundle(
         BundleError: a file is damaged, or ONNX Runtime cannot load it.
     """
     files = bundle.spec.files.items()
-    artefacts = [_open(bundle, *file) for file in files if file[1].role not in NETWORK_ROLES]
+    artefacts = [_open(bundle, *file) for file in files if file[1].role not in OTHER_ROLES]
     engines = engine_runners(bundle, list(SOURCES))
     artefacts += [_engine(bundle, precision, runner) for precision, runner, _ in engines]
     try:
@@ -145,6 +147,7 @@ def compare_bundle(
         for index, case in enumerate(cases):
             yield from comparer.compare(make_pictures(case, index, bundle.spec.backbone))
         yield from compare_network(bundle)
+        yield from compare_find(bundle)
         running = [(runner.name, p) for p, runner, _ in engines]
         yield from compare_pairs(bundle, running)
         yield from compare_poses(bundle, running)

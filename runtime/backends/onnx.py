@@ -213,6 +213,12 @@ class OnnxGraph:
         session = sessions.for_inputs(inputs)
         return session.run(None if outputs is None else list(outputs), dict(inputs), options)
 
+    @property
+    def output_names(self) -> list[str]:
+        """Names of the graph's outputs, in order; none once it is closed."""
+        sessions = self._sessions
+        return [] if sessions is None else [out.name for out in sessions.first.get_outputs()]
+
     def give_back(self, inputs: Mapping[str, Array]) -> None:
         """Run the graph on small inputs and return to the system what no run needs any more."""
         if self._sessions is not None and self._lull is not None:

@@ -171,6 +171,7 @@ def _export_options(
         task=graphs.task,
         opset=graphs.opset,
         joint=graphs.joint,
+        find=graphs.find,
         fp16=graphs.fp16,
         int8=CalibrationOptions(sources, images, method) if graphs.int8 else None,
         engines=engines,

@@ -68,6 +68,14 @@ class GraphFlags:
     joint: Annotated[
         bool, typer.Option("--joint", help="Also write joint.onnx, one graph for C++ and trtexec.")
     ] = False
+    find: Annotated[
+        bool,
+        typer.Option(
+            "--find",
+            help="Also write encode.onnx and find.onnx: all of finding in graphs, for C++ and "
+            "browsers.",
+        ),
+    ] = False
     fp16: Annotated[
         bool, typer.Option("--fp16", help="Also write features.fp16.onnx, strongly typed FP16.")
     ] = False

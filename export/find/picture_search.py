@@ -1,0 +1,174 @@
+"""Where in a picture a template may be, as nodes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ...runtime.match.find_inputs import LEVEL_NUMBERS
+from .patch_nodes import (
+    Grid,
+    Layers,
+    Networks,
+    Spot,
+    box_at,
+    cells_around,
+    encoded,
+    fitted,
+    packed,
+    summit,
+    vertex_offset,
+    window_of,
+)
+from .pixel_nodes import PixelSet
+from .sampling import as_bytes, resized
+from .sights import PatchLook, seen
+from .values import Value
+
+
+class Sought(NamedTuple):
+    """The inputs of the graph."""
+
+    image: Value
+    numbers: dict[str, Value]
+    levels: Value
+    coarse_rows: Value
+    coarse_target: Value
+    coarse_footprint: Value
+    fine: Grid
+    pixels: PixelSet
+    core: PixelSet
+    colours: Value
+    squares: Value
+
+    @property
+    def size(self) -> tuple[Value, Value]:
+        """Of the template, in pixels."""
+        return self.numbers["width"], self.numbers["height"]
+
+    @property
+    def scale(self) -> Value:
+        """Working pixels per pixel at the template's own resolution."""
+        return self.numbers["scale"]
+
+    @property
+    def working(self) -> tuple[Value, Value]:
+        """Its size in working pixels."""
+        return self.size[0] * self.scale, self.size[1] * self.scale
+
+
+class CoarsePlace(NamedTuple):
+    """A window of the coarse map."""
+
+    x: Value
+    y: Value
+    response: Value
+
+
+class PictureSearch:
+    """A template and an image, at the resolution at which the image is searched."""
+
+    def __init__(self, networks: Networks, sought: Sought) -> None:
+        self.networks = networks
+        self.sought = sought
+        self.recipe = networks.recipe
+        image = sought.image
+        self.writer = writer = image.writer
+        self.height, self.width = image.side(0).float(), image.side(1).float()
+        level = sought.levels.at(0)
+        numbers = {name: level.at(index) for index, name in enumerate(LEVEL_NUMBERS)}
+        self.level_scale = numbers["scale"]
+        columns, rows = (
+            writer.round(side * self.level_scale) for side in (self.width, self.height)
+        )
+        self.working = as_bytes(resized(image, columns, rows))
+        self.layers: Layers = encoded(networks, self.working)
+        self.scales = columns.float() / self.width, rows.float() / self.height
+        first, count = numbers["first_row"].int(), numbers["rows"].int()
+        shape = [numbers[f"footprint_{side}"].int() for side in ("rows", "columns")]
+        cell = numbers["first_cell"].int()
+        self.coarse = Grid(
+            sought.coarse_rows.cut(first, first + count),
+            sought.coarse_target.cut(first, first + count),
+            sought.coarse_footprint.cut(cell, cell + shape[0] * shape[1]).shaped(*shape),
+            numbers["offset_x"],
+            numbers["offset_y"],
+        )
+
+    def candidates(self) -> tuple[Value, Value]:
+        """How many of the best windows are placed, and all: ``(K, 3)``, cells and response."""
+        writer, recipe, grid = self.writer, self.recipe, self.coarse
+        given = writer.insert(
+            self.networks.match,
+            {"template": grid.rows, "target": grid.target, "search": self.layers.coarse},
+        )
+        root = writer.sqrt(given["contested"])
+        weights = grid.footprint / grid.footprint.sum()
+        response = writer.node("Conv", root.widened(0, 1), weights.widened(0, 1)).at(0).at(0)
+        highest = writer.node(
+            "MaxPool", response.widened(0, 1), kernel_shape=[3, 3], pads=[1, 1, 1, 1]
+        )
+        left = writer.where(response >= highest.at(0).at(0), response, -1.0)
+        peaks = []
+        for _ in range(recipe.candidates):
+            y, x = summit(left)
+            value = left.at(y).at(x)
+            right, down = vertex_offset(response, y, x)
+            peaks.append(packed(writer, [x.float() + right, y.float() + down, value]))
+            left = self._left_out(left, y, x)
+        places = writer.join([peak.widened(0) for peak in peaks])
+        responses = places.at(2, 1)
+        least = responses.at(0) * recipe.rival_share
+        kept = (responses >= least) & (responses >= 0.0)
+        count = writer.most(kept.cast("int64").sum(), 1)
+        return count, places
+
+    def _left_out(self, left: Value, y: Value, x: Value) -> Value:
+        """Responses, -1 where a window overlaps the one there too much."""
+        writer, most = self.writer, self.recipe.overlap
+        height, width = self.coarse.footprint.side(0), self.coarse.footprint.side(1)
+        down = height - writer.abs(writer.range(0, left.side(0)) - y)
+        across = width - writer.abs(writer.range(0, left.side(1)) - x)
+        common = (writer.most(down, 0).widened(1) * writer.most(across, 0).widened(0)).float()
+        whole = (height * width * 2).float()
+        return writer.where(common > (whole - common) * most, -1.0, left)
+
+    def second(self, places: Value) -> Value:
+        """Response of the best window elsewhere, 0 where there is none."""
+        if self.recipe.candidates == 1:
+            return self.writer.value(0.0)
+        return self.writer.most(places.at(1).at(2), 0.0)
+
+    def placed(self, peak: CoarsePlace) -> tuple[PatchLook, list[Value]]:
+        """What is seen where a window is placed exactly; and its box, ``x, y, w, h``."""
+        writer, sought, networks = self.writer, self.sought, self.networks
+        stride, coarse = networks.backbone.stride, networks.backbone.coarse_stride
+        x = peak.x * float(coarse) + self.coarse.x
+        y = peak.y * float(coarse) + self.coarse.y
+        grid = sought.fine
+        cells = cells_around(
+            (x - grid.x) / float(stride),
+            (y - grid.y) / float(stride),
+            grid.footprint,
+            self.layers.rows,
+            self.layers.columns,
+            self.recipe.place_margin,
+        )
+        fit = fitted(networks, grid, window_of(networks, self.layers, cells))
+        surface = fit.likelihood if self.recipe.exclusive else fit.similarity
+        down, across = summit(surface)
+        right, below = vertex_offset(surface, down, across)
+        edge = box_at(grid, cells, (across, right), (down, below), float(stride))
+        if not self.recipe.refine:
+            edge = x, y
+        left, top = edge[0] / self.scales[0], edge[1] / self.scales[1]
+        width, height = sought.size
+        spot = Spot(left + width / 2.0, top + height / 2.0, writer.value(0.0), writer.value(1.0))
+        sides = spot.x * self.scales[0] * 2.0, spot.y * self.scales[1] * 2.0
+        working = width * self.scales[0], height * self.scales[1]
+        sight = seen(networks, grid, fit, cells, sides, working, spot, sought.scale)
+        inside = sought.numbers["inside"] > 0.0
+        moved = [
+            writer.where(inside, edge.clip(0.0, writer.most(limit - side, 0.0)), edge)
+            for edge, side, limit in ((left, width, self.width), (top, height, self.height))
+        ]
+        return sight, [*moved, width, height]
