@@ -21,7 +21,10 @@ Array = NDArray[Any]
 
 
 class GraphWriter(NodeWriter):
-    """Collects the nodes of one graph."""
+    """Collects the nodes of one graph.
+
+    Every node has a name: ONNX Runtime up to 1.21 takes two without one for the same.
+    """
 
     def __init__(self) -> None:
         self._first: list[onnx.NodeProto] = []
@@ -60,7 +63,9 @@ class GraphWriter(NodeWriter):
         made = [Value(self, self._new(operator.lower()), kind) for kind in kinds]
         names = ["" if value is None else value.name for value in inputs]
         outputs = [value.name for value in made]
-        self._scopes[-1].append(helper.make_node(operator, names, outputs, **attributes))
+        self._scopes[-1].append(
+            helper.make_node(operator, names, outputs, name=outputs[0], **attributes)
+        )
         return made
 
     # Loops and choices.
@@ -119,9 +124,9 @@ class GraphWriter(NodeWriter):
             copy.CopyFrom(node)
             for output in node.output:
                 names[output] = self._new("inner") if output else ""
-            copy.name = ""
             copy.input[:] = [names[name] for name in node.input]
             copy.output[:] = [names[name] for name in node.output]
+            copy.name = copy.output[0]
             self._scopes[-1].append(copy)
         given = {}
         for output in model.graph.output:
@@ -142,10 +147,10 @@ class GraphWriter(NodeWriter):
                 continue
             copy = onnx.NodeProto()
             copy.CopyFrom(node)
-            copy.name = ""
             copy.input[:] = [names.get(name, "") for name in node.input]
             for index, output in enumerate(node.output):
                 names[output] = copy.output[index] = self._new("weight")
+            copy.name = copy.output[0]
             self._first.append(copy)
         return names
 
@@ -168,7 +173,7 @@ class GraphWriter(NodeWriter):
         """
         infos = []
         for key, (value, shape) in outputs.items():
-            node = helper.make_node("Identity", [value.name], [key])
+            node = helper.make_node("Identity", [value.name], [key], name=key)
             self._scopes[0].append(node)
             infos.append(helper.make_tensor_value_info(key, TYPES[value.kind], list(shape)))
         nodes = [*self._first, *self._scopes[0]]
