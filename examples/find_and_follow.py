@@ -6,8 +6,8 @@ It needs onnxruntime, numpy and OpenCV, and the files encode.onnx and find.onnx 
     python examples/find_and_follow.py bundle first.jpg 120,80,64,64 scene.jpg
     python examples/find_and_follow.py bundle video.mp4 120,80,64,64
 
-Nothing of qatm is imported: it is a pattern for programs in other languages, and examples/cpp is the
-same in C++. It prints a line for each picture: number, found or not, score, and x, y, width and
+Nothing of qatm is imported: it is a pattern for programs in other languages, and examples/cpp is
+the same in C++. It prints a line for each picture: number, found or not, score, and x, y, width and
 height in pixels. Exit status: 0 if the object was found in the (last) picture, 1 if not, 2 if
 something cannot be read.
 """

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 
+import onnx
+
 from ..calib.calibration import REMAINDERS, CalibrationOptions, Quantisation, silent
 from ..calib.image_set import open_set
 from ..calib.quantise import quantise_features
@@ -41,6 +43,7 @@ from .engines.engines import (
     engine_precisions,
 )
 from .find.find_files import write_find
+from .graph_contract import annotate
 from .graphs import (
     DEFAULT_OPSET,
     GraphExport,
@@ -192,6 +195,9 @@ def _graphs(backbone: Backbone, options: ExportOptions, spec: BundleSpec) -> lis
 def _with_int8(spec: BundleSpec, stage: Path, result: Quantisation) -> BundleSpec:
     """The manifest with the INT8 files and how they were calibrated."""
     least = least_sizes(spec.backbone.align)
+    for name, precision in result.files.items():
+        model = onnx.load(str(stage / name))
+        onnx.save(annotate(model, "features", precision), str(stage / name))
     files = {name: describe(stage / name, "features", p, least) for name, p in result.files.items()}
     calibration = {
         "source": result.source,

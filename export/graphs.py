@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ..model import Backbone
 from ..model.exported import FeatureGraph, JointGraph, MatchGraph, PlaceGraph
 from ..runtime.errors import ExportError
+from .graph_contract import annotate
 from .weight_storage import store_compactly
 
 DEFAULT_OPSET = 20
@@ -206,6 +207,7 @@ def write_onnx(export: GraphExport, path: Path, opset: int) -> None:
             f"opset {opset} is not supported; choose {OPSETS.start} to {OPSETS.stop - 1}"
         )
     model = store_compactly(strip_metadata(_trace(export, opset)))
+    annotate(model, export.role, export.precision)
     written = {entry.domain: entry.version for entry in model.opset_import}
     found = next((written[domain] for domain in OPERATOR_SETS if domain in written), None)
     if found != opset:

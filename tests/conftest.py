@@ -173,6 +173,25 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return shared_folder(tmp_path_factory, "tiny", export) / "bundle"
 
 
+@pytest.fixture(scope="session")
+def find_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the default bundle with ``encode.onnx`` and ``find.onnx``; copy it to change it."""
+    from dataclasses import replace
+
+    from qatm.export.bundle import write_manifest
+    from qatm.export.find.find_files import write_find
+    from qatm.runtime.bundle.folder import MANIFEST, Bundle
+
+    def make(folder: Path) -> None:
+        bundle = Bundle.load(None)
+        for name in (MANIFEST, *bundle.spec.files):
+            shutil.copyfile(bundle.path / name, folder / name)
+        files = {**bundle.spec.files, **write_find(folder, bundle.spec)}
+        write_manifest(folder / MANIFEST, replace(bundle.spec, files=files))
+
+    return shared_folder(tmp_path_factory, "find", make)
+
+
 @pytest.fixture
 def quick_graphs(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Export without tracing what the tiny bundle has: such graphs are copied from it."""

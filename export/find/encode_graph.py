@@ -71,14 +71,14 @@ def encode_model(networks: Networks, opset: int, version: int) -> onnx.ModelProt
         "fine_target": ("fine_patches",),
         "fine_footprint": ("fine_cells_down", "fine_cells_across"),
         "fine_offset": (2,),
-        "colours": (16, 16),
-        "squares": (SQUARES, turned_squares.SIDE, turned_squares.SIDE, 3),
     }
     for name in ("pixels", "core"):
         shapes[f"{name}_used"] = (f"{name}_down", f"{name}_across")
         shapes[f"{name}_grey"] = (f"{name}_samples",)
         shapes[f"{name}_steepest"] = (4, f"{name}_samples")
         shapes[f"{name}_inverse"] = (4, 4)
+    shapes["colours"] = (16, 16)
+    shapes["squares"] = (SQUARES, turned_squares.SIDE, turned_squares.SIDE, 3)
     outputs = {name: (made[name], shapes[name]) for name in shapes}
     return writer.model("encode", outputs, opset, version)
 

@@ -10,6 +10,7 @@ import onnx
 
 from ...runtime.bundle.manifest import BundleSpec, FileInfo
 from ..descriptions import describe
+from ..graph_contract import annotate
 from .find_models import find_models
 
 LOG = logging.getLogger(__name__)
@@ -29,6 +30,6 @@ def write_find(folder: Path, spec: BundleSpec) -> dict[str, FileInfo]:
     for role, model in find_models(folder, spec).items():
         path = folder / f"{role}.onnx"
         LOG.info("writing %s", path.name)
-        onnx.save(model, str(path))
+        onnx.save(annotate(model, role, "fp32"), str(path))
         written[path.name] = describe(path, role, "fp32", LEAST)
     return written

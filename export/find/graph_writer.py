@@ -159,7 +159,7 @@ class GraphWriter(NodeWriter):
     def model(
         self,
         name: str,
-        outputs: Mapping[str, tuple[Value, Sequence[int | str]]],
+        outputs: Mapping[str, tuple[Value, Sequence[int | str] | None]],
         opset: int,
         version: int,
     ) -> onnx.ModelProto:
@@ -167,7 +167,7 @@ class GraphWriter(NodeWriter):
 
         Args:
             name: of the graph.
-            outputs: by name, each with its shape.
+            outputs: by name, each with its shape, or ``None`` where nothing is known of it.
             opset: of the operators.
             version: of ONNX's file format.
         """
@@ -175,7 +175,7 @@ class GraphWriter(NodeWriter):
         for key, (value, shape) in outputs.items():
             node = helper.make_node("Identity", [value.name], [key], name=key)
             self._scopes[0].append(node)
-            infos.append(helper.make_tensor_value_info(key, TYPES[value.kind], list(shape)))
+            infos.append(helper.make_tensor_value_info(key, TYPES[value.kind], shape))
         nodes = [*self._first, *self._scopes[0]]
         graph = helper.make_graph(nodes, name, self._inputs, infos, list(self._constants.values()))
         return helper.make_model(

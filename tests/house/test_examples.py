@@ -62,7 +62,8 @@ def belt(
 
 
 def test_there_are_examples():
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {"conveyor.py", "webcam_tracker.py"}
+    scripts = {"conveyor.py", "find_and_follow.py", "webcam_tracker.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == scripts
     assert len((EXAMPLES / "webcam_tracker.py").read_text().splitlines()) < 40
 
 

@@ -113,7 +113,7 @@ VALUES = {
     "calib_images": "24",
     "calib_method": "percentile",
 }
-FLAGS = ("compact", "joint", "fp16", "int8")
+FLAGS = ("compact", "joint", "find", "fp16", "int8")
 
 
 @pytest.mark.parametrize("name", names_of(GraphFlags, CalibrationFlags))
