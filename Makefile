@@ -13,7 +13,7 @@ RUNTIME_TESTS := tests/runtime tests/tools/test_start.py tests/tools/test_cli.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-oldest test-newest lint types format networks clean distclean
+.PHONY: help demo test test-oldest test-newest lint types format networks docs package clean distclean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -48,12 +48,26 @@ format: $(VENV)/.dev-installed ## put the code into the house style
 networks: $(VENV)/.dev-installed ## train the networks inside the package again (minutes)
 	$(BIN)/python -m qatm.tools.train.default_networks --out build/default-networks $(ARGS)
 
+docs: $(VENV)/.docs-installed ## build the site into build/site; a broken link or notebook is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet $(ARGS)
+
+package: $(VENV)/.docs-installed ## build sdist and wheel into build/dist, and check their description
+	rm -rf build/dist
+	$(BIN)/python -m build --outdir build/dist
+	$(BIN)/python -m twine check --strict build/dist/*
+
 clean: ## remove what builds and tests leave behind, but not .venv
 	rm -rf build dist *.egg-info demo-output .pytest_cache .ruff_cache .hypothesis
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## clean, and remove .venv too
 	rm -rf $(VENV)
+
+# What reads sources cannot follow an editable install, so it gets the namespace as links.
+define link_folders
+	@mkdir -p $(LINKS)
+	@for folder in runtime model export calib tools; do ln -sfn ../../../$$folder $(LINKS)/$$folder; done
+endef
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed, this is %d.%d: make PYTHON=/path/to/python3" % sys.version_info[:2])'
@@ -65,10 +79,14 @@ $(VENV)/.demo-installed: pyproject.toml $(VENV)/.created
 	$(PIP) install --editable '.[standard,demo]'
 	@touch $@
 
-# Checkers cannot follow an editable install, so they get the namespace as links.
 $(VENV)/.dev-installed: pyproject.toml $(VENV)/.created
 	@echo "Installing qatm and what the tests need into $(VENV) (once; about 2 GB on disk)"
 	$(PIP) install --editable '.[standard,export,eval,rtx,demo,dev]'
-	@mkdir -p $(LINKS)
-	@for folder in runtime model export calib tools; do ln -sfn ../../../$$folder $(LINKS)/$$folder; done
+	$(link_folders)
 	@touch $(VENV)/.demo-installed $@
+
+$(VENV)/.docs-installed: pyproject.toml $(VENV)/.created
+	@echo "Installing qatm and what the site needs into $(VENV) (once)"
+	$(PIP) install --editable '.[standard,demo,docs]'
+	$(link_folders)
+	@touch $@

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import configparser
+import email
 import importlib.metadata
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
 import cv2
 import pytest
+from moving_scene import moving, write_video
+from readme_renderer import markdown
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +29,7 @@ NO_INDEX = ("Connection", "No matching distribution found for numpy", "Temporary
 """What pip says where it reaches no index."""
 
 NOT_SOURCE = shutil.ignore_patterns(
-    ".*", "build", "dist", "*.egg-info", "__pycache__", "demo-output", "tests"
+    ".*", "build", "dist", "*.egg-info", "__pycache__", "demo-output", "node_modules"
 )
 
 
@@ -142,6 +147,57 @@ def test_the_wheel_carries_licences_and_commands(wheel, wheel_files):
         (entry_points,) = (name for name in wheel_files if name.endswith("entry_points.txt"))
         commands.read_string(archive.read(entry_points).decode())
     assert set(commands["console_scripts"]) == {"qatm", "qatm-export"}
+
+
+def tracked_files() -> set[str]:
+    """The files of the project, as git knows them."""
+    try:
+        listing = run("git", "-c", "core.quotepath=off", "ls-files", cwd=ROOT)
+    except (AssertionError, OSError):
+        pytest.skip("not a git repository: nothing tells what belongs to the project")
+    return {name for name in listing.splitlines() if not name.startswith(".")}
+
+
+@pytest.fixture(scope="module")
+def unpacked(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sdist, unpacked."""
+    folder = tmp_path_factory.mktemp("sdist")
+    (archive,) = wheel.parent.glob("*.tar.gz")
+    with tarfile.open(archive) as files:
+        files.extractall(folder, filter="data")
+    (root,) = folder.iterdir()
+    return root
+
+
+def test_the_sdist_is_complete(unpacked):
+    packed = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*")}
+    missing = {name for name in tracked_files() if (ROOT / name).is_file()} - packed
+    assert not missing
+
+
+def test_an_example_of_the_sdist_runs_where_the_wheel_is(
+    unpacked, clean_python, photographs, tmp_path
+):
+    film = write_video(tmp_path / "film.avi", [image for image, _ in moving(photographs, 4)])
+    example = unpacked / "examples" / "webcam_tracker.py"
+    options = ("--box", "30,70,64,58", "--save", tmp_path / "tracked.avi")
+    printed = run(clean_python, "-I", example, film, *options, cwd=tmp_path)
+    assert [line.split()[0] for line in printed.splitlines()] == ["1", "2", "3"]
+
+
+def test_the_description_can_be_shown_without_the_project(wheel, wheel_files):
+    (name,) = (name for name in wheel_files if name.endswith(".dist-info/METADATA"))
+    with zipfile.ZipFile(wheel) as archive:
+        metadata = email.message_from_bytes(archive.read(name))
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    shown = markdown.render(str(metadata.get_payload()))
+    assert shown is not None
+    assert ">qatm</h1>" in re.sub(r"<a [^>]*></a>", "", shown)
+    assert "<table>" in shown
+    leads = re.findall(r'(?:src|href)="([^"]*)"', shown)
+    assert leads
+    safe = ("https://", "#user-content-")
+    assert not [address for address in leads if not address.startswith(safe)]
 
 
 MATCH = """
