@@ -41,7 +41,9 @@ export class Finder {
   /** Opens a bundle's folder on "wasm" (any processor) or "webgpu". */
   static async open(folder, device = "wasm") {
     const ort = await import(new URL(LIBRARY + MODULES[device], import.meta.url).href);
-    const options = { executionProviders: device === "wasm" ? ["wasm"] : [device, "wasm"] };
+    const executionProviders = device === "wasm" ? ["wasm"] : [device, "wasm"];
+    // More optimisation takes longer to open and gains nothing for these graphs.
+    const options = { executionProviders, graphOptimizationLevel: "basic" };
     const [encoder, searcher] = [await fetched(folder, "encode.onnx"), await fetched(folder, "find.onnx")];
     const opened = (model) => ort.InferenceSession.create(model, options);
     return new Finder(ort, await opened(encoder), await opened(searcher), device);
