@@ -67,6 +67,7 @@ distclean: clean ## clean, and remove .venv too
 define link_folders
 	@mkdir -p $(LINKS)
 	@for folder in runtime model export calib tools; do ln -sfn ../../../$$folder $(LINKS)/$$folder; done
+	@for file in $(wildcard package/__init__.py package/py.typed); do ln -sfn ../../../$$file $(LINKS)/; done
 endef
 
 $(VENV)/.created:
