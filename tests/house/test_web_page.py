@@ -234,3 +234,13 @@ def test_nothing_leaves_the_machine(tab: Tab, address: str) -> None:
     )
     assert refused == "TypeError"
     assert any("Content Security Policy" in text for text in tab.told)
+
+
+def test_a_bundle_that_is_not_there_is_named(tab: Tab, address: str, pictures: Path) -> None:
+    tab.open(f"{address}?bundle=nowhere")
+    tab.choose("#picture", [pictures / "cat.png"])
+    tab.wait_for(f"{ANSWER}.textContent.startsWith('Draw a box')")
+    draw(tab, EYE)
+    assert "/nowhere/encode.onnx" in tab.wait_for(
+        f"{ANSWER}.className === 'error' && {ANSWER}.textContent"
+    )
