@@ -49,7 +49,7 @@ networks: $(VENV)/.dev-installed ## train the networks inside the package again 
 	$(BIN)/python -m qatm.tools.train.default_networks --out build/default-networks $(ARGS)
 
 docs: $(VENV)/.docs-installed ## build the site into build/site; a broken link or notebook is an error
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet $(ARGS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build $(ARGS)
 
 package: $(VENV)/.docs-installed ## build sdist and wheel into build/dist, and check their description
 	rm -rf build/dist
