@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import typer
 from guide_files import PLACES, TURN, write_guide_files
 from source_tree import ROOT
 from typer.testing import CliRunner
@@ -27,7 +28,6 @@ PAGES = sorted(
 
 FENCE = re.compile(r"^( *)```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
 PROGRAMS = {"qatm": "qatm.tools.cli", "qatm-export": "qatm.tools.commands.export"}
-WIDE = {"COLUMNS": "200"}
 RUN_ELSEWHERE = ("pip", "make", "npm", "cmake", "python")
 
 
@@ -180,9 +180,10 @@ def test_programs_for_other_machines_can_be_read(page):
 
 def options_of(words: list[str]) -> set[str]:
     """The options of a command of ours."""
-    app = import_module(PROGRAMS[words[0]]).app
-    shown = [*words[1:2], "--help"] if words[0] == "qatm" else ["--help"]
-    return set(re.findall(r"--[a-z][a-z0-9-]*", CliRunner().invoke(app, shown, env=WIDE).output))
+    command: Any = typer.main.get_command(import_module(PROGRAMS[words[0]]).app)
+    for word in words[1:]:
+        command = getattr(command, "commands", {}).get(word, command)
+    return {option for parameter in command.params for option in parameter.opts}
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -106,11 +106,11 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 "web",
                 "browsers, with onnxruntime-web",
                 ("cpu",),
-                ("place", "find", "joint"),
+                ("place", "encode", "find", "joint"),
                 one_of=("find", "joint"),
-                cure="qatm-export --joint {bundle}",
+                cure="qatm-export --find {bundle}",
                 install=('pip install "qatm[standard]"  # for the check only',),
-                use=("python3 -m http.server  # then fetch the .onnx files from your page",),
+                use=("cp -r . PROJECT/examples/web/bundle  # a page that runs encode.onnx and find.onnx",),
             ),
         )
     }
