@@ -4,7 +4,6 @@
 
 const LIBRARY = "./node_modules/onnxruntime-web/dist/";
 const MODULES = { wasm: "ort.wasm.min.mjs", webgpu: "ort.webgpu.min.mjs" };
-const AROUND = 1.5; // sides of the object that are searched on each side of where it was
 const LONGEST = 1600; // larger pictures are reduced to this
 
 /** Pixels of an image, video or canvas: {width, height, data, canvas}; data is (H, W, 3) uint8, BGR. */
@@ -111,9 +110,9 @@ export class Follower {
   }
 }
 
-/** The part of a picture around a box, in whole pixels. */
+/** The part of a picture around a box, in whole pixels: as much again on each side as the longer one has. */
 export function around({ x, y, w, h }, picture) {
-  const reach = AROUND * Math.sqrt(w * h);
+  const reach = Math.max(w, h);
   const left = Math.max(0, Math.floor(x - reach));
   const top = Math.max(0, Math.floor(y - reach));
   const right = Math.min(picture.width, Math.ceil(x + w + reach));
