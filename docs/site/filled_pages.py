@@ -1,27 +1,44 @@
-"""Fills the page of the command line with what the commands say of themselves."""
+"""Fills pages with what the code says of itself: the commands, and names on no other page."""
 
 from __future__ import annotations
 
 import inspect
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import typer
 
-MARK = "<!-- commands -->"
+COMMANDS = "<!-- commands -->"
+REST = "<!-- other names -->"
+REFERENCE = Path(__file__).parents[1] / "reference"
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
     """Called by mkdocs for every page."""
-    if MARK not in markdown:
-        return markdown
+    if REST in markdown:
+        return markdown.replace(REST, "\n\n".join(f"::: qatm.runtime.{name}" for name in others()))
+    return markdown.replace(COMMANDS, all_commands()) if COMMANDS in markdown else markdown
+
+
+def others() -> list[str]:
+    """Public names that no page of the reference shows."""
+    from qatm import runtime
+
+    text = "".join(page.read_text(encoding="utf-8") for page in REFERENCE.glob("*.md"))
+    shown = set(re.findall(r"^::: qatm\.runtime\.(\w+)$", text, re.MULTILINE))
+    return sorted(set(runtime.__all__) - shown)
+
+
+def all_commands() -> str:
+    """Every command as Markdown."""
     from qatm.tools.cli import app
     from qatm.tools.commands.export import app as export
 
     commands = [*described(typer.main.get_command(app), "qatm")]
     commands += described(typer.main.get_command(export), "qatm-export")
-    return markdown.replace(MARK, "\n\n".join(commands))
+    return "\n\n".join(commands)
 
 
 def described(command: Any, name: str) -> Iterator[str]:
