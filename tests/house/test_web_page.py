@@ -14,8 +14,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from browser import Tab, browser_tab, required
+from browser import NAMES, Tab, browser_tab, required
 from moving_scene import moving
+from shared_folders import shared_folder
 from source_tree import ROOT
 
 from qatm.runtime import Box, Bundle, Matcher, box_iou
@@ -33,14 +34,17 @@ EYE = Box(120.0, 80.0, 64.0, 64.0)
 def page_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page with ONNX Runtime beside it, and a bundle for it."""
     npm = required("npm", ["npm"])
-    folder = tmp_path_factory.mktemp("web")
-    for file in WEB.iterdir():
-        if file.is_file():
-            shutil.copy(file, folder)
-    command = [npm, "install", "--no-package-lock", "--silent"]
-    subprocess.run(command, cwd=folder, check=True, timeout=300)
-    make_bundle(folder / "bundle")
-    return folder
+    required("Chromium", NAMES)
+
+    def make(folder: Path) -> None:
+        for file in WEB.iterdir():
+            if file.is_file():
+                shutil.copy(file, folder)
+        command = [npm, "install", "--no-package-lock", "--silent"]
+        subprocess.run(command, cwd=folder, check=True, timeout=300)
+        make_bundle(folder / "bundle")
+
+    return shared_folder(tmp_path_factory, "web-page", make)
 
 
 def make_bundle(folder: Path) -> None:

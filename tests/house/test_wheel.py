@@ -19,6 +19,7 @@ import cv2
 import pytest
 from moving_scene import moving, write_video
 from readme_renderer import markdown
+from shared_folders import shared_folder
 
 pytestmark = pytest.mark.slow
 
@@ -61,11 +62,13 @@ def isolation() -> list[str]:
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the sdist, and the wheel from the sdist, away from the working tree."""
-    folder = tmp_path_factory.mktemp("build")
-    source = folder / "source"
-    shutil.copytree(ROOT, source, ignore=NOT_SOURCE)
-    out = folder / "dist"
-    run(sys.executable, "-m", "build", *isolation(), "--outdir", out, source, cwd=folder)
+
+    def build(folder: Path) -> None:
+        source, out = folder / "source", folder / "dist"
+        shutil.copytree(ROOT, source, ignore=NOT_SOURCE)
+        run(sys.executable, "-m", "build", *isolation(), "--outdir", out, source, cwd=folder)
+
+    out = shared_folder(tmp_path_factory, "built-package", build) / "dist"
     assert len(list(out.glob("*.tar.gz"))) == 1
     (built,) = out.glob("*.whl")
     return built
