@@ -7,18 +7,18 @@ import shlex
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 import typer
 from guide_files import PLACES, TURN, write_guide_files
+from guide_pages import DOCS, Block, blocks
 from source_tree import ROOT
 from typer.testing import CliRunner
 
 from qatm import runtime
 
-DOCS = ROOT / "docs"
 PAGES = sorted(
     path.relative_to(DOCS).as_posix()
     for path in (*DOCS.glob("*.md"), *DOCS.glob("guides/*.md"))
@@ -26,25 +26,8 @@ PAGES = sorted(
 )
 """Pages whose code is run; the three others have tests of their own, or no code."""
 
-FENCE = re.compile(r"^( *)```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
 PROGRAMS = {"qatm": "qatm.tools.cli", "qatm-export": "qatm.tools.commands.export"}
 RUN_ELSEWHERE = ("pip", "make", "npm", "cmake", "python")
-
-
-class Block(NamedTuple):
-    """A block of code: its language, which machine it is for ("" for any), and what it says."""
-
-    language: str
-    machine: str
-    code: str
-
-
-def blocks(text: str) -> list[Block]:
-    """The blocks of a page, in their order."""
-    return [
-        Block(language, machine or "", re.sub(rf"^{indent}", "", code, flags=re.MULTILINE))
-        for indent, language, machine, code in FENCE.findall(text)
-    ]
 
 
 def here(page: str) -> list[Block]:
