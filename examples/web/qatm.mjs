@@ -283,13 +283,18 @@ async function boxDrawn(box) {
   if (turn === page.turn) mark(place);
 }
 
-/** Follows the object until another source or box is chosen; frames that come meanwhile are dropped. */
+/**
+ * Follows the object until another source or box is chosen. A file waits while a frame is searched; of a
+ * camera, frames that come meanwhile are dropped.
+ */
 async function follow(box) {
   const turn = page.turn;
   const follower = new Follower(page.finder, page.template, box);
   let next = nextFrame();
   await moving.play();
   for (let frame = 1; (await next) && turn === page.turn; frame++) {
+    const camera = moving.srcObject;
+    if (!camera) moving.pause();
     const picture = frameTaken();
     const time = moving.currentTime;
     next = nextFrame();
@@ -297,6 +302,7 @@ async function follow(box) {
     if (turn !== page.turn) return;
     show(picture);
     mark({ ...place, frame, time });
+    if (!camera && !moving.ended) await moving.play();
   }
 }
 

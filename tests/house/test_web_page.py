@@ -194,7 +194,7 @@ def test_an_object_that_goes_and_comes_back_is_followed_through_a_video(
     tab.wait_for(f"{ANSWER}.textContent.startsWith('Draw a box')")
     tab.run(RECORD)
     draw(tab, shots[0][1])
-    tab.wait_for("window.recorded.length && window.recorded.at(-1).time > 3.9")
+    tab.wait_for("window.recorded.length && window.recorded.at(-1).time > 4.0")
     said = tab.run("window.recorded")
     for each in said:
         number = float(each["time"]) * RATE

@@ -23,7 +23,7 @@ OPTIONS = (
     *("--remote-debugging-port=0", "--remote-allow-origins=*", "--window-size=1000,900"),
     *("--autoplay-policy=no-user-gesture-required", "--use-fake-ui-for-media-stream"),
 )
-SECONDS = 60.0
+SECONDS = 180.0
 
 
 def required(name: str, programs: Iterable[str]) -> str:

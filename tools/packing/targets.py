@@ -110,7 +110,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 one_of=("find", "joint"),
                 cure="qatm-export --find {bundle}",
                 install=('pip install "qatm[standard]"  # for the check only',),
-                use=("cp -r . PROJECT/examples/web/bundle  # a page that runs encode.onnx and find.onnx",),
+                use=("cp -r . PROJECT/examples/web/bundle  # the page that runs them",),
             ),
         )
     }
