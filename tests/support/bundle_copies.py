@@ -7,12 +7,12 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import onnx
-from onnx import numpy_helper
+from typing import TYPE_CHECKING, Any
 
 from qatm.runtime.bundle.folder import MANIFEST, Bundle, sha256_of
+
+if TYPE_CHECKING:
+    import onnx
 
 
 def with_recipe(bundle: Bundle, task: str, **numbers: Any) -> Bundle:
@@ -36,6 +36,8 @@ def without_network(source: Path, folder: Path) -> Path:
 
 def add_precision(folder: Path, precision: str, change: Callable[[onnx.ModelProto], None]) -> Path:
     """List a changed copy of the features in a bundle as a file of another precision."""
+    import onnx
+
     name = f"features.{precision}.onnx"
     model = onnx.load(str(folder / "features.onnx"))
     change(model)
@@ -57,6 +59,8 @@ def seal(folder: Path, name: str) -> None:
 
 def scale_weights(model: onnx.ModelProto, layer: int, factor: float) -> None:
     """Scale the weights of the layer of that number, counted among those stored in eight bits."""
+    from onnx import numpy_helper
+
     factors = [tensor for tensor in model.graph.initializer if tensor.name.endswith(".factor")]
     values = numpy_helper.to_array(factors[layer])
     factors[layer].CopyFrom(numpy_helper.from_array(values * factor, factors[layer].name))
