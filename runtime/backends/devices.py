@@ -11,7 +11,7 @@ from .graph import DEVICES, PRECISIONS, Backend
 LOG = logging.getLogger(__name__)
 
 AUTO_ORDER = ("tensorrt", "tensorrt-rtx", "cuda", "cpu")
-"""What ``auto`` tries, best first."""
+"""What ``auto`` tries, best first. OpenVINO has to be asked for: on a CPU it gains nothing."""
 
 FILE_PRECISIONS = {
     ("cpu", "auto"): ("fp32",),
@@ -67,6 +67,10 @@ def _open(bundle: Bundle, device: str, precision: str, threads: int | None) -> B
         from .onnx import OnnxBackend
 
         return OnnxBackend(bundle, device, _file_precision(bundle, device, precision), threads)
+    if device.startswith("openvino"):
+        from .openvino import OpenVinoBackend
+
+        return OpenVinoBackend(bundle, device, precision, threads)
     from .tensorrt import open_tensorrt
 
     return open_tensorrt(bundle, device, precision)

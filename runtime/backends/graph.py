@@ -12,10 +12,26 @@ Array = NDArray[Any]
 
 # Editors complete the names; a program that reads them from somewhere has strings, which are
 # checked when a bundle is opened.
-Device = Literal["auto", "cpu", "cuda", "tensorrt", "tensorrt-rtx"] | str
+Device = (
+    Literal[
+        "auto",
+        "cpu",
+        "cuda",
+        "tensorrt",
+        "tensorrt-rtx",
+        "openvino",
+        "openvino-cpu",
+        "openvino-gpu",
+        "openvino-npu",
+    ]
+    | str
+)
 Precision = Literal["auto", "fp32", "fp16", "int8"] | str
 
-DEVICES = ("auto", "cpu", "cuda", "tensorrt", "tensorrt-rtx")
+DEVICES = (
+    *("auto", "cpu", "cuda", "tensorrt", "tensorrt-rtx"),
+    *("openvino", "openvino-cpu", "openvino-gpu", "openvino-npu"),
+)
 PRECISIONS = ("auto", "fp32", "fp16", "int8")
 
 
@@ -50,7 +66,7 @@ class Backend(Protocol):
     """A bundle's graphs on one device.
 
     Attributes:
-        device: ``cpu``, ``cuda``, ``tensorrt`` or ``tensorrt-rtx``; never ``auto``.
+        device: ``cpu``, ``cuda``, ``tensorrt`` or another one; never ``auto``.
         provider: the library's own word for what runs the graphs.
         precision: of the features graph.
         workers: how many small graphs are worth running at once, each on one thread.

@@ -181,7 +181,8 @@ class PlaceRunner:
     def __init__(self, backend: Backend, bundle: Bundle) -> None:
         self._backend = backend
         outputs = bundle.output_names(PLACE) if bundle.precisions(PLACE) else ()
-        self._present = backend.device in ("cpu", "cuda") and set(WindowFit._fields) <= set(outputs)
+        built = backend.device.startswith("tensorrt")
+        self._present = not built and set(WindowFit._fields) <= set(outputs)
 
     def run(self, rows: Array, target: Array, search: Array, cells: Array) -> WindowFit | None:
         """See ``Session.fit``."""

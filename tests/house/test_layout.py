@@ -25,7 +25,9 @@ MAY_IMPORT = {
     "tools": frozenset({"runtime", "model", "export", "calib"}),
 }
 RUNTIME_AT_IMPORT = frozenset(sys.stdlib_module_names) | {"numpy", "cv2"}
-RUNTIME_AT_CALL = frozenset({"onnxruntime", "tensorrt", "tensorrt_rtx", "cuda", "pycuda"})
+RUNTIME_AT_CALL = frozenset(
+    {"onnxruntime", "tensorrt", "tensorrt_rtx", "cuda", "pycuda", "openvino"}
+)
 HEAVY = ("torch", "onnx", "onnxruntime", "tensorrt", "matplotlib", "typer")
 
 

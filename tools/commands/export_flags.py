@@ -66,7 +66,7 @@ class GraphFlags:
         ),
     ] = None
     joint: Annotated[
-        bool, typer.Option("--joint", help="Also write joint.onnx, one graph for C++ and trtexec.")
+        bool, typer.Option("--joint", help="Also write joint.onnx, one graph for trtexec.")
     ] = False
     find: Annotated[
         bool,

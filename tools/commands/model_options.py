@@ -17,6 +17,10 @@ class Device(str, Enum):
     cuda = "cuda"
     tensorrt = "tensorrt"
     tensorrt_rtx = "tensorrt-rtx"
+    openvino = "openvino"
+    openvino_cpu = "openvino-cpu"
+    openvino_gpu = "openvino-gpu"
+    openvino_npu = "openvino-npu"
 
 
 class Precision(str, Enum):

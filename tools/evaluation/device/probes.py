@@ -51,6 +51,7 @@ PACKAGES = (
         ("tensorrt-rtx", "tensorrt-rtx-cu13", "tensorrt-rtx-cu12"),
         "tensorrt_rtx",
     ),
+    InstalledPackage("openvino", ("openvino",), "openvino"),
     InstalledPackage("cuda-python", ("cuda-python", "cuda-bindings"), "cuda.bindings"),
     InstalledPackage("pycuda", ("pycuda",), "pycuda"),
 )
