@@ -207,7 +207,6 @@ def write_onnx(export: GraphExport, path: Path, opset: int) -> None:
             f"opset {opset} is not supported; choose {OPSETS.start} to {OPSETS.stop - 1}"
         )
     model = store_compactly(strip_metadata(_trace(export, opset)))
-    annotate(model, export.role, export.precision)
     written = {entry.domain: entry.version for entry in model.opset_import}
     found = next((written[domain] for domain in OPERATOR_SETS if domain in written), None)
     if found != opset:
@@ -216,7 +215,7 @@ def write_onnx(export: GraphExport, path: Path, opset: int) -> None:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ExportError(f"the exported {export.role} graph is not valid: {error}") from error
-    onnx.save(model, str(path))
+    onnx.save(annotate(model, export.role, export.precision), str(path))
     _check_runs(export, path)
 
 
