@@ -21,6 +21,16 @@ class Box(NamedTuple):
     w: float
     h: float
 
+    @classmethod
+    def from_xyxy(cls, x1: float, y1: float, x2: float, y2: float) -> Box:
+        """The box between two corners: left, top, right and bottom edge in pixels."""
+        return cls(x1, y1, x2 - x1, y2 - y1)
+
+    @property
+    def xyxy(self) -> tuple[float, float, float, float]:
+        """Its edges: left, top, right and bottom, ``(x1, y1, x2, y2)``."""
+        return self.x, self.y, self.x + self.w, self.y + self.h
+
     @property
     def area(self) -> float:
         """Width times height, in square pixels."""
@@ -39,6 +49,9 @@ class Box(NamedTuple):
     def scaled(self, x: float, y: float) -> Box:
         """The same box in a picture whose sides are ``x`` and ``y`` times as long."""
         return Box(self.x * x, self.y * y, self.w * x, self.h * y)
+
+    def __repr__(self) -> str:
+        return f"Box(x={self.x:.7g}, y={self.y:.7g}, w={self.w:.7g}, h={self.h:.7g})"
 
 
 def as_box(box: Sequence[float], name: str = "box") -> Box:
@@ -92,11 +105,28 @@ def checked_region(region: Sequence[float], width: int, height: int) -> PixelRec
     if left < 0 or top < 0 or right > width or bottom > height:
         raise BoxError(
             f"region {tuple(box)} does not lie inside the image ({width}x{height} px); give the "
-            "part of it that does"
+            f"part of it that does{as_corners(box, width, height)}"
         )
     if right <= left or bottom <= top:
         raise BoxError(f"region {tuple(box)} holds no whole pixel; give a larger one")
     return PixelRect(left, top, right - left, bottom - top)
+
+
+def as_corners(box: Box, width: int, height: int) -> str:
+    """A guess for messages: that a box was given as two corners; empty where nothing says so.
+
+    It sticks out of a ``width`` x ``height`` picture at the right or at the bottom, and would lie
+    inside if its four numbers were ``(x1, y1, x2, y2)``.
+    """
+    x, y, right, bottom = box
+    inside = 0 < x < right <= width and 0 < y < bottom <= height
+    if not inside or (x + right <= width and y + bottom <= height):
+        return ""
+    meant = ", ".join(f"{value:g}" for value in (x, y, right - x, bottom - y))
+    return (
+        f"; if these are two corners (x1, y1, x2, y2), the box is ({meant}): the order is x, y, "
+        "width, height"
+    )
 
 
 def box_in_frame(box: Sequence[float], width: int, height: int, name: str = "box") -> Box:

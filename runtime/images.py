@@ -6,6 +6,7 @@ Pictures of more than 8 bits become so by the rule of :mod:`.value_range`.
 from __future__ import annotations
 
 import glob
+import logging
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,10 +16,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .boxes import Box, box_in_frame
+from .boxes import Box, as_corners, box_in_frame
 from .errors import ImageError
 from .kinds import Bound, Numeric
 from .value_range import Limits, ValueRange, grey_levels, object_range, own_limits
+
+LOG = logging.getLogger(__name__)
 
 Image = NDArray[np.uint8]
 """``(H, W, 3)`` uint8, BGR."""
@@ -176,7 +179,11 @@ def as_object_frame(
         InputError: limits that are not two finite numbers, the lower one first.
     """
     pixels = checked_pixels(array, name)
-    placed = None if box is None else box_in_frame(box, pixels.shape[1], pixels.shape[0])
+    height, width = pixels.shape[:2]
+    placed = None if box is None else box_in_frame(box, width, height)
+    if placed is not None and (guess := as_corners(placed, width, height)):
+        size = f"{name} ({width}x{height} px)"
+        LOG.warning("box %r sticks out of the %s%s", tuple(placed), size, guess)
     values = object_range(pixels, placed, limits, name)
     if pixels.dtype == np.uint8 or values is None:
         return _three_channels(pixels), values

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
@@ -62,7 +62,7 @@ class SessionInfo:
     device: str
     provider: str
     stride: int
-    hashes: dict[str, str]
+    hashes: dict[str, str] = field(repr=False)
     calibrated: dict[str, bool]
 
     def as_dict(self) -> dict[str, Any]:
@@ -246,6 +246,10 @@ class Session:
                 f"qatm-export --task {task} --network CHECKPOINT"
             )
         return self.graph(NETWORK_ROLE)
+
+    def __repr__(self) -> str:
+        folder = self.bundle.path.name
+        return f"Session({folder!r}, device={self.device!r}, precision={self.precision!r})"
 
     def close(self) -> None:
         """Give the session up; what it holds is released when its last user closes it.

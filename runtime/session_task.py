@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 from .backends.graph import Device, Precision
@@ -39,7 +39,7 @@ class MatcherInfo:
     alpha: float
     stride: int
     threshold: float
-    hashes: dict[str, str]
+    hashes: dict[str, str] = field(repr=False)
     calibrated: bool
 
     def as_dict(self) -> dict[str, Any]:
@@ -112,6 +112,10 @@ class SessionTask:
             hashes=info.hashes,
             calibrated=info.calibrated[self.TASK],
         )
+
+    def __repr__(self) -> str:
+        closed = ", closed" if self._use.closed else ""
+        return f"{type(self).__name__}({self.session!r}{closed})"
 
     def close(self) -> None:
         """Give its part of the session up; it cannot be used afterwards. May be called twice."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..runtime import Match
+from ..runtime.answers import rounded
 from ..runtime.errors import InputError
 from ..runtime.files import check_folder, write_text
 from .destinations import check_new_file
@@ -20,9 +21,6 @@ COLUMNS = (
     *("x1", "y1", "x2", "y2", "x3", "y3", "x4", "y4", "calibrated"),
 )
 """Of the table; the four corners begin at the template's top left and go round clockwise."""
-
-NOTHING = 1e-12
-"""What rounding leaves of a number of a transform that is zero."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class MatchLine:
         return {
             "image": self.name,
             "found": self.found,
-            "matches": [match_record(match) for match in self.matches],
+            "matches": [match.as_dict() for match in self.matches],
             **self.shown.field(),
             "calibrated": self.calibrated,
             "ms": round(self.milliseconds, 1),
@@ -81,7 +79,7 @@ class MatchLine:
         """The answer as rows of a table, one per match, in the order of :data:`COLUMNS`."""
         rows: list[tuple[str | float, ...]] = []
         for match in self.matches:
-            values = match_record(match)
+            values = match.as_dict()
             corners = [value for corner in values["corners"] for value in corner]
             rows.append(
                 (
@@ -94,32 +92,6 @@ class MatchLine:
                 )
             )
         return rows
-
-
-def match_record(match: Match) -> dict[str, Any]:
-    """What JSON says of a match; numbers are rounded to what they mean."""
-    return {
-        "box": [rounded(value, 2) for value in match.box],
-        "score": rounded(match.score, 4),
-        "found": bool(match.found),
-        "template": match.name,
-        "angle": rounded(match.angle, 3),
-        "scale": rounded(match.scale, 4),
-        "corners": [[rounded(value, 2) for value in corner] for corner in match.corners],
-        "margin": rounded(match.margin, 4),
-        "transform": [[significant(value) for value in row] for row in match.transform],
-    }
-
-
-def rounded(value: float, digits: int) -> float:
-    """A value rounded; what rounds to zero has no sign."""
-    return round(float(value), digits) + 0.0
-
-
-def significant(value: float) -> float:
-    """A number of a transform; those in the last row are small, and are multiplied by pixels."""
-    near = 0.0 if abs(value) < NOTHING else value
-    return float(f"{near:.7g}") + 0.0
 
 
 def check_table(file: Path, inputs: Iterable[Path]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from typing import Any, Literal
 
 from numpy.typing import NDArray
 
+from ..answers import ms_since
 from ..backends.graph import Device, Precision
 from ..bundle.folder import default_align_path
 from ..errors import ImageError, InputError
@@ -112,6 +114,7 @@ class Aligner(SessionTask):
             InputError: a value range that is not two finite numbers, the lower one first.
         """
         self._check_open()
+        start = time.perf_counter()
         values = None if value_range is None else ValueRange.fixed(value_range)
         pictures = [
             self._checked(source, "source", values),
@@ -132,6 +135,7 @@ class Aligner(SessionTask):
             score >= self._recipe.threshold,
             sizes[0],
             sizes[1],
+            ms_since(start),
         )
 
     def _threshold(self) -> float:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..answers import PlainAnswer, rounded
 from ..errors import InputError
 from ..images import as_bgr, checked_pixels
 from ..kinds import Numeric
@@ -65,7 +66,7 @@ class Parameters:
 
 
 @dataclass(frozen=True)
-class Alignment:
+class Alignment(PlainAnswer):
     """A transform from a source picture to a target picture.
 
     Pixel centres have integer coordinates, as in OpenCV.
@@ -77,6 +78,7 @@ class Alignment:
         found: whether the score reaches the threshold.
         source_size: width and height of the source in pixels.
         target_size: width and height of the target.
+        ms: milliseconds that it took to find; ``None`` if it was not found by an aligner.
     """
 
     parameters: Parameters
@@ -84,6 +86,7 @@ class Alignment:
     found: bool
     source_size: tuple[int, int]
     target_size: tuple[int, int]
+    ms: float | None = field(default=None, compare=False)
 
     def transfer(self, points: Any) -> Array:
         """Where points of the source lie in the target.
@@ -139,15 +142,26 @@ class Alignment:
         return _of_type(cv2.remap(picture, x, y, cv2.INTER_LINEAR), image.dtype)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain dictionary, for JSON."""
+        """Plain data, as ``qatm align --json`` has it.
+
+        ``affine`` has two rows of three numbers, from source pixels to target pixels; the control
+        points are lists of ``[x, y]``, empty for an affine map alone.
+        """
         numbers = self.parameters
         return {
             "found": bool(self.found),
-            "score": round(float(self.score), 4),
+            "score": rounded(self.score, 4),
             "affine": numbers.affine.round(6).tolist(),
             "control_source": numbers.control_source.round(2).tolist(),
             "control_target": numbers.control_target.round(2).tolist(),
         }
+
+    def __repr__(self) -> str:
+        sizes = (f"{width}x{height}" for width, height in (self.source_size, self.target_size))
+        return (
+            f"Alignment({' onto '.join(sizes)} px, score={self.score:.4f}, "
+            f"found={bool(self.found)}, {len(self.parameters.control_source)} control points)"
+        )
 
 
 def _warpable(image: Any) -> Array:

@@ -44,6 +44,9 @@ class Bundle:
     spec: BundleSpec
     _seen: dict[str, tuple[str | int, ...]] = field(default_factory=dict, compare=False, repr=False)
 
+    def __repr__(self) -> str:
+        return f"Bundle({str(self.path)!r}, {self.spec.backbone.label})"
+
     @classmethod
     def load(cls, path: str | Path | None = None, *, check: bool = True) -> Bundle:
         """Read and check a bundle; ``None`` is the one that ships with the package.

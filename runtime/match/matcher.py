@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..answers import ms_since
 from ..backends.graph import Device, Precision
 from ..boxes import checked_region
 from ..errors import InputError, TemplateError
@@ -98,7 +100,8 @@ class Matcher(SessionTask):
                 frame is better: its patches then see what surrounds them.
             box: ``(x, y, w, h)``; may be sub-pixel and may stick out of the frame.
             mask: ``(H, W)`` bool of the image's size or of the box's, true on the object.
-            name: free text kept with the template.
+            name: what the template is called: free text that is kept with it, and that its matches
+                have.
             value_range: ``(low, high)``, the values of pictures that are not uint8 to show as black
                 and white; ``None`` finds them as :mod:`..value_range` says.
             rotation: encode the template at these angles too, as :meth:`match` has them; otherwise
@@ -125,11 +128,12 @@ class Matcher(SessionTask):
         image: Any,
         box: Any = None,
         mask: Any = None,
+        name: str = "",
         *,
         value_range: Sequence[float] | None = None,
     ) -> Template:
         """Encode a template (see :meth:`encode_template`) and look for it from now on."""
-        self._template = self.encode_template(image, box, mask, value_range=value_range)
+        self._template = self.encode_template(image, box, mask, name, value_range=value_range)
         return self._template
 
     def match(
@@ -178,6 +182,7 @@ class Matcher(SessionTask):
                 region.
         """
         self._check_open()
+        start = time.perf_counter()
         if top_k < 1:
             raise InputError(f"top_k is {top_k}; it must be at least 1")
         if min_score is not None and not 0 <= min_score <= 1:
@@ -203,7 +208,10 @@ class Matcher(SessionTask):
         least = self._recipe.threshold if min_score is None else min_score
         found = apart(judged, wanted, top_k, least, self._recipe.overlap, taking)
         found = self._planes.fitted(picture, wanted, found, count)
-        return found if region is None else [match.shifted(x, y) for match in found]
+        if region is not None:
+            found = [match.shifted(x, y) for match in found]
+        spent = ms_since(start)
+        return [replace(match, ms=spent) for match in found]
 
     def evidence(
         self,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..answers import PlainAnswer, plain_box, rounded, significant
 from ..boxes import Box
 from .plane import closest_similarity
 from .pose import Pose
@@ -18,7 +19,7 @@ Row = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class Match:
+class Match(PlainAnswer):
     """One place where a template may be.
 
     Attributes:
@@ -33,9 +34,11 @@ class Match:
         scale: its size, relative to the template; the same.
         margin: how far the best other place is behind, in [0, 1]: 0 where another fits as well, 1
             where none comes close.
-        name: of the template.
+        name: of the template, as ``encode_template`` was given it.
         rows: of :attr:`transform`, or ``None`` for a box alone.
         size: width and height of the template in pixels, or ``None`` for a box alone.
+        ms: milliseconds that the call took which gave this match and those beside it; ``None`` of
+            one that no call gave. Equal matches may differ in it.
     """
 
     box: Box
@@ -48,6 +51,7 @@ class Match:
     name: str = ""
     rows: tuple[Row, Row, Row] | None = None
     size: tuple[float, float] | None = None
+    ms: float | None = field(default=None, compare=False)
 
     @classmethod
     def at(
@@ -113,3 +117,29 @@ class Match:
         moved = np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]]) @ self.transform
         rows = tuple(tuple(float(v) for v in row) for row in moved)
         return replace(self, box=box, rows=rows)  # type: ignore[arg-type]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, as ``qatm match --json`` has it: lengths in pixels, angles in degrees.
+
+        ``template`` is the template's name, ``index`` its place among those that were searched;
+        ``corners`` are four ``[x, y]``, ``transform`` three rows.
+        """
+        return {
+            "box": plain_box(self.box),
+            "score": rounded(self.score, 4),
+            "found": bool(self.found),
+            "template": self.name,
+            "index": self.template,
+            "angle": rounded(self.angle, 3),
+            "scale": rounded(self.scale, 4),
+            "corners": [plain_box(corner) for corner in self.corners],
+            "margin": rounded(self.margin, 4),
+            "transform": [[significant(value) for value in row] for row in self.transform],
+        }
+
+    def __repr__(self) -> str:
+        name = repr(self.name) if self.name else f"#{self.template}"
+        which = f", template={name}" if self.name or self.template else ""
+        posed = round(self.angle, 2) or round(self.scale, 3) != 1
+        pose = f", angle={self.angle:.2f}, scale={self.scale:.3f}" if posed else ""
+        return f"Match({self.box!r}, score={self.score:.4f}, found={bool(self.found)}{which}{pose})"

@@ -78,6 +78,12 @@ class Template:
         default_factory=dict, compare=False, repr=False
     )
 
+    def __repr__(self) -> str:
+        width, height = self.size
+        name = f"{self.name!r}, " if self.name else ""
+        flat = ", flat" if self.flat else ""
+        return f"Template({name}{width:g}x{height:g} px{flat}, model={self.model[:12]}…)"
+
     @cached_property
     def pixels(self) -> PixelTemplate | None:
         """Its pixels to be registered with an image's, ``None`` where they are flat or not kept."""

@@ -51,6 +51,12 @@ class QualityMap:
     cell: tuple[float, float]
     size: tuple[int, int]
 
+    def __repr__(self) -> str:
+        rows, columns = self.values.shape
+        peak = float(self.values.max()) if self.values.size else 0.0
+        width, height = self.size
+        return f"QualityMap({columns}x{rows} cells of {width}x{height} px, peak={peak:.3f})"
+
     def resized(self, shape: tuple[int, int] | None = None) -> Array:
         """The map interpolated to ``(H, W)`` (default: the image's), float32."""
         width, height = self.size if shape is None else (shape[1], shape[0])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from ..answers import ms_since
 from ..backends.graph import Device, Precision
 from ..errors import InputError
 from ..images import Image, as_bgr
@@ -101,6 +104,7 @@ class MultiTracker(TrackerBase):
             InputError: :meth:`add` was not called.
         """
         self._check_open()
+        start = time.perf_counter()
         if not self._followers:
             raise InputError("no object to follow: call add(frame, box) first")
         picture = as_bgr(frame, "frame", self._values)
@@ -128,9 +132,12 @@ class MultiTracker(TrackerBase):
         for number, follower in self._followers.items():
             if number not in tracks:
                 tracks[number] = follower.conclude(shown[number])
-        return {
-            number: view.conclude(picture, tracks[number]) for number, view in self._views.items()
-        }
+        for number, view in self._views.items():
+            tracks[number] = view.conclude(picture, tracks[number])
+        spent = ms_since(start)
+        for number, view in self._views.items():
+            view.latest = replace(tracks[number], ms=spent)
+        return {number: view.latest for number, view in self._views.items()}
 
     def _shown(self, picture: Image) -> dict[int, Image]:
         """The frame as each object's follower sees it; one array for those of one size."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
+from ..answers import PlainAnswer, plain_box, rounded
 from ..boxes import Box
 from ..bundle.log_odds import log_odds
 from ..bundle.recipes import TrackRecipe
@@ -14,7 +16,7 @@ LOST = "lost"
 
 
 @dataclass(frozen=True)
-class Track:
+class Track(PlainAnswer):
     """Where a followed object is in one frame.
 
     Attributes:
@@ -22,16 +24,30 @@ class Track:
         score: 0 to 1; how surely it is the object.
         state: ``tracking``, ``uncertain`` (out of sight for a moment, or hardly recognisable) or
             ``lost``.
+        ms: milliseconds that the frame took, of several objects all together; ``None`` of a first
+            frame. Equal tracks may differ in it.
     """
 
     box: Box
     score: float
     state: str
+    ms: float | None = field(default=None, compare=False)
 
     @property
     def found(self) -> bool:
         """Whether the object is not lost."""
         return self.state != LOST
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, as ``qatm track --json`` has it; the box in pixels."""
+        return {
+            "box": plain_box(self.box),
+            "score": rounded(self.score, 4),
+            "state": self.state,
+        }
+
+    def __repr__(self) -> str:
+        return f"Track({self.box!r}, score={self.score:.4f}, state={self.state!r})"
 
 
 class Belief:

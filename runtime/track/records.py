@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ..answers import PlainAnswer
 from ..boxes import Box, as_box
 from ..errors import InputError
 from ..files import unwritable
 from ..kinds import Numeric
-from .presence import LOST, TRACKING, UNCERTAIN
+from .presence import LOST, TRACKING, UNCERTAIN, Track
 
 LOG = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ MOT_FIELDS: Numeric[int] = 7
 
 
 @dataclass(frozen=True)
-class TrackRecord:
+class TrackRecord(PlainAnswer):
     """Where one object is in one frame.
 
     Attributes:
@@ -63,16 +64,14 @@ class TrackRecord:
             "frame": self.frame,
             "time": None if self.time is None else round(float(self.time), 4),
             **named,
-            "box": [round(float(value), 2) for value in self.box],
-            "score": round(float(self.score), 4),
-            "state": self.state,
+            **Track(self.box, self.score, self.state).as_dict(),
             **({} if self.calibrated else {"calibrated": False}),
         }
 
 
 def json_text(record: TrackRecord) -> str:
     """A record as one line of JSON, without the end of line."""
-    return json.dumps(record.as_dict(), allow_nan=False)
+    return record.to_json()
 
 
 def csv_text(record: TrackRecord) -> str:

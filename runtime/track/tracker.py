@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..answers import ms_since
 from ..backends.graph import Device, Precision
 from ..boxes import box_in_frame
 from ..errors import InputError, QatmError, TemplateError
@@ -257,6 +260,7 @@ class Tracker(TrackerBase):
             InputError: :meth:`init` was not called.
         """
         self._check_open()
+        start = time.perf_counter()
         if self._follower is None or self._view is None:
             raise InputError("no object to follow: call init(frame, box) first")
         picture = as_bgr(frame, "frame", self._values)
@@ -271,7 +275,9 @@ class Tracker(TrackerBase):
             pixels += follower.look(shown, follower.model.encode(shown, region))
         budget.looked(pixels)
         budget.share(1, owed=rests)
-        return view.conclude(picture, follower.conclude(shown))
+        track = view.conclude(picture, follower.conclude(shown))
+        view.latest = replace(track, ms=ms_since(start))
+        return view.latest
 
     def save(self, path: str | Path) -> Path:
         """Write the running tracker as ``.npz`` (no pickles), whole or not at all.

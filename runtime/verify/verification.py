@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..answers import PlainAnswer, plain_box, rounded
 from ..boxes import Box
 from ..patches.quality import QualityMap
 from .homography import transform
@@ -33,9 +34,12 @@ class SeenRegion:
     box: Box
     mask: Array
 
+    def __repr__(self) -> str:
+        return f"SeenRegion({self.box!r}, {int(self.mask.sum())} px)"
+
 
 @dataclass(frozen=True)
-class Verification:
+class Verification(PlainAnswer):
     """Whether a query shows the place of a reference.
 
     Attributes:
@@ -46,6 +50,7 @@ class Verification:
             surely the query shows it.
         support: weighted number of patches that agree on one transform.
         matches: number of one-to-one matches, agreeing or not.
+        ms: milliseconds that it took; ``None`` if no verifier gave it.
     """
 
     score: float
@@ -54,6 +59,28 @@ class Verification:
     quality: QualityMap
     support: float = 0.0
     matches: int = 0
+    ms: float | None = field(default=None, compare=False)
+
+    @property
+    def box(self) -> Box | None:
+        """Around the region, ``(x, y, w, h)`` in pixels of the reference; ``None`` where nothing
+        was found."""
+        return self.region.box if self.region.mask.any() else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, as ``qatm verify --json`` has it; ``box`` may be ``None``."""
+        box = self.box
+        return {
+            "same_place": bool(self.same_place),
+            "score": rounded(self.score, 4),
+            "box": None if box is None else plain_box(box),
+        }
+
+    def __repr__(self) -> str:
+        return (
+            f"Verification(score={self.score:.4f}, same_place={bool(self.same_place)}, "
+            f"box={self.box!r})"
+        )
 
 
 def empty_region(height: int, width: int) -> SeenRegion:

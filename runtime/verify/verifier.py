@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from numpy.typing import NDArray
 
+from ..answers import ms_since
 from ..backends.graph import Device, Precision
 from ..errors import InputError
 from ..images import Image, as_bgr, is_flat
@@ -133,11 +136,17 @@ class Verifier(SessionTask):
             InputError: ``min_score`` outside 0 to 1.
         """
         self._check_open()
+        start = time.perf_counter()
         if min_score is not None and not 0 <= min_score <= 1:
             raise InputError(f"min_score is {min_score}; scores lie between 0 and 1")
         picture = as_bgr(query, "query", self._values)
         check_size(picture, "query", self._recipe)
         least = self._recipe.threshold if min_score is None else min_score
+        answer = self._answer(picture, least)
+        return replace(answer, ms=ms_since(start))
+
+    def _answer(self, picture: Image, least: float) -> Verification:
+        """What is found out about a query."""
         # Pictures of one colour match in nothing but noise.
         if self._flat or is_flat(picture):
             return self._fitted(nothing_in(self._reference), picture, least)

@@ -47,6 +47,10 @@ class Frame:
     time: float
     image: Image
 
+    def __repr__(self) -> str:
+        height, width = self.image.shape[:2]
+        return f"Frame(index={self.index}, time={self.time:.3f}, {width}x{height} px)"
+
 
 class Video:
     """An opened source: an iterator of :class:`Frame` that holds one frame at a time.
@@ -130,6 +134,10 @@ class Video:
     def stored_dtype(self) -> np.dtype[Any] | None:
         """The type of the frames that are shown so; ``None`` as long as all had 8 bits."""
         return self._values.dtype
+
+    def __repr__(self) -> str:
+        count = "" if self.count is None else f", {self.count} frames"
+        return f"Video({self.name!r}, {self.fps:g} fps{count})"
 
     def __iter__(self) -> Iterator[Frame]:
         return self

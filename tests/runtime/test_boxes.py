@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qatm.runtime import Box, BoxError, box_iou
-from qatm.runtime.boxes import as_box, box_in_frame, move_inside
+from qatm.runtime.boxes import as_box, as_corners, box_in_frame, checked_region, move_inside
 
 positions = st.floats(-2000, 2000, allow_nan=False)
 lengths = st.floats(0.01, 2000)
@@ -114,3 +114,40 @@ def test_a_box_lies_around_its_centre_at_any_scale(box: Box, x: float, y: float)
     scaled = box.scaled(x, y)
     assert scaled.centre == pytest.approx((box.centre[0] * x, box.centre[1] * y))
     assert scaled.area == pytest.approx(box.area * x * y)
+
+
+@quick
+@given(boxes)
+def test_a_box_and_its_edges_are_two_forms_of_one_thing(box: Box) -> None:
+    x1, y1, x2, y2 = box.xyxy
+    assert (x1, y1) == box[:2]
+    assert (x2, y2) == pytest.approx((box.x + box.w, box.y + box.h))
+    assert Box.from_xyxy(*box.xyxy) == pytest.approx(box, abs=1e-9)
+    assert box.centre == pytest.approx(((x1 + x2) / 2, (y1 + y2) / 2))
+    assert box.area == box.w * box.h
+
+
+def test_a_box_is_short_on_the_screen() -> None:
+    assert repr(Box(1 / 3, 2.0, 3e5, 4.25)) == "Box(x=0.3333333, y=2, w=300000, h=4.25)"
+
+
+@pytest.mark.parametrize(
+    ("box", "guess"),
+    [
+        ((300, 200, 420, 280), "(300, 200, 120, 80)"),
+        ((300, 20, 640, 480), "(300, 20, 340, 460)"),
+        ((100, 300.5, 200, 400), "(100, 300.5, 100, 99.5)"),
+        ((100, 100, 300, 200), ""),  # inside either way
+        ((600, 400, 80, 90), ""),  # sticks out, but its numbers are no corners
+        ((300, 200, 700, 280), ""),
+        ((-5, 200, 640, 480), ""),
+    ],
+)
+def test_two_corners_are_guessed(box: tuple[float, ...], guess: str) -> None:
+    text = as_corners(Box(*box), 640, 480)
+    assert (guess in text) if guess else text == ""
+
+
+def test_a_region_of_two_corners_is_refused_with_the_guess() -> None:
+    with pytest.raises(BoxError, match=r"does not lie inside .* the box is \(300, 200, 120, 80\)"):
+        checked_region((300, 200, 420, 280), 640, 480)

@@ -17,6 +17,7 @@ from qatm.runtime.boxes import Box
 from qatm.runtime.images import (
     FLAT_RANGE,
     as_bgr,
+    as_object_frame,
     expand_pattern,
     is_flat,
     is_pattern,
@@ -350,3 +351,15 @@ def test_resizing_averages_when_it_shrinks() -> None:
     assert np.abs(resize_to(image, 30, 20) - half).max() <= 1
     assert resize_to(image, 60, 40) is image
     assert resize_to(image, 90, 50).shape == (50, 90, 3)
+
+
+def test_a_box_that_was_given_as_two_corners_is_told(
+    photographs: Images, caplog: pytest.LogCaptureFixture
+) -> None:
+    cat = photographs["chelsea"]  # 451x300
+    as_object_frame(cat, (100, 80, 160, 140))
+    as_object_frame(cat, (400, 200, 80, 90))
+    assert caplog.text == "", "a box may stick out, and two corners may look like a box"
+    as_object_frame(cat, (300, 150, 400, 250), name="frame")
+    assert "(300.0, 150.0, 400.0, 250.0) sticks out of the frame (451x300 px)" in caplog.text
+    assert "the box is (300, 150, 100, 100)" in caplog.text

@@ -175,6 +175,7 @@ def test_json_is_exactly_this(pictures, spoon):
         "score",
         "found",
         "template",
+        "index",
         "angle",
         "scale",
         "corners",

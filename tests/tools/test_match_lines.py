@@ -29,6 +29,7 @@ def test_json_says_where_how_turned_and_how_large() -> None:
         "score": 0.9877,
         "found": True,
         "template": "a, b",
+        "index": 0,
         "angle": 90.0,
         "scale": 0.5,
         # A quarter turn counter-clockwise: its top left corner is now at the bottom left.

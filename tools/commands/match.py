@@ -30,6 +30,7 @@ from ..drawing.answer_pictures import match_picture, quality_picture, turned_bac
 from ..drawing.saving import plan_pictures, save_picture
 from ..inputs import list_images, naming
 from ..match_lines import MatchLine, check_table, write_table
+from ..process import warnings_last
 from ..shown_files import ShownFile, parse_limits, read_shown, value_note
 from ..wanted_objects import WantedObject
 from .match_flags import MatchQuestion, ObjectFlags, SearchFlags
@@ -98,6 +99,7 @@ def match(
     found: list[bool] = []
     rows: list[tuple[str | float, ...]] = []
     with (
+        warnings_last(),
         Matcher(model, device=device.value, precision=precision.value) as matcher,
         while_read() as audience,
     ):

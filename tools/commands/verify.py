@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...runtime.boxes import Box
 from ...runtime.errors import InputError
 from ...runtime.value_range import ValueRange
 from ..console import (
@@ -55,21 +54,12 @@ class VerifyLine:
     milliseconds: float
     calibrated: bool
 
-    @property
-    def box(self) -> Box | None:
-        """Around the region; ``None`` where there is none."""
-        region = self.verification.region
-        return region.box if region.mask.any() else None
-
     def record(self) -> dict[str, Any]:
         """The answer as ``--json`` prints it."""
-        box = self.box
         return {
             "query": self.query,
             "reference": self.reference,
-            "same_place": bool(self.verification.same_place),
-            "score": round(float(self.verification.score), 4),
-            "box": None if box is None else [round(float(value), 2) for value in box],
+            **self.verification.as_dict(),
             **self.shown.field(),
             "calibrated": self.calibrated,
             "ms": round(self.milliseconds, 1),
@@ -78,7 +68,7 @@ class VerifyLine:
     def line(self) -> str:
         """The answer for people."""
         verdict = "same place" if self.verification.same_place else "not the same place"
-        box = self.box
+        box = self.verification.box
         where = "" if box is None else ", box " + ",".join(f"{value:.0f}" for value in box)
         text = f"{self.query}: {verdict}, score {self.verification.score:.4f}{where}"
         return f"{text} ({self.milliseconds:.1f} ms)"

@@ -222,3 +222,14 @@ def test_values_that_cannot_be(folder: Path, option: str, value: str, words: str
     (line,) = result.stderr.splitlines()
     assert line.startswith("error: ")
     assert words in line
+
+
+def test_two_corners_in_the_place_of_a_box_are_guessed(folder: Path) -> None:
+    options = ["--frame", folder / "cat.png", "--json", "--box"]
+    result = qatm("match", folder / "moved.png", *options, "260,160,340,240")
+    assert "warning: box (260.0, 160.0, 340.0, 240.0) sticks out" in result.stderr
+    assert "the box is (260, 160, 80, 80)" in result.stderr
+    assert len(result.stdout.splitlines()) == 1
+    result = qatm("match", folder / "moved.png", *options, mark(EYE), "--region", "300,150,420,250")
+    assert result.exit_code == 2
+    assert "(x1, y1, x2, y2), the box is (300, 150, 120, 100)" in result.stderr

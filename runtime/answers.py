@@ -1,0 +1,56 @@
+"""What the answers of all tasks have in common: plain data, with the names of the ``--json`` lines.
+
+Each class of answers says in ``as_dict`` what it holds; the commands print just that.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from .kinds import Numeric
+
+NOTHING: Numeric[float] = 1e-12
+"""What rounding leaves of a number of a transform that is zero."""
+
+MS: Numeric[float] = 1000.0
+"""In a second."""
+
+
+class PlainAnswer:
+    """An answer that can be turned into plain data."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The answer as numbers, strings, lists and truth values, with the names of ``--json``.
+
+        Numbers are rounded to what they mean. How long it took is not part of it, so that equal
+        answers are equal.
+        """
+        raise NotImplementedError
+
+    def to_json(self) -> str:
+        """:meth:`as_dict` as one line of strict JSON."""
+        return json.dumps(self.as_dict(), allow_nan=False)
+
+
+def ms_since(start: float) -> float:
+    """Milliseconds since a reading of ``time.perf_counter()``."""
+    return (time.perf_counter() - start) * MS
+
+
+def rounded(value: float, digits: int) -> float:
+    """A value rounded; what rounds to zero has no sign."""
+    return round(float(value), digits) + 0.0
+
+
+def plain_box(box: Iterable[float]) -> list[float]:
+    """The numbers of a box, to a hundredth of a pixel."""
+    return [rounded(value, 2) for value in box]
+
+
+def significant(value: float) -> float:
+    """A number of a transform; those in the last row are small, and are multiplied by pixels."""
+    near = 0.0 if abs(value) < NOTHING else value
+    return float(f"{near:.7g}") + 0.0
