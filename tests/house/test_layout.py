@@ -129,6 +129,7 @@ def test_every_package_is_listed_for_the_wheel():
     setuptools = project["tool"]["setuptools"]
     folders = {Path(module).parent.as_posix() for module in MODULES}
     expected = {"qatm." + folder.replace("/", "."): folder for folder in folders}
+    expected["qatm"] = "package"
     assert sorted(setuptools["packages"]) == sorted(expected)
     assert setuptools["package-dir"] == expected
     for name, folder in expected.items():

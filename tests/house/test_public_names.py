@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 from source_tree import imports_of, source_of
 
+import qatm
 from qatm import runtime
 
 PROMISED = frozenset(
@@ -97,9 +98,27 @@ def test_names_can_be_listed_and_others_are_refused():
         _ = runtime.Mather  # pyright: ignore[reportAttributeAccessIssue]
 
 
+def test_the_package_has_the_names_of_the_runtime():
+    assert sorted(qatm.__all__) == sorted(["runtime", *runtime.__all__])
+    assert set(dir(qatm)) >= {*qatm.__all__, "__doc__"}
+    for name in runtime.__all__:
+        assert getattr(qatm, name) is getattr(runtime, name)
+    with pytest.raises(AttributeError, match="module 'qatm' has no attribute 'Mather'"):
+        _ = qatm.Mather  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_the_package_is_the_command():
+    command = [sys.executable, "-I", "-m", "qatm", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    assert done.stdout == f"qatm {qatm.__version__}\n"
+
+
 @pytest.mark.parametrize(
     ("statement", "loaded", "left_out"),
     [
+        ("import qatm", "errors", "numpy cv2 boxes bundle match track align verify video"),
+        ("import qatm; qatm.__version__", "errors", "numpy cv2 boxes bundle match"),
+        ("import qatm; qatm.Matcher", "numpy match", "track align verify video"),
         ("import qatm.runtime", "errors", "numpy cv2 boxes bundle match track align verify video"),
         ("from qatm.runtime import BundleError", "errors", "numpy cv2 bundle match"),
         ("from qatm.runtime import Bundle", "bundle", "cv2 match track align verify video"),

@@ -135,6 +135,7 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(wheel_files
         for path in (ROOT / folder).rglob("*")
         if is_source(path)
     }
+    expected |= {f"qatm/{name}" for name in ("__init__.py", "__main__.py", "py.typed")}
     assert {name for name in wheel_files if ".dist-info/" not in name} == expected
     assert expected >= {f"qatm/{folder}/py.typed" for folder in FOLDERS}
     bundle = {"bundle.json", "features.onnx", "match.onnx", "network.onnx", "network.npz"}
@@ -205,6 +206,7 @@ def test_the_description_can_be_shown_without_the_project(wheel, wheel_files):
 
 MATCH = """
 import importlib.metadata, importlib.util, sys
+import qatm
 from qatm import runtime
 
 frame = runtime.read_image(sys.argv[1])
@@ -212,7 +214,8 @@ with runtime.Matcher() as matcher:
     matcher.set_template(frame, (180, 70, 64, 48))
     best = matcher.match(frame)[0]
 assert best.found, best
-assert runtime.__version__ == importlib.metadata.version("qatm")
+assert qatm.Matcher is runtime.Matcher
+assert qatm.__version__ == runtime.__version__ == importlib.metadata.version("qatm")
 for absent in ("torch", "onnx", "tensorrt"):
     assert importlib.util.find_spec(absent) is None, absent
 print("found")
@@ -229,6 +232,7 @@ def test_the_wheel_matches_with_what_a_cpu_installs(clean_python, photographs, t
 def test_the_commands_start_with_what_a_cpu_installs(clean_python, tmp_path):
     listing = run(clean_python.with_name("qatm"), "--help", cwd=tmp_path)
     assert "match" in listing
+    assert run(clean_python, "-m", "qatm", "--help", cwd=tmp_path) == listing
     assert "bundle" in run(clean_python.with_name("qatm-export"), "--help", cwd=tmp_path).lower()
 
 
