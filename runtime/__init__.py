@@ -28,6 +28,7 @@ from .version import __version__
 if TYPE_CHECKING:
     from .align.aligner import Aligner
     from .align.alignment import Alignment
+    from .backends.graph import Device, Precision, named_device, named_precision
     from .boxes import Box, box_iou
     from .bundle.folder import Bundle
     from .images import expand_sources, read_image, read_values
@@ -57,6 +58,7 @@ __all__ = [
     "Bundle",
     "BundleError",
     "CalibrationError",
+    "Device",
     "DeviceError",
     "ExportError",
     "Frame",
@@ -67,6 +69,7 @@ __all__ = [
     "MatcherInfo",
     "MultiTracker",
     "PackageError",
+    "Precision",
     "QatmError",
     "QualityMap",
     "Session",
@@ -88,6 +91,8 @@ __all__ = [
     "box_iou",
     "expand_sources",
     "frames",
+    "named_device",
+    "named_precision",
     "read_image",
     "read_tracks",
     "read_values",
@@ -97,6 +102,10 @@ __all__ = [
 MODULES = {
     "Aligner": "align.aligner",
     "Alignment": "align.alignment",
+    "Device": "backends.graph",
+    "Precision": "backends.graph",
+    "named_device": "backends.graph",
+    "named_precision": "backends.graph",
     "Box": "boxes",
     "box_iou": "boxes",
     "Bundle": "bundle.folder",

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, SupportsFloat
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .errors import BoxError
 from .kinds import Bound
 
 MAX_VALUE: Bound[float] = float(1 << 20)
 """No image that OpenCV reads is larger than this on either side."""
+
+BoxLike = Sequence[SupportsFloat] | NDArray[np.integer[Any] | np.floating[Any]]
+"""What is taken as a box: four numbers ``(x, y, w, h)``."""
 
 
 class Box(NamedTuple):
@@ -54,7 +60,7 @@ class Box(NamedTuple):
         return f"Box(x={self.x:.7g}, y={self.y:.7g}, w={self.w:.7g}, h={self.h:.7g})"
 
 
-def as_box(box: Sequence[float], name: str = "box") -> Box:
+def as_box(box: BoxLike, name: str = "box") -> Box:
     """Check a box given as four numbers.
 
     Raises:
@@ -91,7 +97,7 @@ class PixelRect(NamedTuple):
     h: int
 
 
-def checked_region(region: Sequence[float], width: int, height: int) -> PixelRect:
+def checked_region(region: BoxLike, width: int, height: int) -> PixelRect:
     """Check a part of a ``width`` x ``height`` picture, given as ``(x, y, w, h)``.
 
     Fractions are rounded to whole pixels.
@@ -129,7 +135,7 @@ def as_corners(box: Box, width: int, height: int) -> str:
     )
 
 
-def box_in_frame(box: Sequence[float], width: int, height: int, name: str = "box") -> Box:
+def box_in_frame(box: BoxLike, width: int, height: int, name: str = "box") -> Box:
     """Check that a box has at least one pixel of area inside a ``width`` x ``height`` frame.
 
     A box may stick out of the frame: it is returned as given.

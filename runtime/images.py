@@ -26,6 +26,10 @@ LOG = logging.getLogger(__name__)
 Image = NDArray[np.uint8]
 """``(H, W, 3)`` uint8, BGR."""
 
+AnyImage = NDArray[np.integer[Any] | np.floating[Any]]
+"""What is taken as a picture: ``(H, W, 3)`` BGR, ``(H, W)`` grey or ``(H, W, 4)`` BGRA, best uint8;
+of other integers and floats see :mod:`.value_range`."""
+
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 FLAT_RANGE: Bound[int] = 2

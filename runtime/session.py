@@ -85,8 +85,8 @@ class Session:
     Args:
         bundle: folder written by ``qatm-export``, or a bundle that was loaded; ``None`` is the
             bundle inside the package.
-        device: ``auto`` (the best that works; :attr:`info` says which), ``cpu``, ``cuda``,
-            ``tensorrt`` or ``tensorrt-rtx``.
+        device: ``auto`` (the best that works; :attr:`info` says which), ``gpu`` (the best GPU that
+            works), ``cpu``, ``cuda``, ``tensorrt`` or ``tensorrt-rtx``.
         precision: ``auto``, ``fp32``, ``fp16`` or ``int8``.
         threads: CPU threads; ``None`` lets the inference library choose.
 

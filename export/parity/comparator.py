@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...runtime.backends.graph import named_device, named_precision
 from ...runtime.bundle.folder import Bundle
 from ...runtime.bundle.sidecar import FLAVOURS
 from ...runtime.errors import BundleError, DeviceError
@@ -98,7 +99,9 @@ def engine_runners(
     for flavour in devices:
         for precision in precisions:
             try:
-                backend = Session(bundle, flavour, precision=precision)
+                backend = Session(
+                    bundle, named_device(flavour), precision=named_precision(precision)
+                )
             except (DeviceError, BundleError):
                 continue
             found.append((precision, _backend_runner(flavour, backend), backend))

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from ...runtime import Aligner, Alignment, Verification, Verifier
 from ...runtime.align.spline import grid_points
+from ...runtime.backends.graph import named_device, named_precision
 from ...runtime.bundle.folder import MANIFEST, Bundle
 from ...runtime.bundle.manifest import NETWORK_ROLE
 from ...runtime.errors import QatmError
@@ -87,6 +88,10 @@ NEARER = ((0.12, 0.1), (0.9, 0.06), (0.94, 0.95), (0.1, 0.88))
 PART = ((0.3, 0.22), (0.86, 0.3), (0.82, 0.84), (0.26, 0.88))
 
 
+Decider = Literal["fit", "network"]
+"""What decides: the robust fit, or the trained network."""
+
+
 @dataclass(frozen=True)
 class PairKind:
     """How the bundles of a task are compared.
@@ -98,24 +103,26 @@ class PairKind:
     """
 
     views: tuple[PairView, ...]
-    ask: Callable[[Path, str, str, str, Sequence[PicturePair]], list[Any]]
+    ask: Callable[[Path, str, str, Decider, Sequence[PicturePair]], list[Any]]
     compare: Callable[[Any, Any], list[tuple[str, float, str]]]
 
 
 def _align(
-    folder: Path, device: str, precision: str, method: str, pairs: Sequence[PicturePair]
+    folder: Path, device: str, precision: str, method: Decider, pairs: Sequence[PicturePair]
 ) -> list[Alignment]:
-    with Aligner(folder, device, precision=precision, method=method) as aligner:
+    where, kind = named_device(device), named_precision(precision)
+    with Aligner(folder, where, precision=kind, method=method) as aligner:
         return [aligner.align(pair.picture, pair.view) for pair in pairs]
 
 
 def _verify(
-    folder: Path, device: str, precision: str, method: str, pairs: Sequence[PicturePair]
+    folder: Path, device: str, precision: str, method: Decider, pairs: Sequence[PicturePair]
 ) -> list[Verification]:
     answers: list[Verification] = []
+    where, kind = named_device(device), named_precision(precision)
     for pair in pairs:
         with Verifier(
-            pair.picture, folder, device, precision=precision, panorama=False, decide=method
+            pair.picture, folder, where, precision=kind, panorama=False, decide=method
         ) as verifier:
             answers.append(verifier.verify(pair.view))
     return answers
@@ -193,7 +200,7 @@ def compare_pairs(bundle: Bundle, engines: Sequence[tuple[str, str]] = ()) -> It
     others = {name: info.precision for name, info in files.items() if info.precision != "fp32"}
     if kind is None or not (others or engines):
         return
-    methods = ["fit"]
+    methods: list[Decider] = ["fit"]
     has_network = any(info.role == NETWORK_ROLE for info in bundle.spec.files.values())
     if has_network and bundle.spec.network.get("task") == bundle.spec.task:
         methods.append("network")
@@ -249,7 +256,7 @@ def _attempt(
     folder: Path,
     device: str,
     precision: str,
-    method: str,
+    method: Decider,
     pairs: Sequence[PicturePair],
 ) -> list[Any] | str:
     """The answers, or why there are none."""

@@ -13,7 +13,7 @@ from ..answers import ms_since
 from ..backends.graph import Device, Precision
 from ..bundle.folder import default_align_path
 from ..errors import ImageError, InputError
-from ..images import Image, as_bgr, is_flat, resize_to
+from ..images import AnyImage, Image, as_bgr, is_flat, resize_to
 from ..patches.encoder import Encoder
 from ..session import Session, Source
 from ..session_task import SessionTask
@@ -72,8 +72,8 @@ class Aligner(SessionTask):
         *,
         precision: Precision = "auto",
         threads: int | None = None,
-        matching: Literal["qatm", "cosine"] | str = "qatm",
-        method: Literal["fit", "network"] | str = "fit",
+        matching: Literal["qatm", "cosine"] = "qatm",
+        method: Literal["fit", "network"] = "fit",
     ) -> None:
         if method not in METHODS:
             raise InputError(f"method is {method!r}; choose one of {', '.join(METHODS)}")
@@ -95,7 +95,7 @@ class Aligner(SessionTask):
                 raise
 
     def align(
-        self, source: Any, target: Any, *, value_range: Sequence[float] | None = None
+        self, source: AnyImage, target: AnyImage, *, value_range: Sequence[float] | None = None
     ) -> Alignment:
         """Find the transform that takes points of the source to those of the target.
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..answers import PlainAnswer, rounded
 from ..errors import InputError
-from ..images import as_bgr, checked_pixels
+from ..images import AnyImage, as_bgr, checked_pixels
 from ..kinds import Numeric
 from .maps import pixel_matrix, to_pixels
 from .spline import ThinPlate, fit_thin_plate
@@ -88,7 +88,7 @@ class Alignment(PlainAnswer):
     target_size: tuple[int, int]
     ms: float | None = field(default=None, compare=False)
 
-    def transfer(self, points: Any) -> Array:
+    def transfer(self, points: ArrayLike) -> Array:
         """Where points of the source lie in the target.
 
         Args:
@@ -111,7 +111,7 @@ class Alignment(PlainAnswer):
             return spline(given)
         return given @ numbers.affine[:, :2].T + numbers.affine[:, 2]
 
-    def warp(self, image: Any) -> Array:
+    def warp(self, image: AnyImage) -> Array:
         """Bend the source, or anything drawn on it, onto the target.
 
         Args:
@@ -164,7 +164,7 @@ class Alignment(PlainAnswer):
         )
 
 
-def _warpable(image: Any) -> Array:
+def _warpable(image: AnyImage) -> Array:
     """An image in a type that OpenCV bends."""
     pixels = checked_pixels(image)
     if pixels.dtype == np.uint8:

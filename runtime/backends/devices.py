@@ -6,12 +6,15 @@ import logging
 
 from ..bundle.folder import Bundle
 from ..errors import DeviceError, QatmError
-from .graph import DEVICES, PRECISIONS, Backend
+from .graph import Backend, named_device, named_precision
 
 LOG = logging.getLogger(__name__)
 
 AUTO_ORDER = ("tensorrt", "tensorrt-rtx", "cuda", "cpu")
 """What ``auto`` tries, best first. OpenVINO has to be asked for: on a CPU it gains nothing."""
+
+ORDERS = {"auto": AUTO_ORDER, "gpu": tuple(name for name in AUTO_ORDER if name != "cpu")}
+"""What is tried for a name that stands for several devices."""
 
 FILE_PRECISIONS = {
     ("cpu", "auto"): ("fp32",),
@@ -26,30 +29,28 @@ def open_backend(
 ) -> Backend:
     """Open a bundle on a device.
 
-    ``auto`` takes the first device of :data:`AUTO_ORDER` that really works.
+    ``auto`` takes the first device of :data:`AUTO_ORDER` that really works, ``gpu`` the first that
+    is no CPU.
 
     Raises:
         DeviceError: an unknown name, or what was asked for is not there.
         BundleError: the bundle lacks the precision, or a file of it is damaged.
     """
-    if device not in DEVICES:
-        raise DeviceError(f"device {device!r} is unknown; choose one of {', '.join(DEVICES)}")
-    if precision not in PRECISIONS:
-        raise DeviceError(
-            f"precision {precision!r} is unknown; choose one of {', '.join(PRECISIONS)}"
-        )
+    named_device(device)
+    named_precision(precision)
     if threads is not None and threads < 1:
         raise DeviceError(f"threads is {threads}; give at least 1, or None")
-    if device != "auto":
+    if device not in ORDERS:
         return _open(bundle, device, precision, threads)
     reasons: list[str] = []
-    for candidate in AUTO_ORDER:
+    for candidate in ORDERS[device]:
         try:
             return _open(bundle, candidate, precision, threads)
         except DeviceError as error:
             LOG.info("device %s passed over: %s", candidate, error)
             reasons.append(str(error))
-    raise DeviceError("no device works: " + "; ".join(reasons))
+    which = "device" if device == "auto" else device.upper()
+    raise DeviceError(f"no {which} works: " + "; ".join(reasons))
 
 
 def works(bundle: Bundle, device: str) -> str | None:

@@ -4,35 +4,58 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from numpy.typing import NDArray
 
+from ..errors import DeviceError
+
 Array = NDArray[Any]
 
-# Editors complete the names; a program that reads them from somewhere has strings, which are
-# checked when a bundle is opened.
-Device = (
-    Literal[
-        "auto",
-        "cpu",
-        "cuda",
-        "tensorrt",
-        "tensorrt-rtx",
-        "openvino",
-        "openvino-cpu",
-        "openvino-gpu",
-        "openvino-npu",
-    ]
-    | str
-)
-Precision = Literal["auto", "fp32", "fp16", "int8"] | str
+Device = Literal[
+    "auto",
+    "gpu",
+    "cpu",
+    "cuda",
+    "tensorrt",
+    "tensorrt-rtx",
+    "openvino",
+    "openvino-cpu",
+    "openvino-gpu",
+    "openvino-npu",
+]
+"""Where to compute: ``auto`` is the best that works, ``gpu`` the best GPU that does. Editors
+complete the names and mark others; :func:`named_device` takes one that was read from somewhere."""
 
-DEVICES = (
-    *("auto", "cpu", "cuda", "tensorrt", "tensorrt-rtx"),
-    *("openvino", "openvino-cpu", "openvino-gpu", "openvino-npu"),
-)
-PRECISIONS = ("auto", "fp32", "fp16", "int8")
+Precision = Literal["auto", "fp32", "fp16", "int8"]
+"""Which variant of a bundle to run; see :func:`named_precision`."""
+
+DEVICES: tuple[Device, ...] = get_args(Device)
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+
+def named_device(name: str) -> Device:
+    """A device that a program read from somewhere, checked.
+
+    Raises:
+        DeviceError: there is none of this name.
+    """
+    for device in DEVICES:
+        if device == name:
+            return device
+    raise DeviceError(f"device {name!r} is unknown; choose one of {', '.join(DEVICES)}")
+
+
+def named_precision(name: str) -> Precision:
+    """A precision that a program read from somewhere, checked.
+
+    Raises:
+        DeviceError: there is none of this name.
+    """
+    for precision in PRECISIONS:
+        if precision == name:
+            return precision
+    raise DeviceError(f"precision {name!r} is unknown; choose one of {', '.join(PRECISIONS)}")
 
 
 def usable_cores() -> int:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ..answers import ms_since
 from ..backends.graph import Device, Precision
-from ..boxes import checked_region
+from ..boxes import BoxLike, checked_region
 from ..errors import InputError, TemplateError
-from ..images import Image, as_bgr, as_object_frame, checked_pixels
+from ..images import AnyImage, Image, as_bgr, as_object_frame, checked_pixels
 from ..patches.encoder import Encoder
 from ..patches.quality import QualityMap, quality_map
 from ..session import Session, Source
@@ -45,8 +45,8 @@ class Matcher(SessionTask):
     Args:
         bundle: folder written by ``qatm-export``, a bundle that was loaded, or a session to share;
             ``None`` is the bundle inside the package.
-        device: ``auto`` (the best that works; :attr:`info` says which), ``cpu``, ``cuda``,
-            ``tensorrt`` or ``tensorrt-rtx``.
+        device: ``auto`` (the best that works; :attr:`info` says which), ``gpu`` (the best GPU that
+            works), ``cpu``, ``cuda``, ``tensorrt`` or ``tensorrt-rtx``.
         precision: ``auto``, ``fp32``, ``fp16`` or ``int8``.
         threads: CPU threads; ``None`` lets the runtime choose.
 
@@ -84,9 +84,9 @@ class Matcher(SessionTask):
 
     def encode_template(
         self,
-        image: Any,
-        box: Any = None,
-        mask: Any = None,
+        image: AnyImage,
+        box: BoxLike | None = None,
+        mask: Array | None = None,
         name: str = "",
         *,
         value_range: Sequence[float] | None = None,
@@ -125,9 +125,9 @@ class Matcher(SessionTask):
 
     def set_template(
         self,
-        image: Any,
-        box: Any = None,
-        mask: Any = None,
+        image: AnyImage,
+        box: BoxLike | None = None,
+        mask: Array | None = None,
         name: str = "",
         *,
         value_range: Sequence[float] | None = None,
@@ -138,12 +138,12 @@ class Matcher(SessionTask):
 
     def match(
         self,
-        image: Any,
+        image: AnyImage,
         top_k: int = 1,
         min_score: float | None = None,
         templates: Sequence[Template] | None = None,
         *,
-        region: Sequence[float] | None = None,
+        region: BoxLike | None = None,
         rotation: float | Sequence[float] | None = None,
         scale: float | Sequence[float] | None = None,
         suppress: Suppress = "each",
@@ -215,7 +215,7 @@ class Matcher(SessionTask):
 
     def evidence(
         self,
-        image: Any,
+        image: AnyImage,
         templates: Sequence[Template] | None = None,
         top_k: int = 1,
         *,
@@ -237,7 +237,7 @@ class Matcher(SessionTask):
         judged = self._judged(_shown(image, wanted), wanted, top_k, poses)
         return [sorted(some, key=lambda each: -each.preference)[:top_k] for some in judged]
 
-    def quality_map(self, image: Any, template: Template | None = None) -> QualityMap:
+    def quality_map(self, image: AnyImage, template: Template | None = None) -> QualityMap:
         """How well each patch of an image matches the template, for people who look.
 
         Raises: as :meth:`match`.
@@ -300,7 +300,7 @@ class Matcher(SessionTask):
         return self._poses.found(search, templates, count, poses)
 
 
-def _shown(image: Any, templates: Sequence[Template]) -> Image:
+def _shown(image: AnyImage, templates: Sequence[Template]) -> Image:
     """An image in the range of the templates that are looked for in it.
 
     Raises:

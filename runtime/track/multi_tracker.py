@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from ..answers import ms_since
 from ..backends.graph import Device, Precision
+from ..boxes import BoxLike
 from ..errors import InputError
-from ..images import Image, as_bgr
+from ..images import AnyImage, Image, as_bgr
 from ..patches.kept_look import KeptTemplate
 from ..patches.region import Region, RegionFeatures
 from ..session import Session, Source
@@ -53,8 +53,8 @@ class MultiTracker(TrackerBase):
 
     def add(
         self,
-        frame: Any,
-        box: Any = None,
+        frame: AnyImage,
+        box: BoxLike | None = None,
         *,
         template: KeptTemplate | None = None,
         value_range: Sequence[float] | None = None,
@@ -96,7 +96,7 @@ class MultiTracker(TrackerBase):
             raise InputError(f"no object {number} is followed; numbers in use: {self.ids}")
         del self._followers[number], self._views[number]
 
-    def track(self, frame: Any) -> dict[int, Track]:
+    def track(self, frame: AnyImage) -> dict[int, Track]:
         """The next frame, for every object; see :meth:`.Tracker.track`.
 
         Raises:

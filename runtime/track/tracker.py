@@ -6,13 +6,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..answers import ms_since
 from ..backends.graph import Device, Precision
-from ..boxes import box_in_frame
+from ..boxes import BoxLike, box_in_frame
 from ..errors import InputError, QatmError, TemplateError
-from ..images import Image, as_bgr, as_object_frame
+from ..images import AnyImage, Image, as_bgr, as_object_frame
 from ..patches.encoder import Encoder
 from ..patches.kept_look import KeptTemplate, ObjectLook
 from ..session import Session, Source
@@ -98,8 +98,8 @@ class TrackerBase(SessionTask):
 
     def _follow(
         self,
-        frame: Any,
-        box: Any,
+        frame: AnyImage,
+        box: BoxLike | None,
         template: KeptTemplate | None,
         value_range: Sequence[float] | None,
     ) -> Beginning:
@@ -147,8 +147,8 @@ class Tracker(TrackerBase):
     Args:
         bundle: folder written by ``qatm-export``, a bundle that was loaded, or a session to share;
             ``None`` is the bundle inside the package.
-        device: ``auto`` (the best that works; :attr:`info` says which), ``cpu``, ``cuda``,
-            ``tensorrt`` or ``tensorrt-rtx``.
+        device: ``auto`` (the best that works; :attr:`info` says which), ``gpu`` (the best GPU that
+            works), ``cpu``, ``cuda``, ``tensorrt`` or ``tensorrt-rtx``.
         precision: ``auto``, ``fp32``, ``fp16`` or ``int8``.
         threads: CPU threads; ``None`` lets the runtime choose.
         options: how it follows; ``None`` is the bundle's recipe.
@@ -179,8 +179,8 @@ class Tracker(TrackerBase):
 
     def init(
         self,
-        frame: Any,
-        box: Any = None,
+        frame: AnyImage,
+        box: BoxLike | None = None,
         *,
         template: KeptTemplate | None = None,
         value_range: Sequence[float] | None = None,
@@ -232,7 +232,7 @@ class Tracker(TrackerBase):
         view = FirstLook(model.frame, model.box).view()
         return ObjectLook(self._model, view, self._values)
 
-    def update(self, frame: Any) -> tuple[bool, tuple[float, float, float, float]]:
+    def update(self, frame: AnyImage) -> tuple[bool, tuple[float, float, float, float]]:
         """The next frame, as OpenCV's trackers take it.
 
         Returns:
@@ -244,7 +244,7 @@ class Tracker(TrackerBase):
         x, y, w, h = track.box
         return track.found, (x, y, w, h)
 
-    def track(self, frame: Any) -> Track:
+    def track(self, frame: AnyImage) -> Track:
         """The next frame.
 
         It may have another size than the one before: it then counts as the same picture in another

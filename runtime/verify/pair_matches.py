@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,8 @@ from ..patches.similarity import similarities
 
 Array = NDArray[Any]
 
-MATCHING = ("qatm", "correlation", "cosine")
+PairMatching = Literal["qatm", "correlation", "cosine"]
+MATCHING: tuple[PairMatching, ...] = get_args(PairMatching)
 
 COLUMN_EPSILON: Numeric[float] = 1e-6
 """Added to a column's squared length: one without any agreement stays zero."""

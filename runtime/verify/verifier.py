@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from ..answers import ms_since
 from ..backends.graph import Device, Precision
 from ..errors import InputError
-from ..images import Image, as_bgr, is_flat
+from ..images import AnyImage, Image, as_bgr, is_flat
 from ..patches.encoder import Encoder
 from ..session import Session, Source
 from ..session_task import SessionTask
 from ..value_range import ValueRange
-from .pair_matches import MATCHING
+from .pair_matches import MATCHING, PairMatching
 from .place_network import Compare, Sight, compare_with, look
 from .reference import PlaceEncoder, check_size, wraps_around
 from .search import Candidate, Search, nothing_in
@@ -69,15 +69,15 @@ class Verifier(SessionTask):
 
     def __init__(
         self,
-        reference: Any,
+        reference: AnyImage,
         bundle: Source | Session | None = None,
         device: Device = "auto",
         *,
         precision: Precision = "auto",
         threads: int | None = None,
         panorama: bool | Literal["auto"] = "auto",
-        matching: Literal["qatm", "correlation", "cosine"] | str = "qatm",
-        decide: Literal["fit", "network"] | str = "fit",
+        matching: PairMatching = "qatm",
+        decide: Literal["fit", "network"] = "fit",
         value_range: Sequence[float] | None = None,
     ) -> None:
         if matching not in MATCHING:
@@ -124,7 +124,7 @@ class Verifier(SessionTask):
         """Whether the reference is treated as a full turn."""
         return self._reference.wraps
 
-    def verify(self, query: Any, min_score: float | None = None) -> Verification:
+    def verify(self, query: AnyImage, min_score: float | None = None) -> Verification:
         """Decide whether a photo shows the reference's place.
 
         Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 
-from ..boxes import as_box
+from ..boxes import BoxLike, as_box
 from ..track.presence import TRACKING, Track
 from ..track.tracker import Tracker
 from .sources import Source
@@ -13,7 +13,7 @@ from .video import Frame, Video
 
 def track_video(
     source: Source,
-    box: Sequence[float],
+    box: BoxLike,
     *,
     tracker: Tracker | None = None,
     live: bool = False,

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import ImageError, InputError, VideoError
 from ..files import check_folder, move_over, part_name
-from ..images import Image, as_bgr, resize_to
+from ..images import AnyImage, Image, as_bgr, resize_to
 from ..kinds import Bound, Numeric
 
 CODECS = {
@@ -97,7 +97,7 @@ class VideoWriter:
         self._zero = 0.0
         self._closed = False
 
-    def write(self, image: Image, time: float | None = None) -> None:
+    def write(self, image: AnyImage, time: float | None = None) -> None:
         """Add a frame.
 
         Args:

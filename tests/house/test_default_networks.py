@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from qatm.runtime import Aligner, Bundle, Verifier
+from qatm.runtime import Aligner, Bundle, Verifier, read_image
 from qatm.runtime.align.spline import grid_points
 from qatm.runtime.bundle.folder import default_align_path, default_bundle_path, sha256_of
 from qatm.tools.train.default_networks import app
@@ -78,7 +78,7 @@ def test_a_known_warp_is_found_without_pytorch(files: Path) -> None:
     assert record["found"]
     with Aligner(device="cpu", threads=1, method="network") as aligner:
         assert aligner.info.bundle == str(default_align_path())
-        pictures = [cv2.imread(str(path)) for path in (source, target, files / "cup.png")]
+        pictures = [read_image(path) for path in (source, target, files / "cup.png")]
         alignment = aligner.align(*pictures[:2])
         other = aligner.align(pictures[0], pictures[2])
     size = np.array(alignment.source_size)
@@ -100,7 +100,7 @@ def test_a_known_place_is_told_from_another_without_pytorch(files: Path) -> None
     shared = max(0, min(x + w, 400) - max(x, 150)) * max(0, min(y + h, 260) - max(y, 60))
     assert shared > 0.95 * 250 * 200
     assert w * h < 0.8 * 451 * 300
-    cup, cat = (cv2.imread(str(files / f"{name}.png")) for name in ("cup", "cat"))
+    cup, cat = (read_image(files / f"{name}.png") for name in ("cup", "cat"))
     with Verifier(cat, device="cpu", threads=1, panorama=False, decide="network") as verifier:
         assert verifier.info.bundle == str(default_bundle_path())
         assert not verifier.verify(cup).same_place

@@ -73,7 +73,7 @@ def _runtime_problem(home: str, parts: tuple[str, ...]) -> str | None:
         return f"{home} is no room or module of runtime/ that the rules know"
     if there not in RUNTIME_ROOMS:
         return f"{home} takes {there} from runtime/__init__.py, not from where it is defined"
-    if parts[:3] == PROTOCOL and home in TASKS:
+    if parts[:3] == PROTOCOL and home in TASKS | {"__init__"}:
         return None
     may = RUNTIME_ROOMS[home] | {home}
     return None if there in may else f"{home} may not use {there}"

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ...runtime.backends.graph import Device
 from ...runtime.boxes import Box, box_in_frame, move_inside
 from ...runtime.bundle.folder import Bundle
 from ...runtime.errors import TemplateError
@@ -35,7 +36,7 @@ class MethodOptions:
     """
 
     model: Path | None = None
-    device: str = "auto"
+    device: Device = "auto"
     weights: Path | None = None
     threads: int | None = None
     recipe: tuple[tuple[str, float], ...] = ()

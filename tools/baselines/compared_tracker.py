@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from ...runtime.backends.graph import Device, Precision
 from ...runtime.boxes import Box
 from ...runtime.errors import InputError
 from ...runtime.images import Image
@@ -31,8 +32,8 @@ class ComparedTrackerOptions:
     """
 
     model: Path | None = None
-    device: str = "auto"
-    precision: str = "auto"
+    device: Device = "auto"
+    precision: Precision = "auto"
     threads: int = 1
     nanotrack: Path | None = None
     nanotrack3: Path | None = None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...runtime.backends.graph import named_device
 from ...runtime.errors import InputError
 from ..console import json_line, print_table, progress, tell
 from ..destinations import check_drawing, check_new_file
@@ -109,7 +110,7 @@ def _measure(run: BenchRun, model: str | None, device: str, *, as_json: bool) ->
 
     if run.pictures == DRAWN:
         tell('note: pictures are drawn: scikit-image is not installed; pip install "qatm[demo]"')
-    benchmark = Benchmark(model, device, QUICK if run.quick else FULL)
+    benchmark = Benchmark(model, named_device(device), QUICK if run.quick else FULL)
     with progress() as bar:
         for step in bar.each(benchmark.steps(run.groups), "measuring"):
             try:

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from ...runtime import MatcherInfo, MultiTracker, Tracker
+from ...runtime.backends.graph import Device, Precision
 from ...runtime.boxes import Box
 from ...runtime.images import Image
 from ...runtime.track.presence import LOST, TRACKING, UNCERTAIN, Track
@@ -28,8 +29,8 @@ class FollowOptions:
     """Which model to follow with, and whether one object or several."""
 
     model: Path | None
-    device: str
-    precision: str
+    device: Device
+    precision: Precision
     several: bool
 
     def open(self) -> Following:

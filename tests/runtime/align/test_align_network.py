@@ -129,7 +129,7 @@ def test_aligner_runs_it(bundle: Bundle, photographs: dict[str, Any], tmp_path: 
     with pytest.raises(BundleError, match="has no network"):
         Aligner(without_network(bundle.path, tmp_path / "bare"), "cpu", method="network")
     with pytest.raises(InputError, match="method is 'magic'"):
-        Aligner(method="magic")
+        Aligner(method="magic")  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.slow

@@ -179,7 +179,7 @@ def test_refused(aligner: Aligner, cat: Any) -> None:
     with pytest.raises(InputError, match=r"value_range is \(3, 2\)"):
         aligner.align(cat, cat, value_range=(3, 2))
     with pytest.raises(InputError, match="matching is 'dot'"):
-        Aligner(matching="dot")
+        Aligner(matching="dot")  # pyright: ignore[reportArgumentType]
     alignment = aligner.align(np.zeros((20, 20, 3), np.uint8), cat)
     with pytest.raises(InputError, match=r"shape \(3,\)"):
         alignment.transfer([1, 2, 3])

@@ -17,7 +17,8 @@ import pytest
 
 from qatm.runtime import Bundle, BundleError, DeviceError, Matcher
 from qatm.runtime.backends.devices import open_backend, works
-from qatm.runtime.backends.onnx import OnnxGraph
+from qatm.runtime.backends.graph import DEVICES, Device, named_device, named_precision
+from qatm.runtime.backends.onnx import OnnxBackend, OnnxGraph
 from qatm.runtime.bundle.folder import default_bundle_path
 
 
@@ -88,8 +89,34 @@ def test_cuda_that_is_absent_is_an_error() -> None:
     assert works(Bundle.load(), "cpu") is None
 
 
+@pytest.mark.skipif(has_cuda(), reason="this ONNX Runtime has CUDA")
+def test_gpu_is_never_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DeviceError, match=r"no GPU works: .*'tensorrt'.*'tensorrt-rtx'.*'cuda'"):
+        Matcher(device="gpu")
+    opened: list[str] = []
+
+    def open_on(bundle: Bundle, device: str, precision: str, threads: int | None) -> OnnxBackend:
+        opened.append(device)
+        if device != "cuda":
+            raise DeviceError(f"no {device}")
+        return OnnxBackend(bundle, "cpu", "fp32", threads)
+
+    monkeypatch.setattr("qatm.runtime.backends.devices._open", open_on)
+    open_backend(Bundle.load(), "gpu").close()
+    assert opened == ["tensorrt", "tensorrt-rtx", "cuda"]
+
+
+def test_names_that_were_read_from_somewhere_are_checked() -> None:
+    assert [named_device(name) for name in DEVICES] == list(DEVICES)
+    assert named_precision("int8") == "int8"
+    with pytest.raises(DeviceError, match=r"device 'cuda:0' is unknown; choose one of auto, gpu,"):
+        named_device("cuda:0")
+    with pytest.raises(DeviceError, match=r"precision 'half' is unknown; .* fp16, int8"):
+        named_precision("half")
+
+
 @pytest.mark.parametrize("device", ["tensorrt", "tensorrt-rtx"])
-def test_tensorrt_that_is_absent_is_an_error(device: str) -> None:
+def test_tensorrt_that_is_absent_is_an_error(device: Device) -> None:
     with pytest.raises((DeviceError, BundleError), match=r"TensorRT|tensorrt|engine"):
         Matcher(device=device)
 

@@ -303,7 +303,7 @@ def test_use_before_init_and_bad_input_are_named(photographs):
 
 def test_a_device_that_is_missing_is_an_error():
     with pytest.raises(DeviceError):
-        Tracker(device="abacus")
+        Tracker(device="abacus")  # pyright: ignore[reportArgumentType]
 
 
 def test_info_says_what_runs(tracker):

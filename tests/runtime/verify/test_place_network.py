@@ -105,7 +105,7 @@ def test_what_is_asked_for_must_be_there(picture: np.ndarray, tmp_path: Path) ->
     with pytest.raises(BundleError, match="a network for 'align'"):
         Verifier(picture, default_align_path(), "cpu", decide="network")
     with pytest.raises(InputError, match="decide is 'both'"):
-        Verifier(picture, device="cpu", decide="both")
+        Verifier(picture, device="cpu", decide="both")  # pyright: ignore[reportArgumentType]
 
 
 def test_the_largest_piece_may_lie_across_the_seam() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Any
 
 import cv2
 import numpy as np
@@ -230,7 +231,7 @@ def test_very_different_sizes_are_compared(place: np.ndarray) -> None:
         ("photo.jpg", "read_image"),
     ],
 )
-def test_unusable_pictures_are_refused(verifier: Verifier, picture: object, message: str) -> None:
+def test_unusable_pictures_are_refused(verifier: Verifier, picture: Any, message: str) -> None:
     with pytest.raises(ImageError, match=message):
         verifier.verify(picture)
     with pytest.raises(ImageError, match=message):
@@ -258,7 +259,7 @@ def test_wrong_options_are_refused(verifier: Verifier, photographs: dict[str, np
     with pytest.raises(InputError, match="panorama is 'yes'"):
         Verifier(picture, panorama="yes")  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match="matching is 'ncc'"):
-        Verifier(picture, matching="ncc")
+        Verifier(picture, matching="ncc")  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match=r"min_score is 1\.5"):
         verifier.verify(picture, min_score=1.5)
 

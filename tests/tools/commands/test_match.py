@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from qatm.runtime import read_image
+from qatm.runtime import DeviceError, read_image
 from qatm.runtime.match.pose import Pose, outline_overlap
 from qatm.tools.cli import app
 from qatm.tools.commands import match as command
@@ -222,6 +222,26 @@ def test_values_that_cannot_be(folder: Path, option: str, value: str, words: str
     (line,) = result.stderr.splitlines()
     assert line.startswith("error: ")
     assert words in line
+
+
+def test_device_gpu_is_a_device(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = ["--frame", folder / "cat.png", "--box", mark(EYE), "--device"]
+    tried: list[str] = []
+
+    def none_works(_: object, device: str, *_more: object) -> None:
+        tried.append(device)
+        raise DeviceError(f"no {device} here")
+
+    monkeypatch.setattr("qatm.runtime.backends.devices._open", none_works)
+    result = qatm("match", folder / "moved.png", *options, "gpu")
+    assert result.exit_code == 2
+    assert "error: no GPU works: no tensorrt here; no tensorrt-rtx here; no cuda here" in (
+        result.stderr
+    )
+    assert "cpu" not in tried
+    result = qatm("match", folder / "moved.png", *options, "npu")
+    assert result.exit_code == 2
+    assert "'npu' is not one of" in result.stderr
 
 
 def test_two_corners_in_the_place_of_a_box_are_guessed(folder: Path) -> None:

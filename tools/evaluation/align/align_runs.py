@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....runtime import Aligner
+from ....runtime.backends.graph import Device
 from ....runtime.errors import InputError
 from ....runtime.files import whole
 from ...inputs import split_names
@@ -92,7 +93,7 @@ def chosen_methods(chosen: Sequence[str], networks: Iterable[str]) -> list[str]:
 
 
 def align_pairs(
-    method: str, pairs: Iterable[Pair], bundle: Path | None, device: str
+    method: str, pairs: Iterable[Pair], bundle: Path | None, device: Device
 ) -> Iterator[AlignOutcome]:
     """Align each pair with one method.
 
@@ -109,7 +110,8 @@ def align_pairs(
         yield from (_outcome(method, pair, stretched) for pair in pairs)
         return
     by_network = method.startswith(BY_NETWORK)
-    how, matching = ("network", "qatm") if by_network else ("fit", method)
+    matching = "cosine" if method == "cosine" else "qatm"
+    how = "network" if by_network else "fit"
     with Aligner(bundle, device, matching=matching, method=how) as aligner:
 
         def placed(source: Marked, target: Marked) -> tuple[Array, float]:

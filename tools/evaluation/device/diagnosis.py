@@ -32,7 +32,7 @@ def examine(model: Path | None = None) -> Record:
         each), ``bundle``, ``problems`` and ``advice`` (lists of sentences).
     """
     bundle = bundle_state(model)
-    devices = {name: try_device(name, model) for name in DEVICES}
+    devices = {name: try_device(name, model) for name in DEVICES if name != "gpu"}
     auto = devices.pop("auto")
     report: Record = {
         "ok": auto["works"],

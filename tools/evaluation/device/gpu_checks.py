@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ....runtime import Matcher
 from ....runtime.backends.engine import TensorRTEngine
+from ....runtime.backends.graph import named_device, named_precision
 from ....runtime.bundle.folder import Bundle
 from ....runtime.session import Session
 from ...console import one_line
@@ -123,10 +124,11 @@ def examine(
         repeats: how often to time each thing.
     """
     found = Examination(device, precision)
+    where, kind = named_device(device), named_precision(precision)
     try:
-        with closing(Session(bundle, device, precision=precision)) as backend:
+        with closing(Session(bundle, where, precision=kind)) as backend:
             maps = _examine_backend(found, bundle, backend, cases, repeats)
-        with Matcher(bundle.path, device, precision=precision) as matcher:
+        with Matcher(bundle.path, where, precision=kind) as matcher:
             for (scene, truth), features in zip(cases, maps, strict=True):
                 if features is not None:
                     _examine_matcher(found, matcher, scene, features, truth, repeats)

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ....runtime.backends.graph import DEVICES, PRECISIONS
+from ....runtime.backends.graph import DEVICES, PRECISIONS, named_device, named_precision
 from ....runtime.bundle.folder import Bundle
 from ....runtime.bundle.sidecar import EngineInfo, sidecars
 from ....runtime.errors import DeviceError, InputError, QatmError
@@ -121,7 +121,7 @@ def make_report(
         DeviceError: none of the devices works.
         InputError: an unknown device.
     """
-    known = [name for name in DEVICES if name != "auto"]
+    known = [name for name in DEVICES if name not in ("auto", "gpu")]
     for name in devices:
         if name not in known:
             raise InputError(f"device {name!r} is unknown; choose {', '.join(known)}")
@@ -154,11 +154,11 @@ def find_precisions(bundle: Bundle, device: str) -> list[str] | str:
 
     A device works where one of them can be opened; the others must then work too.
     """
-    present = _present(bundle, device)
+    present, where = _present(bundle, device), named_device(device)
     reasons: list[str] = []
     for precision in present:
         try:
-            Session(bundle, device, precision=precision).close()
+            Session(bundle, where, precision=named_precision(precision)).close()
         except QatmError as error:
             reasons.append(one_line(str(error)))
             continue
@@ -166,7 +166,7 @@ def find_precisions(bundle: Bundle, device: str) -> list[str] | str:
     if reasons:
         return reasons[0]
     try:
-        Session(bundle, device, precision="auto").close()
+        Session(bundle, where, precision="auto").close()
     except QatmError as error:
         return one_line(str(error))
     return f"bundle {bundle.path} has nothing for it"

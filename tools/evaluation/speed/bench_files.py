@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ....runtime import Session
+from ....runtime.backends.graph import Device
 from ....runtime.errors import InputError
 from ....runtime.files import write_text
 from .bench_pictures import pictures_used
@@ -68,7 +69,7 @@ class BenchRun:
         write_text(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
 
 
-def begin_run(model: str | None, device: str, groups: Sequence[str], *, quick: bool) -> BenchRun:
+def begin_run(model: str | None, device: Device, groups: Sequence[str], *, quick: bool) -> BenchRun:
     """A run without rows yet.
 
     Args:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from ....runtime.backends.graph import Device
 from ....runtime.errors import BundleError, DeviceError
 from .bench_methods import prepare
 from .bench_rows import Record, comparison, cost, identity
@@ -66,7 +67,7 @@ class Benchmark:
     """
 
     def __init__(
-        self, model: str | None = None, device: str = "auto", effort: Effort = FULL
+        self, model: str | None = None, device: Device = "auto", effort: Effort = FULL
     ) -> None:
         width, height = effort.size
         self.effort = effort

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
+from ....runtime.backends.graph import Device, Precision
 from ....runtime.errors import QatmError
 
 Repeat = Callable[[int], object]
@@ -60,8 +61,8 @@ class BenchJob:
     templates: int = 1
     pictures: int = 1
     model: str | None = None
-    device: str = "auto"
-    precision: str = "auto"
+    device: Device = "auto"
+    precision: Precision = "auto"
     budget_ms: float = 0.0
 
 

@@ -11,11 +11,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ....runtime.backends.graph import Device
 from ....runtime.bundle.recipes import VerifyRecipe
 from ....runtime.images import Image
 from ....runtime.patches.encoder import Encoder
 from ....runtime.session import Session
 from ....runtime.verify.homography import transform
+from ....runtime.verify.pair_matches import PairMatching
 from ....runtime.verify.place_network import Compare, compare_with, look
 from ....runtime.verify.reference import PlaceEncoder
 from ....runtime.verify.verification import likely_region, region_of
@@ -55,7 +57,7 @@ class PlaceMethodOptions(NamedTuple):
     """What methods are opened with."""
 
     bundle: Path | None = None
-    device: str = "auto"
+    device: Device = "auto"
     threads: int | None = None
 
 
@@ -71,7 +73,12 @@ class QatmMethod:
     """``runtime.Verifier`` with one of its ways of matching."""
 
     def __init__(
-        self, reference: Image, bundle: Path | None, device: str, matching: str, threads: int | None
+        self,
+        reference: Image,
+        bundle: Path | None,
+        device: Device,
+        matching: PairMatching,
+        threads: int | None,
     ) -> None:
         self._verifier = Verifier(
             reference, bundle, device, threads=threads, panorama=False, matching=matching
@@ -195,7 +202,7 @@ def _network(reference: Image, options: PlaceMethodOptions) -> PlaceMethod:
     return NetworkMethod(reference, options, None)
 
 
-def _ours(matching: str) -> Callable[[Image, PlaceMethodOptions], PlaceMethod]:
+def _ours(matching: PairMatching) -> Callable[[Image, PlaceMethodOptions], PlaceMethod]:
     def open_it(reference: Image, options: PlaceMethodOptions) -> PlaceMethod:
         return QatmMethod(reference, options.bundle, options.device, matching, options.threads)
 
