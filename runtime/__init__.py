@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .patches.quality import QualityMap
     from .session import Session, SessionInfo
     from .session_task import MatcherInfo
+    from .tables import to_detections, to_rows
     from .track.multi_tracker import MultiTracker
     from .track.options import TrackerOptions
     from .track.presence import Track
@@ -96,6 +97,8 @@ __all__ = [
     "read_image",
     "read_tracks",
     "read_values",
+    "to_detections",
+    "to_rows",
     "track_video",
 ]
 
@@ -119,6 +122,8 @@ MODULES = {
     "MatcherInfo": "session_task",
     "Session": "session",
     "SessionInfo": "session",
+    "to_detections": "tables",
+    "to_rows": "tables",
     "MultiTracker": "track.multi_tracker",
     "TrackerOptions": "track.options",
     "Track": "track.presence",

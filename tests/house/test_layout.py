@@ -28,6 +28,9 @@ RUNTIME_AT_IMPORT = frozenset(sys.stdlib_module_names) | {"numpy", "cv2"}
 RUNTIME_AT_CALL = frozenset(
     {"onnxruntime", "tensorrt", "tensorrt_rtx", "cuda", "pycuda", "openvino"}
 )
+RUNTIME_FOR_OTHERS = frozenset({"supervision"})
+"""Packages whose classes are made on request, when a function that names them is called."""
+
 HEAVY = ("torch", "onnx", "onnxruntime", "tensorrt", "matplotlib", "typer")
 
 
@@ -52,8 +55,8 @@ def broken_rules(module: str, source: str) -> list[str]:
 def _absolute_problem(package: list[str], top: str, at_import: bool) -> str | None:
     if top == "qatm" or top in MAY_IMPORT:
         return "is absolute: packages import each other relatively"
-    if package[0] != "runtime" or top in RUNTIME_AT_IMPORT:
-        return None
+    if package[0] != "runtime" or top in RUNTIME_AT_IMPORT or top in RUNTIME_FOR_OTHERS:
+        return "belongs inside the function" if top in RUNTIME_FOR_OTHERS and at_import else None
     if top not in RUNTIME_AT_CALL:
         return "is not among what runtime/ may use"
     if package[:2] != ["runtime", "backends"]:
@@ -95,6 +98,8 @@ def test_imports_keep_the_direction(module):
         ("runtime/backends/b/a.py", "def f():\n    import cuda.bindings", ""),
         ("runtime/a.py", "def f():\n    import torch", "not among"),
         ("runtime/a.py", "import qatm.runtime", "is absolute"),
+        ("runtime/a.py", "import supervision", "inside the function"),
+        ("runtime/a.py", "def f():\n    import supervision", ""),
         ("calib/a.py", "from ..export import cli", "direction"),
         ("model/a.py", "from .. import runtime", "direction"),
         ("tools/baselines/a.py", "from ...runtime import Matcher", ""),

@@ -35,7 +35,10 @@ RUNTIME_ROOMS: dict[str, frozenset[str]] = {
     "patches": GROUND | {"bundle", "backends", "session"},
     **dict.fromkeys(TASKS, GROUND | {"bundle", "session", "session_task", "patches"}),
     "video": GROUND | {"track"},
-    "__init__": GROUND | TASKS | {"bundle", "session", "session_task", "patches", "video"},
+    "tables": GROUND | {"match", "track"},
+    "__init__": GROUND
+    | TASKS
+    | {"bundle", "session", "session_task", "patches", "video", "tables"},
 }
 """What each room or module of ``runtime/`` may use besides itself."""
 
