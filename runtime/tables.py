@@ -49,8 +49,8 @@ def to_detections(answers: Answers, *, every: bool = False) -> supervision.Detec
     """Matches or tracks as ``supervision.Detections``, for its annotators, zones and sinks.
 
     ``confidence`` is the score. Of matches, ``class_id`` and ``data["class_name"]`` say which
-    template it is, and ``data["corners"]``, ``(N, 4, 2)``, how it lies. Of tracks, ``tracker_id`` is
-    the number of the object, where it has one, and ``class_id`` is 0.
+    template it is, and ``data["corners"]``, ``(N, 4, 2)``, how it lies. Of tracks, ``tracker_id``
+    is the number of the object, where it has one, and ``class_id`` is 0.
 
     Args:
         answers: as for :func:`to_rows`.

@@ -38,7 +38,7 @@ RUNTIME_ROOMS: dict[str, frozenset[str]] = {
     "tables": GROUND | {"match", "track"},
     "__init__": GROUND
     | TASKS
-    | {"bundle", "session", "session_task", "patches", "video", "tables"},
+    | {"bundle", "drawing", "session", "session_task", "patches", "tables", "video"},
 }
 """What each room or module of ``runtime/`` may use besides itself."""
 

@@ -97,7 +97,7 @@ def supervision() -> Any:
 
 
 def test_matches_are_detections(supervision: Any) -> None:
-    found = to_detections([EYE, PLAIN])
+    found: Any = to_detections([EYE, PLAIN])
     assert isinstance(found, supervision.Detections)
     assert found.xyxy.tolist() == [[50.0, 50.0, 70.0, 90.0]]
     assert found.confidence == pytest.approx([0.9])
@@ -105,18 +105,20 @@ def test_matches_are_detections(supervision: Any) -> None:
     assert found.tracker_id is None
     assert found["class_name"].tolist() == ["eye"]
     assert found["corners"][0] == pytest.approx(EYE.corners)
-    every = to_detections([EYE, PLAIN], every=True)
+    every: Any = to_detections([EYE, PLAIN], every=True)
     assert every["class_name"].tolist() == ["eye", "0"]
     assert len(every[every.confidence > 0.5]) == 1, "it can be filtered as detections are"
-    for nothing in (to_detections([]), to_detections([PLAIN])):
-        assert len(nothing) == 0
+    empty: list[Any] = [to_detections([]), to_detections([PLAIN])]
+    assert [len(nothing) for nothing in empty] == [0, 0]
 
 
 def test_tracks_are_detections_with_their_numbers(supervision: Any) -> None:
-    found = to_detections(TRACKS)
+    found: Any = to_detections(TRACKS)
     assert found.tracker_id.tolist() == [4]
     assert found.xyxy.tolist() == [[1.0, 2.0, 4.0, 6.0]]
-    assert to_detections(TRACKS, every=True).tracker_id.tolist() == [4, 7]
-    assert to_detections(TRACKS[4]).tracker_id is None
+    every: Any = to_detections(TRACKS, every=True)
+    assert every.tracker_id.tolist() == [4, 7]
+    alone: Any = to_detections(TRACKS[4])
+    assert alone.tracker_id is None
     drawn = supervision.BoxAnnotator().annotate(np.zeros((20, 20, 3), np.uint8), found)
     assert drawn.any()
