@@ -10,13 +10,14 @@ import logging
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from .boxes import Box, as_corners, box_in_frame
+from .decoding import decode_values, is_truncated
 from .errors import ImageError
 from .kinds import Bound, Numeric
 from .value_range import Limits, ValueRange, grey_levels, object_range, own_limits
@@ -30,20 +31,21 @@ AnyImage = NDArray[np.integer[Any] | np.floating[Any]]
 """What is taken as a picture: ``(H, W, 3)`` BGR, ``(H, W)`` grey or ``(H, W, 4)`` BGRA, best uint8;
 of other integers and floats see :mod:`.value_range`."""
 
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = (
+    *(".avif", ".bmp", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm"),
+    *(".ppm", ".tif", ".tiff", ".webp"),
+)
+"""Of files that OpenCV reads, of some only where it was built with their format; of a GIF with
+several pictures the first."""
+
+UNREAD_SUFFIXES = (".arw", ".cr2", ".dcm", ".dng", ".heic", ".heif", ".jxl", ".nef", ".psd", ".svg")
+"""Of pictures that no OpenCV reads: a folder that holds them is not searched in silence."""
 
 FLAT_RANGE: Bound[int] = 2
 """Grey levels between the darkest and the brightest pixel of what counts as a single colour."""
 
 FEW: Numeric[int] = 8
 """Rows and columns of pixels that are looked at first, to see whether they differ."""
-
-TIFF_STARTS: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
-
-BITS_PER_SAMPLE: Numeric[int] = 258
-
-UNTOUCHED_BITS: Numeric[int] = 32
-"""Samples of so many bits are read as they are stored."""
 
 SHOWN_MATCHES: Bound[int] = 3
 """Names that a message about a pattern lists."""
@@ -83,63 +85,18 @@ def read_values(path: str | Path) -> NDArray[Any]:
         raise ImageError(f"{file} cannot be read: {error.strerror}") from error
     if not data:
         raise ImageError(f"{file} is empty (0 bytes)")
-    if _is_truncated(data):
+    if is_truncated(data):
         raise ImageError(f"{file} is truncated: its end is missing; copy it again")
     try:
         image = decode_values(data)
     except cv2.error as error:
         raise ImageError(f"{file} cannot be decoded: {error.err}") from error
     if image is None or image.size == 0:
-        raise ImageError(f"{file} is not an image that OpenCV can read ({len(data)} bytes)")
+        raise ImageError(
+            f"{file} is not an image that OpenCV {cv2.__version__} can read ({len(data)} bytes); "
+            "convert it to PNG or JPEG"
+        )
     return image
-
-
-def decode_values(data: bytes) -> NDArray[Any] | None:
-    """The picture in the bytes of a file, in the file's own type; ``None`` if there is none.
-
-    Raises:
-        cv2.error: it is damaged.
-    """
-    # OpenCV turns no grey TIFF of 32 or 64 bits into colour, and says so on stderr.
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
-    if _tiff_bits(data) >= UNTOUCHED_BITS:
-        flags = cv2.IMREAD_UNCHANGED
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    return None if image is None else np.asarray(image)
-
-
-def _tiff_bits(data: bytes) -> int:
-    """Bits per sample of a TIFF (tag 258 of TIFF 6.0); 0 if it does not say, or is none."""
-    order: Literal["little", "big"] | None = TIFF_STARTS.get(data[:4])
-    if order is None:
-        return 0
-    start = int.from_bytes(data[4:8], order)
-    for entry in range(int.from_bytes(data[start : start + 2], order)):
-        at = start + 2 + 12 * entry
-        if int.from_bytes(data[at : at + 2], order) == BITS_PER_SAMPLE:
-            count = int.from_bytes(data[at + 4 : at + 8], order)
-            # Two values fit into the entry; more stand elsewhere.
-            place = at + 8 if count <= 2 else int.from_bytes(data[at + 8 : at + 12], order)  # noqa: PLR2004
-            return int.from_bytes(data[place : place + 2], order)
-    return 0
-
-
-def _is_truncated(data: bytes) -> bool:
-    """Decoders fill the missing part of a cut JPEG or PNG with grey; find it by the end marker."""
-    if data.startswith(b"\xff\xd8\xff"):
-        return b"\xff\xd9" not in data[_jpeg_scan(data) :]
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return b"IEND" not in data
-    return False
-
-
-def _jpeg_scan(data: bytes) -> int:
-    """Where the pixels of a JPEG start: after its header, which may hold a whole small JPEG."""
-    at = 2
-    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
-        fill = data[at + 1 : at + 2] == b"\xff"
-        at += 1 if fill else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return at
 
 
 def as_bgr(array: Any, name: str = "image", value_range: ValueRange | None = None) -> Image:
@@ -307,8 +264,15 @@ def _matches_in(place: Path, part: str) -> list[Path]:
 
 
 def _images_in(folder: Path) -> list[Path]:
-    """The images in a folder, sorted by name."""
-    return sorted(path for path in folder.iterdir() if _is_image(path))
+    """The images in a folder, sorted by name; the log names those of kinds that nobody reads."""
+    files = sorted(folder.iterdir())
+    unread = [path for path in files if path.suffix.lower() in UNREAD_SUFFIXES]
+    if unread:
+        LOG.warning(
+            "%d pictures in %s are left out, such as %s: OpenCV reads no %s; convert them to PNG",
+            *(len(unread), folder, unread[0].name, unread[0].suffix),
+        )
+    return [path for path in files if _is_image(path)]
 
 
 def _is_image(path: Path) -> bool:

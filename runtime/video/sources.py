@@ -5,20 +5,27 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Sized
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 import cv2
+import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import VideoError
-from ..images import IMAGE_SUFFIXES, Image, as_bgr, expand_sources, is_pattern, read_values
-from ..kinds import Bound
+from ..images import (
+    IMAGE_SUFFIXES,
+    AnyImage,
+    Image,
+    as_bgr,
+    expand_sources,
+    is_pattern,
+    read_values,
+)
+from ..kinds import Bound, Numeric
+from .given_frames import GivenReader
 from .stdin import PictureStream, PipedFile, open_stdin
-
-Source = int | str | Path | Sequence[str | Path]
-"""Video file, folder, pattern, list of pictures, camera index, URL, pipeline, or ``-``."""
 
 STREAM_TIMEOUT_MS: Bound[int] = 10_000
 FASTEST_RATE: Bound[float] = 1000.0
@@ -26,10 +33,32 @@ LONGEST_COUNT: Bound[float] = 1e9
 MOST_DAMAGED: Bound[int] = 25
 """Frames in a row that cannot be decoded, after which a video counts as cut off."""
 
+MOVING_SUFFIXES = (".gif",)
+"""Of files that are pictures in a folder, and videos by themselves."""
+
+MOVIE_AXES: Numeric[int] = 4
+"""Of an array of frames."""
+
 URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 PIPELINE = " ! "
 
 LOG = logging.getLogger(__name__)
+
+
+class TimedImage(Protocol):
+    """A frame with its time in seconds, such as ``Frame``."""
+
+    @property
+    def image(self) -> AnyImage: ...  # noqa: D102
+    @property
+    def time(self) -> float: ...  # noqa: D102
+
+
+Source = (
+    int | str | Path | Sequence[str | Path] | cv2.VideoCapture | Iterable[AnyImage | TimedImage]
+)
+"""Video file, folder, pattern, list of pictures, camera index, URL, pipeline, or ``-``; an opened
+capture; or frames that a program has, such as a generator."""
 
 
 class Reader(Protocol):
@@ -78,11 +107,33 @@ def open_reader(source: Source) -> Reader:
         return open_camera(source)
     if isinstance(source, str | Path):
         return _open_named(str(source))
-    if isinstance(source, list | tuple) and source:
-        return PictureReader([Path(file) for file in source], f"list of {len(source)} pictures")
+    if isinstance(source, cv2.VideoCapture):
+        return _given_capture(source)
+    if isinstance(source, list | tuple) and source and isinstance(source[0], str | Path):
+        files = [Path(str(file)) for file in source]
+        return PictureReader(files, f"list of {len(files)} pictures")
+    one = isinstance(source, np.ndarray) and source.ndim < MOVIE_AXES
+    empty = isinstance(source, Sized) and not len(source)
+    if isinstance(source, Iterable) and not (one or empty or isinstance(source, bytes)):
+        return GivenReader(source)
+    seen = f"an array of shape {source.shape}" if isinstance(source, np.ndarray) else repr(source)
     raise VideoError(
-        f"source {source!r} is not a file, folder, pattern, camera index, URL or list of files"
+        f"source {seen} is not a file, folder, pattern, camera index, URL, list of files, opened "
+        "cv2.VideoCapture or frames one after another"
     )
+
+
+def _given_capture(capture: cv2.VideoCapture) -> Reader:
+    """A capture that a program opened; it stays open.
+
+    Raises:
+        VideoError: it is not open.
+    """
+    if not capture.isOpened():
+        raise VideoError("the cv2.VideoCapture is not open: does its file or camera exist?")
+    reader = CaptureReader(capture, "capture", owned=False)
+    reader.endless = reader.count is None
+    return reader
 
 
 def _open_named(text: str) -> Reader:
@@ -99,7 +150,7 @@ def _open_named(text: str) -> Reader:
         opens = open_pictures
     elif text.startswith("/dev/video") or (not there and re.fullmatch("[0-9]+", text)):
         opens = open_camera
-    elif text.lower().endswith(IMAGE_SUFFIXES):
+    elif text.lower().endswith(IMAGE_SUFFIXES) and not text.lower().endswith(MOVING_SUFFIXES):
         opens = open_picture
     return opens(text)
 
@@ -236,6 +287,7 @@ class CaptureReader:
         *,
         endless: bool = False,
         piped: PipedFile | None = None,
+        owned: bool = True,
     ) -> None:
         fps, count = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.name = name
@@ -246,6 +298,7 @@ class CaptureReader:
         self._passed = 0
         self._capture = capture
         self._piped = piped
+        self._owned = owned
 
     def read(self) -> Image | None:
         """The next frame that can be decoded, ``(H, W, 3)`` uint8 BGR; ``None`` at the end."""
@@ -289,8 +342,9 @@ class CaptureReader:
         return self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
 
     def close(self) -> None:
-        """Release the capture; may be called twice."""
-        self._capture.release()
+        """Release the capture, unless it is somebody else's; may be called twice."""
+        if self._owned:
+            self._capture.release()
         if self._piped is not None:
             self._piped.close()
 

@@ -15,8 +15,8 @@ from typing import Any
 import cv2
 from numpy.typing import NDArray
 
+from ..decoding import decode_values
 from ..errors import ImageError, VideoError
-from ..images import decode_values
 from ..kinds import Bound, Numeric
 
 Fetch = Callable[[], bytes]

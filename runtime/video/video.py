@@ -58,7 +58,9 @@ class Video:
     Sources: a video file; a folder, pattern or list of pictures (sorted so that 10 follows 9; a
     list keeps its order); a camera by index (``0`` or ``"0"``) or device file; an RTSP or HTTP
     URL; a GStreamer pipeline (recognised by ``" ! "``; OpenCV has to be built with it); ``"-"``
-    for standard input, which may be a video or JPEG and PNG pictures one after another.
+    for standard input, which may be a video or JPEG and PNG pictures one after another; an opened
+    ``cv2.VideoCapture``, which stays open; or frames that the program has: a generator, a list or
+    an array ``(N, H, W, 3)`` of pictures, or of frames with their times.
 
     Frames may differ in size. Pictures of more than 8 bits are shown in the range of the first one,
     see :mod:`..value_range`. Frames of a video file that cannot be decoded are left out, with a

@@ -280,7 +280,7 @@ def test_a_pattern_that_matches_no_image_says_what_it_matches(tmp_path: Path) ->
     make_tree(tmp_path, "dir1/", "dir2/notes.txt", "a.txt", "b.csv", "c.mp4", "d.json")
     for pattern, words in [
         ("dir*", f"pattern '{tmp_path}/dir*' matches only {tmp_path}/dir1/, {tmp_path}/dir2/:"),
-        ("a.*", f"matches only {tmp_path}/a.txt: no image (.bmp, "),
+        ("a.*", f"matches only {tmp_path}/a.txt: no image (.avif, .bmp, "),
         ("?.*", f"{tmp_path}/c.mp4, 1 more: no image"),
         ("e*", "matches no file"),
     ]:
@@ -363,3 +363,73 @@ def test_a_box_that_was_given_as_two_corners_is_told(
     as_object_frame(cat, (300, 150, 400, 250), name="frame")
     assert "(300.0, 150.0, 400.0, 250.0) sticks out of the frame (451x300 px)" in caplog.text
     assert "the box is (300, 150, 100, 100)" in caplog.text
+
+
+def with_exif(webp: bytes, orientation: int, *, big: bool, prefix: bytes = b"") -> bytes:
+    """A WebP in the extended form of its container, with EXIF data that name an orientation."""
+    order: Any = "big" if big else "little"
+    entry = b"".join(
+        value.to_bytes(size, order)
+        for value, size in ((1, 2), (274, 2), (3, 2), (1, 4), (orientation, 2), (0, 2), (0, 4))
+    )
+    exif = prefix + (b"MM\0*" if big else b"II*\0") + (8).to_bytes(4, order) + entry
+    size = cv2.imdecode(np.frombuffer(webp, np.uint8), cv2.IMREAD_COLOR)
+    assert size is not None
+    sides = b"".join((side - 1).to_bytes(3, "little") for side in size.shape[1::-1])
+    chunks = [
+        b"VP8X" + (10).to_bytes(4, "little") + b"\x08\0\0\0" + sides,
+        webp[12:],
+        b"EXIF" + len(exif).to_bytes(4, "little") + exif + b"\0" * (len(exif) % 2),
+    ]
+    body = b"WEBP" + b"".join(chunks)
+    return b"RIFF" + len(body).to_bytes(4, "little") + body
+
+
+@pytest.mark.parametrize("big", [False, True], ids=["little", "big"])
+@pytest.mark.parametrize("orientation", range(10))
+def test_a_webp_stands_as_its_exif_data_say(tmp_path: Path, orientation: int, big: bool) -> None:
+    plain = np.zeros((32, 48, 3), np.uint8)
+    plain[:16, :16] = (255, 0, 0)  # what the camera's sensor had at its top left
+    plain[:16, 32:] = (0, 255, 0)
+    ok, data = cv2.imencode(".webp", plain, [cv2.IMWRITE_WEBP_QUALITY, 101])
+    assert ok
+    path = tmp_path / "photo.webp"
+    prefix = b"Exif\0\0" if orientation % 2 else b""
+    path.write_bytes(with_exif(data.tobytes(), orientation, big=big, prefix=prefix))
+    read = read_image(path)
+    # Where row 0 and column 0 of the sensor lie (EXIF 2.3, tag 274).
+    sides = {1: "tl", 2: "tr", 3: "br", 4: "bl", 5: "tl", 6: "tr", 7: "br", 8: "bl"}
+    corner = sides.get(orientation, "tl")
+    y, x = (0 if corner[0] == "t" else -1), (0 if corner[1] == "l" else -1)
+    assert read.shape == ((48, 32, 3) if orientation in (5, 6, 7, 8) else (32, 48, 3))
+    assert read[y, x].tolist() == [255, 0, 0]
+    # The sensor's other top corner: along the row, or along the column where axes are swapped.
+    other = (-1 - y, x) if orientation in (5, 6, 7, 8) else (y, -1 - x)
+    assert read[other].tolist() == [0, 255, 0]
+
+
+@pytest.mark.parametrize("suffix", [".avif", ".gif", ".jp2", ".pgm"])
+def test_pictures_of_rarer_kinds_in_a_folder_are_not_passed_over(
+    photographs: Images, tmp_path: Path, suffix: str
+) -> None:
+    cat = photographs["chelsea"]
+    path = tmp_path / f"cat{suffix}"
+    try:
+        path.write_bytes(encoded(cat[..., 0].copy() if suffix == ".pgm" else cat, suffix))
+    except cv2.error:
+        path.write_bytes(b"a picture that this OpenCV cannot write, and may not read")
+        with pytest.raises(ImageError, match=rf"cat{suffix} is not an image that OpenCV \d"):
+            read_image(path)
+    else:
+        assert read_image(path).shape == cat.shape
+    assert expand_sources([tmp_path]) == [path]
+    assert expand_sources([f"{tmp_path}/*"]) == [path]
+
+
+def test_pictures_that_no_opencv_reads_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("a.png", "b.HEIC", "c.heic", "notes.txt"):
+        (tmp_path / name).touch()
+    assert expand_sources([tmp_path]) == [tmp_path / "a.png"]
+    assert f"2 pictures in {tmp_path} are left out, such as b.HEIC" in caplog.text

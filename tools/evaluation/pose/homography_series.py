@@ -25,7 +25,7 @@ from .textured_boxes import textured_boxes
 
 PICTURE = re.compile(r"img(\d+)", re.IGNORECASE)
 HOMOGRAPHY = re.compile(r"H1to(\d+)p?", re.IGNORECASE)
-SUFFIXES = (*IMAGE_SUFFIXES, ".pgm")
+SUFFIXES = IMAGE_SUFFIXES
 SERIES = "series"
 
 HALF_PIXEL = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
