@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from .backends.graph import Device, Precision, named_device, named_precision
     from .boxes import Box, box_iou
     from .bundle.folder import Bundle
+    from .drawing.draw_matches import draw_matches, draw_quality
+    from .drawing.draw_tracks import Trails, draw_tracks
     from .images import expand_sources, read_image, read_values
     from .match.matcher import Matcher
     from .match.matches import Match
@@ -82,6 +84,7 @@ __all__ = [
     "TrackWriter",
     "Tracker",
     "TrackerOptions",
+    "Trails",
     "ValueRange",
     "Verification",
     "Verifier",
@@ -90,6 +93,9 @@ __all__ = [
     "VideoWriter",
     "__version__",
     "box_iou",
+    "draw_matches",
+    "draw_quality",
+    "draw_tracks",
     "expand_sources",
     "frames",
     "named_device",
@@ -112,6 +118,10 @@ MODULES = {
     "Box": "boxes",
     "box_iou": "boxes",
     "Bundle": "bundle.folder",
+    "draw_matches": "drawing.draw_matches",
+    "draw_quality": "drawing.draw_matches",
+    "Trails": "drawing.draw_tracks",
+    "draw_tracks": "drawing.draw_tracks",
     "expand_sources": "images",
     "read_image": "images",
     "read_values": "images",

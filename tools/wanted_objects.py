@@ -67,7 +67,9 @@ def read_objects(
     if templates and boxes:
         raise InputError("--box marks the object in a --frame; --template is the object alone")
     if frame is not None and not boxes:
-        raise InputError("--frame needs --box X,Y,W,H: where the object is in it")
+        raise InputError(
+            "--frame needs --box X,Y,W,H: where the object is in it; or --select, to draw it"
+        )
     marked = [_named_box(text) for text in boxes]
     count = len(marked) or len(templates)
     if len(masks) not in (0, 1, count):

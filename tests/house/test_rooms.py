@@ -35,6 +35,7 @@ RUNTIME_ROOMS: dict[str, frozenset[str]] = {
     "patches": GROUND | {"bundle", "backends", "session"},
     **dict.fromkeys(TASKS, GROUND | {"bundle", "session", "session_task", "patches"}),
     "video": GROUND | {"track"},
+    "drawing": GROUND | {"match", "track"},
     "tables": GROUND | {"match", "track"},
     "__init__": GROUND
     | TASKS
@@ -151,7 +152,7 @@ def test_runtime_and_tools_have_the_rooms_of_the_design():
         for folder in ("runtime", "tools")
     }
     assert rooms["tools"] == TOOLS_ROOMS
-    assert rooms["runtime"] == TASKS | {"backends", "bundle", "patches", "video"}
+    assert rooms["runtime"] == TASKS | {"backends", "bundle", "drawing", "patches", "video"}
 
 
 @pytest.mark.parametrize(

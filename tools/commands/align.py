@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...runtime.errors import InputError
 from ...runtime.value_range import ValueRange
 from ..console import FOUND, NOT_FOUND, json_line, note_scores, print_line, while_read
+from ..drawing.alignment_pictures import alignment_picture
 from ..drawing.saving import plan_pictures, save_picture
 from ..shown_files import parse_limits, read_shown
 from .model_options import Device, DeviceOption, Precision, PrecisionOption
@@ -54,7 +56,17 @@ def align(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     save: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Save the source bent onto the target: .png or .jpg."),
+        typer.Option(
+            metavar="FILE",
+            help="Save a picture of both, with a grid and where it goes, and of the bent source "
+            "laid over the target: .png or .jpg.",
+        ),
+    ] = None,
+    warped: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Save the source alone, bent onto the target: .png or .jpg."
+        ),
     ] = None,
 ) -> None:
     """Align two pictures of the same kind of object, seen from a similar side.
@@ -71,6 +83,9 @@ def align(
     files = [read_shown(path, fixed) for path in (source, target)]
     pictures = [file.image for file in files]
     (path,) = plan_pictures(save, [source], [source, target])
+    (bent,) = plan_pictures(warped, [source], [source, target], "--warped")
+    if path is not None and bent is not None and path.resolve() == bent.resolve():
+        raise InputError(f"--save and --warped both name {save}; give two names")
     how = method.value
     with Aligner(model, device.value, precision=precision.value, method=how) as aligner:
         calibrated = note_scores(aligner.info)
@@ -78,7 +93,9 @@ def align(
         alignment = aligner.align(*pictures)
         milliseconds = (time.perf_counter() - start) * 1000.0
     if path is not None:
-        save_picture(path, alignment.warp(pictures[0]))
+        save_picture(path, alignment_picture(*pictures, target.name, alignment))
+    if bent is not None:
+        save_picture(bent, alignment.warp(pictures[0]))
     with while_read():
         names = {"source": str(source), "target": str(target)}
         if as_json:

@@ -81,7 +81,8 @@ def match(
 ) -> None:
     """Find objects in images.
 
-    Show an object with --template, or with --frame and --box; several with several of them. Each
+    Show an object with --template, or with --frame and --box (--select draws it); several with
+    several of them. Each
     image gives the best match of each object; when it is not there, the best candidate is listed
     as not found. --rotation and --scale look for turned, larger and smaller ones too, --top for
     more than one. --fit follows planar objects that are seen from the side.

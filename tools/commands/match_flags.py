@@ -10,8 +10,10 @@ from typing import Annotated
 import typer
 
 from ...runtime.boxes import Box
+from ...runtime.errors import InputError
+from ...runtime.images import read_image
 from ...runtime.match.pose import PoseRange
-from ..console import finite
+from ..console import finite, tell
 from ..inputs import parse_box, parse_span
 from ..wanted_objects import WantedObject, read_objects
 
@@ -61,6 +63,14 @@ class ObjectFlags:
         ),
     ] = None
 
+    select: Annotated[
+        bool,
+        typer.Option(
+            "--select",
+            help="Draw the box on --frame with the mouse, in a window, before the search.",
+        ),
+    ] = False
+
     @property
     def files(self) -> list[Path]:
         """All files that are named."""
@@ -73,7 +83,28 @@ class ObjectFlags:
         Raises:
             InputError: the options do not go together, or one of them cannot be used.
         """
-        return read_objects(self.template or [], self.frame, self.box or [], self.mask or [])
+        boxes = self.box or []
+        if self.select:
+            boxes = [*boxes, self._selected()]
+        return read_objects(self.template or [], self.frame, boxes, self.mask or [])
+
+    def _selected(self) -> str:
+        """The box that the user draws on the frame.
+
+        Raises:
+            InputError: no frame, no display, an OpenCV without windows, or no box was drawn.
+        """
+        from ..drawing.window import Window
+
+        if self.frame is None:
+            raise InputError("--select draws the box on a --frame; name one")
+        picture = read_image(self.frame)
+        with Window(f"qatm match {self.frame.name}", "--select") as window:
+            tell("draw a box around the object, then press Enter (c: cancel)")
+            box = window.select(picture)
+        text = ",".join(f"{value:g}" for value in box)
+        tell(f"note: --box {text} is the box that was drawn")
+        return text
 
 
 @dataclass(frozen=True)

@@ -37,10 +37,11 @@ def track(
     ],
     *,
     box: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="X,Y,W,H",
-            help="Where the object is in the first frame: left, top, width and height in pixels.",
+            help="Where the object is in the first frame: left, top, width and height in pixels. "
+            "Given often, as with --multi: several objects.",
         ),
     ] = None,
     multi: Annotated[
@@ -63,6 +64,14 @@ def track(
             ".mkv survive a kill or power cut.",
         ),
     ] = None,
+    trail: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="In a saved or shown video, draw where each object was in the last N frames.",
+        ),
+    ] = 25,
     as_json: Annotated[
         Path | None,
         typer.Option(
@@ -114,10 +123,12 @@ def track(
     Exit status: 0 an object was found again in at least one later frame, 1 in none, 2 wrong usage,
     unreadable input or a source that broke off, 130 interrupted.
     """
-    boxes = read_boxes(box, multi or [], select)
-    options = FollowOptions(model, device.value, precision.value, several=bool(multi))
+    first, further = (box or [None])[0], [*(box or [])[1:], *(multi or [])]
+    boxes = read_boxes(first, further, select)
+    options = FollowOptions(model, device.value, precision.value, several=bool(further))
     files: dict[Kind, Path | None] = {"jsonl": as_json, "csv": as_csv, "mot": as_mot}
-    wishes = Wishes(save, {kind: file for kind, file in files.items() if file is not None})
+    records = {kind: file for kind, file in files.items() if file is not None}
+    wishes = Wishes(save, records, trail)
     limits = parse_limits(value_range)
     summary = Summary()
     with quiet_video(), warnings_last(), stop_on_terminate(), ExitStack() as stack:

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from ...runtime import Tracker
 from ...runtime.boxes import Box, box_iou
+from ...runtime.drawing.draw_tracks import draw_tracks
 from ...runtime.images import Image, resize_to
 from ...runtime.track.presence import LOST, TRACKING, Track
 from ...runtime.video.writer import VideoWriter
 from ..console import print_line
 from ..drawing.draw import cut
-from ..drawing.draw_tracks import draw_tracks
 
 FRAMES = 125
 RATE = 25.0

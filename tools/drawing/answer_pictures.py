@@ -11,10 +11,9 @@ import numpy as np
 
 from ...runtime import Match, QualityMap, Verification
 from ...runtime.boxes import Box
+from ...runtime.drawing.labels import FOUND_COLOUR, MISSED_COLOUR
 from ...runtime.images import Image
 from .draw import (
-    FOUND_COLOUR,
-    MISSED_COLOUR,
     map_picture,
     panel_for,
     panel_row,

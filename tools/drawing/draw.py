@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime import Match
-from ...runtime.boxes import Box
-from ...runtime.images import Image, as_bgr, resize_to
-from .outlines import INK, Colour, draw_outline, line_unit, whole_edges
+from ...runtime.drawing.draw_matches import draw_matches, draw_quality
+from ...runtime.drawing.outlines import draw_outline
+from ...runtime.images import Image, resize_to
 
-FOUND_COLOUR = (90, 230, 60)
-MISSED_COLOUR = (30, 150, 255)
 MAP_BOX_COLOUR = (255, 255, 255)
 PAPER = (34, 30, 28)
 CAPTION_COLOUR = (225, 225, 225)
@@ -28,11 +26,6 @@ TEMPLATE_SHARE = 0.6
 CAPTION_HEIGHT = 30
 CAPTION_SCALE = 0.55
 MARGIN = 10
-LONGEST_NAME = 18
-CROWD = 12
-"""Matches beyond which their scores are written smaller."""
-
-CROWDED_TEXT = 0.7
 
 
 class Panel(NamedTuple):
@@ -40,53 +33,6 @@ class Panel(NamedTuple):
 
     width: int
     height: int
-
-
-def draw_matches(image: Image, matches: Sequence[Match], scale: float = 1.0) -> Image:
-    """Draw outlines and scores on a copy of an image.
-
-    Found matches are green; the best candidate of an absent object is orange and dashed. A turned
-    object has a mark at its top edge. Lines and text grow with the image, and text that would not
-    fit is left out.
-
-    Args:
-        image: ``(H, W, 3)`` uint8 BGR.
-        matches: corners in pixels, best first (the best is drawn on top).
-        scale: factor on the corners, for an image that was resized after matching.
-
-    Returns:
-        ``(H, W, 3)`` uint8 BGR.
-
-    Raises:
-        ImageError: the image is not a usable array.
-    """
-    canvas = as_bgr(image).copy()
-    several = len({match.template for match in matches}) > 1
-    tags: list[tuple[Box, str, Colour]] = []
-    for match in reversed(matches):
-        colour = FOUND_COLOUR if match.found else MISSED_COLOUR
-        drawn = draw_outline(canvas, match.corners, scale, colour, dashed=not match.found)
-        name = f"{_called(match)} " if several else ""
-        text = f"{name}{match.score:.2f}" + ("" if match.found else " not found")
-        tags.append((drawn, text, colour))
-    size = CROWDED_TEXT if len(matches) > CROWD else 1.0
-    for drawn, text, colour in tags:
-        draw_label(canvas, drawn, 1.0, text, colour, size)
-    return canvas
-
-
-def heat_picture(quality: NDArray[np.float32]) -> Image:
-    """Colour a quality map on a fixed square-root scale: black is 0, pale yellow is 1.
-
-    Args:
-        quality: ``(h, w)``, values in [0, 1].
-
-    Returns:
-        ``(h, w, 3)`` uint8 BGR.
-    """
-    likelihood = np.sqrt(np.clip(np.nan_to_num(quality), 0.0, 1.0))
-    levels = np.rint(likelihood * 255.0).astype(np.uint8)
-    return np.asarray(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO), dtype=np.uint8)
 
 
 def side_by_side(
@@ -129,7 +75,7 @@ def map_picture(
     """The quality map of an image as large as a panel shows it, with the matches' outlines."""
     height, width = shown_size(image, room)
     heat = cv2.resize(np.asarray(quality, np.float32), (width, height))
-    coloured = heat_picture(np.asarray(heat, np.float32))
+    coloured = draw_quality(np.asarray(heat, np.float32))
     for match in reversed(matches):
         corners, scale = match.corners, _fit(image, room)
         draw_outline(coloured, corners, scale, MAP_BOX_COLOUR, dashed=not match.found)
@@ -151,6 +97,23 @@ def panel_row(pictures: Sequence[Image], captions: Sequence[str], room: Panel) -
     parts += [
         _framed(other, room, caption) for other, caption in zip(others, captions[1:], strict=True)
     ]
+    return _joined(parts)
+
+
+def framed_row(pictures: Sequence[Image], captions: Sequence[str], room: Panel) -> Image:
+    """Put pictures next to each other, each in its panel under a caption.
+
+    Args:
+        pictures: no larger than ``room``.
+        captions: one line of text above each.
+        room: for each.
+    """
+    pairs = zip(pictures, captions, strict=True)
+    return _joined([_framed(picture, room, caption) for picture, caption in pairs])
+
+
+def _joined(parts: Sequence[Image]) -> Image:
+    """Pictures of one height next to each other, with margins."""
     gap = np.full((parts[0].shape[0], MARGIN, 3), PAPER, np.uint8)
     row = np.hstack([gap, *(piece for part in parts for piece in (part, gap))])
     bottom = np.full((MARGIN, row.shape[1], 3), PAPER, np.uint8)
@@ -181,40 +144,6 @@ def cut(image: Image, box: Sequence[float]) -> Image:
     right = int(np.clip(np.ceil(box[0] + box[2]), left + 1, width))
     bottom = int(np.clip(np.ceil(box[1] + box[3]), top + 1, height))
     return image[top:bottom, left:right].copy()
-
-
-def draw_label(
-    canvas: Image,
-    box: Sequence[float],
-    scale: float,
-    text: str,
-    colour: Colour,
-    smaller: float = 1.0,
-) -> None:
-    """Write on a filled tag above the box, or below it where there is no room above."""
-    unit = line_unit(canvas) * smaller
-    size, thickness = 0.5 * unit, max(1, round(1.2 * unit))
-    (wide, tall), below = cv2.getTextSize(text, FONT, size, thickness)
-    pad = max(2, round(3 * unit))
-    tag_w, tag_h = wide + 2 * pad, tall + below + 2 * pad
-    height, width = canvas.shape[:2]
-    if tag_w > width or 2 * tag_h > height:
-        return
-    left, top, _, bottom = whole_edges(box, scale)
-    x = min(max(left, 0), width - tag_w)
-    y = top - tag_h if top >= tag_h else min(bottom + 1, height - tag_h)
-    y = min(max(y, 0), height - tag_h)
-    cv2.rectangle(canvas, (x, y), (x + tag_w - 1, y + tag_h - 1), colour, cv2.FILLED)
-    origin = (x + pad, y + pad + tall)
-    cv2.putText(canvas, text, origin, FONT, size, INK, thickness, cv2.LINE_AA)
-
-
-def _called(match: Match) -> str:
-    """What a match's object is called on a picture."""
-    name = match.name.encode("ascii", "replace").decode("ascii")
-    if not name:
-        return f"#{match.template}"
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 2]}.."
 
 
 def panel_for(image: Image) -> Panel:

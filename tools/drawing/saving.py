@@ -17,7 +17,7 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 def plan_pictures(
-    save: Path | None, files: Sequence[Path], inputs: Sequence[Path]
+    save: Path | None, files: Sequence[Path], inputs: Sequence[Path], option: str = "--save"
 ) -> list[Path | None]:
     """Where the picture of each image goes, after making sure that it can be written there.
 
@@ -30,20 +30,21 @@ def plan_pictures(
     if save.suffix.lower() in PICTURE_SUFFIXES and not save.is_dir():
         if len(files) > 1:
             raise InputError(
-                f"--save {save} names one picture, but there are {len(files)} images; name a folder"
+                f"{option} {save} names one picture, but there are {len(files)} images; "
+                "name a folder"
             )
         targets, folder = [save] * len(files), save.parent
     elif save.suffix and not save.exists():
         raise InputError(
-            f"--save {save} must end in {', '.join(PICTURE_SUFFIXES)} or be an existing folder"
+            f"{option} {save} must end in {', '.join(PICTURE_SUFFIXES)} or be an existing folder"
         )
     else:
         targets, folder = _names_in(save, files), save
     taken = {path.resolve() for path in (*files, *inputs)}
     for target in targets:
         if target.resolve() in taken:
-            raise InputError(f"--save {target} would overwrite an input; choose another name")
-    check_folder(folder, f"--save {save}", make=True)
+            raise InputError(f"{option} {target} would overwrite an input; choose another name")
+    check_folder(folder, f"{option} {save}", make=True)
     return list(targets)
 
 

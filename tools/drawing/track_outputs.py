@@ -7,13 +7,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...runtime.drawing.draw_tracks import Trails, draw_tracks
 from ...runtime.errors import InputError
 from ...runtime.track.presence import Track
 from ...runtime.track.records import Kind, TrackRecord, TrackWriter, json_text
 from ...runtime.video.video import Frame, Video
 from ...runtime.video.writer import VideoWriter
 from ..console import print_line
-from .draw_tracks import draw_tracks
 from .window import Window
 
 STDOUT = Path("-")
@@ -29,10 +29,12 @@ class Wishes:
     Attributes:
         save: annotated video.
         records: files of records and their kinds; ``-`` is standard output.
+        trail: over how many frames back drawn trails reach; 0 draws none.
     """
 
     save: Path | None
     records: Mapping[Kind, Path]
+    trail: int = 0
 
     @property
     def prints(self) -> bool:
@@ -64,6 +66,7 @@ class Outputs:
         self.calibrated = True
         self._window = window
         self._printing = wishes.prints
+        self._trails = Trails(wishes.trail) if wishes.trail else None
         with ExitStack() as stack:
             self._video = (
                 None
@@ -95,7 +98,7 @@ class Outputs:
                 print_line(json_text(record))
         if self._video is None and self._window is None:
             return True
-        picture = draw_tracks(frame.image, tracks)
+        picture = draw_tracks(frame.image, tracks, self._trails)
         if self._video is not None:
             self._video.write(picture, frame.time)
         return self._window is None or self._window.show(picture)

@@ -32,7 +32,7 @@ class Window:
         if sys.platform.startswith("linux") and not _display():
             raise InputError(
                 f"{option} needs a display, and there is none (DISPLAY is not set); "
-                "use --save to look at the result later"
+                "use --save to look at the result later, and --box to mark the object"
             )
         try:
             cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)

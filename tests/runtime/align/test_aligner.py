@@ -248,13 +248,20 @@ def test_command_aligns_and_says_when_it_does_not(cli: Any, cat: Any, tmp_path: 
     turned = cv2.warpAffine(cat, AFFINE, (cat.shape[1], cat.shape[0]))
     for name, picture in zip(names, (cat, turned, np.zeros_like(cat)), strict=True):
         cv2.imwrite(str(name), picture)
-    saved = tmp_path / "out" / "warped.png"
-    done = cli("align", names[0], names[1], "--json", "--save", saved)
+    saved, shown = tmp_path / "out" / "warped.png", tmp_path / "out" / "both.png"
+    done = cli("align", names[0], names[1], "--json", "--warped", saved, "--save", shown)
     assert done.exit_code == 0
     record = json.loads(done.stdout)
     assert record["found"] is True
     assert np.array(record["affine"]).shape == (2, 3)
     assert read_image(saved).shape == cat.shape
+    assert read_image(shown).shape[1] > 3 * cat.shape[1]
+    same = cli("align", names[0], names[1], "--warped", saved, "--save", saved)
+    assert same.exit_code == 2
+    assert "--save and --warped both name" in same.stderr
+    own = cli("align", names[0], names[1], "--warped", names[0])
+    assert "--warped" in own.stderr
+    assert "would overwrite an input" in own.stderr
     assert cli("align", names[0], names[2]).exit_code == 1
     assert cli("align", names[0], tmp_path / "missing.png").exit_code == 2
 

@@ -13,10 +13,10 @@ import pytest
 from typer.testing import CliRunner
 
 from qatm.runtime import DeviceError, read_image
+from qatm.runtime.drawing.labels import FOUND_COLOUR
 from qatm.runtime.match.pose import Pose, outline_overlap
 from qatm.tools.cli import app
 from qatm.tools.commands import match as command
-from qatm.tools.drawing.draw import FOUND_COLOUR
 from qatm.tools.scenes.stickers import posed, warp
 
 EYE, NOSE = (132, 80, 78, 68), (178, 150, 70, 60)
@@ -253,3 +253,48 @@ def test_two_corners_in_the_place_of_a_box_are_guessed(folder: Path) -> None:
     result = qatm("match", folder / "moved.png", *options, mark(EYE), "--region", "300,150,420,250")
     assert result.exit_code == 2
     assert "(x1, y1, x2, y2), the box is (300, 150, 120, 100)" in result.stderr
+
+
+@pytest.mark.parametrize(("display", "word"), [("", "DISPLAY"), (":77", "opencv-python-headless")])
+def test_select_needs_a_display_and_an_opencv_with_windows(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, display: str, word: str
+) -> None:
+    def without_windows(*_: object) -> None:
+        raise cv2.error("The function is not implemented")
+
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setenv("DISPLAY", display)
+    monkeypatch.setattr(cv2, "namedWindow", without_windows)
+    result = qatm("match", folder / "moved.png", "--frame", folder / "cat.png", "--select")
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert "--select needs" in result.stderr
+    assert word in result.stderr
+
+
+def test_the_box_that_is_drawn_is_searched(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[tuple[int, ...]] = [EYE, (0, 0, 0, 0)]
+    shown: list[tuple[int, ...]] = []
+
+    def draw(_: str, image: np.ndarray, **_more: object) -> tuple[int, ...]:
+        shown.append(image.shape)
+        return drawn.pop(0)
+
+    monkeypatch.setenv("DISPLAY", ":77")
+    for name in ("namedWindow", "resizeWindow", "destroyWindow", "waitKey"):
+        monkeypatch.setattr(cv2, name, lambda *_: 0)
+    monkeypatch.setattr(cv2, "selectROI", draw)
+    command = ("match", folder / "moved.png", "--frame", folder / "cat.png", "--select")
+    result = qatm(*command, "--json")
+    assert result.exit_code == 0, result.output
+    assert shown == [(300, 451, 3)]
+    assert f"--box {mark(EYE)} is the box that was drawn" in result.stderr
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("{")]
+    x, y, w, h = json.loads(line)["matches"][0]["box"]
+    assert (x + 10, y + 5, w, h) == pytest.approx(EYE, abs=0.5)
+    result = qatm(*command)
+    assert result.exit_code == 2
+    assert "no box was drawn" in result.stderr
+    result = qatm("match", folder / "moved.png", "--template", folder / "eye.png", "--select")
+    assert result.exit_code == 2
+    assert "--select draws the box on a --frame" in result.stderr

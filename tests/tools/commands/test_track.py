@@ -21,11 +21,11 @@ from moving_scene import moving, write_video
 from typer.testing import CliRunner
 
 from qatm.runtime import Box, Track, box_iou, frames, read_tracks
+from qatm.runtime.drawing.draw_tracks import COLOURS, draw_tracks
 from qatm.tools import process
 from qatm.tools.cli import app
 from qatm.tools.demo.demo_video import FRAMES, HIDDEN, DemoShot, describe, judge, shoot
 from qatm.tools.drawing import window
-from qatm.tools.drawing.draw_tracks import COLOURS, draw_tracks
 from qatm.tools.drawing.following import Summary, states_in_short
 
 MARK = "30,70,64,58"
@@ -376,3 +376,18 @@ def test_records_and_saved_video_keep_the_clock_of_the_source(shots, tmp_path):
         (shown,) = [frame.image for frame in saved if abs(frame.time - stamp) < 0.02]
         # The drawn box and the text leave these rows alone.
         assert np.abs(shown[210:].astype(float) - image[210:]).mean() < 6
+
+
+def test_trails_are_drawn_unless_nobody_wants_them(film, tmp_path):
+    drawn = []
+    for trail in (0, 25):
+        save = tmp_path / f"{trail}.avi"
+        result = qatm(film, "--box", MARK, "--save", save, "--trail", trail)
+        assert result.exit_code == 0, result.output
+        drawn.append(list(frames(save))[-1].image.astype(int))
+    assert 0 < (np.abs(drawn[0] - drawn[1]).max(axis=2) > 60).sum() < 2000
+
+
+def test_a_further_box_is_a_further_object(film):
+    result = qatm(film, "--box", MARK, "--box", "20,20,60,60", "--json", "-", "--frames", 2)
+    assert [json.loads(line)["id"] for line in result.stdout.splitlines()] == [0, 1, 0, 1]

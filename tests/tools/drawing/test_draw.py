@@ -6,14 +6,12 @@ import numpy as np
 import pytest
 
 from qatm.runtime import Box, ImageError, InputError, Match, read_image
+from qatm.runtime.drawing.draw_matches import draw_matches, draw_quality
+from qatm.runtime.drawing.labels import FOUND_COLOUR, MISSED_COLOUR
 from qatm.tools.drawing.draw import (
-    FOUND_COLOUR,
-    MISSED_COLOUR,
     PAPER,
     Panel,
     cut,
-    draw_matches,
-    heat_picture,
     side_by_side,
 )
 from qatm.tools.drawing.saving import plan_pictures, save_picture
@@ -109,12 +107,12 @@ def test_unusable_image_is_named(bad):
 
 
 def test_heat_has_a_fixed_scale():
-    low = heat_picture(np.array([[0.0, 0.01]], np.float32))
-    high = heat_picture(np.array([[0.01, 1.0]], np.float32))
+    low = draw_quality(np.array([[0.0, 0.01]], np.float32))
+    high = draw_quality(np.array([[0.01, 1.0]], np.float32))
     assert (low[0, 1] == high[0, 0]).all(), "the same quality has the same colour in every map"
     assert low[0, 0].max() < 10
     assert high[0, 1].max() > 160
-    odd = heat_picture(np.array([[np.nan, -1.0, 2.0]], np.float32))
+    odd = draw_quality(np.array([[np.nan, -1.0, 2.0]], np.float32))
     assert (odd[0, 0] == low[0, 0]).all()
     assert (odd[0, 1] == low[0, 0]).all()
     assert (odd[0, 2] == high[0, 1]).all()
@@ -130,7 +128,7 @@ def test_the_three_pictures_are_side_by_side():
         int(np.argwhere((row == colour).all(axis=1)).mean())
         for colour in ((0, 0, 200), (200, 0, 0))
     ]
-    black = int(np.argwhere((row == heat_picture(quality)[0, 0]).all(axis=1)).mean())
+    black = int(np.argwhere((row == draw_quality(quality)[0, 0]).all(axis=1)).mean())
     assert order[0] < order[1] < black
     assert (picture[-1] == PAPER).all()
 

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from ....runtime.drawing.labels import FOUND_COLOUR, MISSED_COLOUR
+from ....runtime.drawing.outlines import INK
 from ....runtime.errors import ImageError
 from ....runtime.images import Image, read_image, resize_to
 from ...drawing.draw import (
     CAPTION_COLOUR,
-    FOUND_COLOUR,
-    INK,
     MAP_BOX_COLOUR,
-    MISSED_COLOUR,
     PAPER,
     cut,
 )

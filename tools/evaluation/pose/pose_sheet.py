@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from ....runtime.drawing.labels import FOUND_COLOUR, MISSED_COLOUR
+from ....runtime.drawing.outlines import INK
 from ....runtime.errors import ImageError
 from ....runtime.images import Image
-from ...drawing.draw import CAPTION_COLOUR, FONT, FOUND_COLOUR, INK, MISSED_COLOUR, PAPER, cut
+from ...drawing.draw import CAPTION_COLOUR, FONT, PAPER, cut
 from ..match.contact_sheet import CAPTION, MARGIN, PICTURE, TEMPLATE, fitted, framed
 from .pose_runs import PoseOutcome
 

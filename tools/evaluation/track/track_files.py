@@ -12,9 +12,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ....runtime.drawing.labels import FOUND_COLOUR, MISSED_COLOUR
+from ....runtime.drawing.outlines import INK
 from ....runtime.files import write_bytes, write_text
 from ....runtime.images import Image, resize_to
-from ...drawing.draw import CAPTION_COLOUR, FONT, FOUND_COLOUR, INK, MISSED_COLOUR, PAPER
+from ...drawing.draw import CAPTION_COLOUR, FONT, PAPER
 from ...drawing.saving import save_picture
 from ..metrics import TRACK_THRESHOLDS, success_curve
 from .footage import AS_IT_IS

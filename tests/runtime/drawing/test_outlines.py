@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from qatm.runtime import Match
+from qatm.runtime.drawing.draw_matches import draw_matches
+from qatm.runtime.drawing.labels import FOUND_COLOUR, MISSED_COLOUR
+from qatm.runtime.drawing.outlines import draw_outline, upright_box
 from qatm.runtime.match.pose import Pose
-from qatm.tools.drawing.draw import FOUND_COLOUR, MISSED_COLOUR, draw_matches
-from qatm.tools.drawing.outlines import draw_outline, upright_box
 
 GREEN = (0, 255, 0)
 SIZE = (120.0, 80.0)

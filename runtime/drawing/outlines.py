@@ -9,23 +9,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.boxes import Box
-from ...runtime.images import Image
+from ..boxes import Box
+from ..images import Image
+from ..kinds import Bound, Numeric
 
 Colour = tuple[int, int, int]
 Array = NDArray[np.float64]
 
-INK = (16, 16, 16)
-SHIFT = 4
+INK: Numeric[Colour] = (16, 16, 16)
+SHIFT: Numeric[int] = 4
 """Binary digits of parts of a pixel that turned lines are drawn with."""
 
-SAME = 0.01
+SAME: Bound[float] = 0.01
 """Pixels by which the corners of an upright box may lie beside it."""
 
-SMALLEST_MARK = 3.0
+SMALLEST_MARK: Bound[float] = 3.0
 """Pixels from the tip of a mark to its base, at least."""
 
-FURTHEST = 30000.0
+FURTHEST: Bound[float] = 30000.0
 """Pixels beyond which OpenCV cannot draw."""
 
 

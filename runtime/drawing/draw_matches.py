@@ -1,0 +1,77 @@
+"""Pictures of matches: outlines and scores, and the quality map in colours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..boxes import Box
+from ..images import AnyImage, Image, as_bgr
+from ..kinds import Bound, Numeric
+from ..match.matches import Match
+from .labels import FOUND_COLOUR, MISSED_COLOUR, draw_label
+from .outlines import Colour, draw_outline
+
+LONGEST_NAME: Bound[int] = 18
+CROWD: Bound[int] = 12
+"""Matches beyond which their scores are written smaller."""
+
+CROWDED_TEXT: Numeric[float] = 0.7
+
+
+def draw_matches(image: AnyImage, matches: Sequence[Match], scale: float = 1.0) -> Image:
+    """Draw outlines and scores on a copy of an image.
+
+    Found matches are green; the best candidate of an absent object is orange and dashed. A turned
+    object has a mark at its top edge. Lines and text grow with the image, and text that would not
+    fit is left out.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 BGR.
+        matches: corners in pixels, best first (the best is drawn on top).
+        scale: factor on the corners, for an image that was resized after matching.
+
+    Returns:
+        ``(H, W, 3)`` uint8 BGR.
+
+    Raises:
+        ImageError: the image is not a usable array.
+    """
+    canvas = as_bgr(image).copy()
+    several = len({match.template for match in matches}) > 1
+    tags: list[tuple[Box, str, Colour]] = []
+    for match in reversed(matches):
+        colour = FOUND_COLOUR if match.found else MISSED_COLOUR
+        drawn = draw_outline(canvas, match.corners, scale, colour, dashed=not match.found)
+        name = f"{_called(match)} " if several else ""
+        text = f"{name}{match.score:.2f}" + ("" if match.found else " not found")
+        tags.append((drawn, text, colour))
+    size = CROWDED_TEXT if len(matches) > CROWD else 1.0
+    for drawn, text, colour in tags:
+        draw_label(canvas, drawn, 1.0, text, colour, size)
+    return canvas
+
+
+def draw_quality(quality: NDArray[np.float32]) -> Image:
+    """Colour a quality map on a fixed square-root scale: black is 0, pale yellow is 1.
+
+    Args:
+        quality: ``(h, w)``, values in [0, 1].
+
+    Returns:
+        ``(h, w, 3)`` uint8 BGR.
+    """
+    likelihood = np.sqrt(np.clip(np.nan_to_num(quality), 0.0, 1.0))
+    levels = np.rint(likelihood * 255.0).astype(np.uint8)
+    return np.asarray(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO), dtype=np.uint8)
+
+
+def _called(match: Match) -> str:
+    """What a match's object is called on a picture."""
+    name = match.name.encode("ascii", "replace").decode("ascii")
+    if not name:
+        return f"#{match.template}"
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 2]}.."

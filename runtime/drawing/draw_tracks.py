@@ -1,0 +1,111 @@
+"""Pictures of tracks: each followed object with its box, score, state and trail on the frame."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from itertools import pairwise
+
+import cv2
+
+from ..errors import InputError
+from ..images import AnyImage, Image, as_bgr
+from ..kinds import Numeric
+from ..track.presence import LOST, TRACKING, UNCERTAIN, Track
+from .labels import FOUND_COLOUR, MISSED_COLOUR, draw_label
+from .outlines import INK, Colour, draw_box, line_unit
+
+LOST_COLOUR: Numeric[Colour] = (170, 170, 170)
+COLOURS = {TRACKING: FOUND_COLOUR, UNCERTAIN: MISSED_COLOUR, LOST: LOST_COLOUR}
+
+SUBPIXELS: Numeric[int] = 4
+"""Binary digits of parts of a pixel that trails are drawn with."""
+
+Tracks = Mapping[int, Track] | Mapping[int | None, Track]
+"""By the number of the object; ``None`` is an object that is alone."""
+
+Middle = tuple[float, float]
+
+
+class Trails:
+    """Where the middles of objects were in the last frames, for :func:`draw_tracks`.
+
+    Args:
+        length: how many frames back a trail reaches.
+
+    Raises:
+        InputError: ``length`` is below 1.
+    """
+
+    def __init__(self, length: int = 25) -> None:
+        if length < 1:
+            raise InputError(f"length {length} of trails is not a number of frames; give 1 or more")
+        self.length = length
+        self._middles: dict[int | None, deque[Middle | None]] = {}
+
+    def add(self, tracks: Tracks) -> None:
+        """Take a frame's tracks; objects that are no longer among them have no trail any more.
+
+        Where an object is lost, its trail has a gap.
+        """
+        self._middles = {
+            number: self._middles.get(number, deque(maxlen=self.length + 1)) for number in tracks
+        }
+        for number, track in tracks.items():
+            self._middles[number].append(track.box.centre if track.found else None)
+
+    def of(self, number: int | None) -> list[Middle | None]:
+        """The middles of an object, oldest first, ``None`` where it was lost."""
+        return list(self._middles.get(number, ()))
+
+
+def draw_tracks(image: AnyImage, tracks: Track | Tracks, trails: Trails | None = None) -> Image:
+    """Draw boxes on a copy of a frame: green tracking, orange uncertain, grey and dashed lost.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 BGR.
+        tracks: what ``Tracker.track`` or ``MultiTracker.track`` gave: a track, or several by the
+            number of their object, which is written beside the score.
+        trails: kept from frame to frame; this frame's tracks are added, and lines show where the
+            objects came from, thinner the longer ago.
+
+    Returns:
+        ``(H, W, 3)`` uint8 BGR.
+
+    Raises:
+        ImageError: the image is not a usable array.
+    """
+    canvas = as_bgr(image).copy()
+    several: Tracks = {None: tracks} if isinstance(tracks, Track) else tracks
+    if trails is not None:
+        trails.add(several)
+        for number, track in several.items():
+            _draw_trail(canvas, trails.of(number), COLOURS[track.state])
+    for number, track in reversed(list(several.items())):
+        colour = COLOURS[track.state]
+        lost = track.state == LOST
+        draw_box(canvas, track.box, 1.0, colour, dashed=lost)
+        words = [
+            "" if number is None else f"#{number}",
+            "" if lost else f"{track.score:.2f}",
+            "" if track.state == TRACKING else track.state,
+        ]
+        draw_label(canvas, track.box, 1.0, " ".join(word for word in words if word), colour)
+    return canvas
+
+
+def _draw_trail(canvas: Image, middles: list[Middle | None], colour: Colour) -> None:
+    """Draw a line through an object's middles, on a dark one that shows it on any ground."""
+    widest = 4.0 * line_unit(canvas)
+    for rim, ink in ((2, INK), (0, colour)):
+        for place, (start, end) in enumerate(pairwise(middles), 1):
+            if start is None or end is None:
+                continue
+            width = max(1, round(widest * place / len(middles))) + rim
+            cv2.line(canvas, _fixed(start), _fixed(end), ink, width, cv2.LINE_AA, SUBPIXELS)
+
+
+def _fixed(middle: Middle) -> tuple[int, int]:
+    """A point with parts of a pixel, of which the middle of the first lies at 0 for OpenCV."""
+    x, y = (round((value - 0.5) * (1 << SUBPIXELS)) for value in middle)
+    return x, y

@@ -1,0 +1,63 @@
+"""Tracks on frames, and the trails behind them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from qatm.runtime import Box, InputError, Track, Trails, draw_tracks
+
+
+def track(x: float, y: float, state: str = "tracking") -> Track:
+    return Track(Box.around((x, y), 20, 20), 0.9, state)
+
+
+def black() -> np.ndarray:
+    return np.zeros((240, 320, 3), np.uint8)
+
+
+def test_a_track_alone_is_drawn_as_one_of_several_without_a_number() -> None:
+    frame = black()
+    assert np.array_equal(
+        draw_tracks(frame, track(90, 90)), draw_tracks(frame, {None: track(90, 90)})
+    )
+    assert not frame.any()
+    assert not np.array_equal(
+        draw_tracks(frame, track(90, 90)), draw_tracks(frame, {1: track(90, 90)})
+    )
+
+
+def test_a_trail_follows_the_middles_of_the_last_frames() -> None:
+    trails = Trails(length=4)
+    for step in range(8):
+        drawn = draw_tracks(black(), {2: track(40 + 20 * step, 200)}, trails)
+    alone = draw_tracks(black(), {2: track(180, 200)})
+    more = (drawn != alone).any(axis=2)
+    rows, columns = np.nonzero(more)
+    assert trails.of(2) == [(100.0 + 20 * step, 200.0) for step in range(5)]
+    assert abs(rows.mean() - 199.5) < 1
+    assert abs(columns.min() - 99.5) < 3, "four frames back, no further"
+    bright = [int(drawn[:, x, 1].sum()) for x in (105, 155)]
+    assert 0 < bright[0] < bright[1], "thinner the longer ago"
+
+
+def test_a_trail_has_a_gap_where_the_object_was_lost() -> None:
+    trails = Trails()
+    for x, state in ((40, "tracking"), (80, "tracking"), (120, "lost"), (220, "tracking")):
+        drawn = draw_tracks(black(), {0: track(x, 200, state)}, trails)
+    assert trails.of(0) == [(40.0, 200.0), (80.0, 200.0), None, (220.0, 200.0)]
+    assert drawn[199, 60].any()
+    assert not drawn[199, 100:200].any()
+
+
+def test_objects_that_are_gone_leave_no_trail() -> None:
+    trails = Trails()
+    trails.add({0: track(10, 10), 1: track(20, 20)})
+    trails.add({1: track(30, 20)})
+    assert trails.of(0) == []
+    assert len(trails.of(1)) == 2
+
+
+def test_a_trail_needs_a_frame() -> None:
+    with pytest.raises(InputError, match="length 0 of trails"):
+        Trails(0)
