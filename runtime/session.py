@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from .backends.devices import open_backend
@@ -213,6 +214,21 @@ class Session:
             bundle has no such graph.
         """
         return self._places.run(rows, target, search, cells)
+
+    def warm_up(self, size: tuple[int, int] = (640, 480)) -> None:
+        """Run the features graph on a picture of a size and load the matching graph, so that who
+        computes with them first need not wait. Tasks have a ``warm_up`` that does more.
+
+        Args:
+            size: width and height of the pictures to come.
+
+        Raises:
+            DeviceError: a size that the engine was not built for, or the device failed.
+        """
+        align = self.bundle.spec.backbone.align
+        width, height = (-(-max(1, side) // align) * align for side in size)
+        self.features(np.zeros((height, width, 3), np.uint8))
+        self.graph("match")
 
     def takes_image(self, height: int, width: int) -> bool:
         """Whether :meth:`features` takes an image of this size in one piece."""

@@ -5,10 +5,21 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
+import numpy as np
+
 from .backends.graph import Device, Precision
+from .boxes import Box
 from .bundle.folder import Bundle
 from .errors import DeviceError, InputError
+from .images import Image
+from .kinds import Numeric
 from .session import Session, Source
+
+SQUARE: Numeric[int] = 8
+"""Pixels of a side of the squares of a practice picture."""
+
+PRACTICE_SIDE: Numeric[int] = 64
+"""Pixels of a side of the object in it."""
 
 TaskT = TypeVar("TaskT", bound="SessionTask")
 
@@ -45,6 +56,26 @@ class MatcherInfo:
     def as_dict(self) -> dict[str, Any]:
         """Plain dictionary, for JSON."""
         return asdict(self)
+
+
+def practice_picture(size: tuple[int, int]) -> Image:
+    """A picture of a size, full of squares, to be computed with while nobody waits.
+
+    Raises:
+        InputError: a side is below 1.
+    """
+    width, height = size
+    if width < 1 or height < 1:
+        raise InputError(f"size {width}x{height} is no picture's; give width and height in pixels")
+    shape = (-(-height // SQUARE), -(-width // SQUARE), 3)
+    squares = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    return squares.repeat(SQUARE, 0).repeat(SQUARE, 1)[:height, :width].copy()
+
+
+def practice_box(size: tuple[int, int]) -> Box:
+    """An object in it: 64 x 64 pixels, or what fits into half of a smaller picture."""
+    side = max(1, min(PRACTICE_SIDE, *(length // 2 for length in size)))
+    return Box.around((size[0] / 2, size[1] / 2), side, side)
 
 
 class SessionTask:
@@ -126,6 +157,17 @@ class SessionTask:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def warm_up(self, size: tuple[int, int] = (640, 480)) -> None:
+        """Do what the first picture would wait for: load the graphs that are loaded when they are
+        needed, and plan and reserve memory for a size, which takes long on a GPU.
+
+        Answers, and what was set or is followed, stay as they are.
+
+        Args:
+            size: width and height of the pictures to come.
+        """
+        raise NotImplementedError
 
     def _threshold(self) -> float:
         """The score from which it says "found"."""

@@ -16,7 +16,7 @@ from ..errors import ImageError, InputError
 from ..images import AnyImage, Image, as_bgr, is_flat, resize_to
 from ..patches.encoder import Encoder
 from ..session import Session, Source
-from ..session_task import SessionTask
+from ..session_task import SessionTask, practice_picture
 from ..value_range import ValueRange
 from .affine import AffineFit, PairScores, cosine_scores, fit_affine, fit_rest, inside, pair_scores
 from .align_network import fit_by_network
@@ -137,6 +137,11 @@ class Aligner(SessionTask):
             sizes[1],
             ms_since(start),
         )
+
+    def warm_up(self, size: tuple[int, int] = (640, 480)) -> None:
+        """Do what the first pair would wait for; see :meth:`.SessionTask.warm_up`."""
+        picture = practice_picture(size)
+        self.align(picture, picture)
 
     def _threshold(self) -> float:
         return self._recipe.threshold

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from ..answers import ms_since
 from ..backends.graph import Device, Precision
 from ..boxes import BoxLike, checked_region
-from ..errors import InputError, TemplateError
+from ..errors import BoxError, ImageError, InputError, TemplateError
 from ..images import AnyImage, Image, as_bgr, as_object_frame, checked_pixels
 from ..patches.encoder import Encoder
 from ..patches.quality import QualityMap, quality_map
 from ..session import Session, Source
-from ..session_task import SessionTask
+from ..session_task import SessionTask, practice_box, practice_picture
 from ..value_range import shared_range
 from .judging import JudgedPose
 from .matches import Match
@@ -212,6 +212,72 @@ class Matcher(SessionTask):
             found = [match.shifted(x, y) for match in found]
         spent = ms_since(start)
         return [replace(match, ms=spent) for match in found]
+
+    def match_batch(
+        self,
+        images: Iterable[AnyImage],
+        top_k: int = 1,
+        min_score: float | None = None,
+        templates: Sequence[Template] | None = None,
+        *,
+        region: BoxLike | None = None,
+        rotation: float | Sequence[float] | None = None,
+        scale: float | Sequence[float] | None = None,
+        suppress: Suppress = "each",
+        fit: PlaneMap = "similarity",
+    ) -> list[list[Match]]:
+        """:meth:`match` for several images, of any sizes.
+
+        Args:
+            images: a list, an array ``(N, H, W, 3)``, or a generator, of which one is held at a
+                time.
+            top_k, min_score, templates, region, rotation, scale, suppress, fit: as of
+                :meth:`match`.
+
+        Returns:
+            The matches in each image, in their order.
+
+        Raises: as :meth:`match`; the message says in which image, counted from 0.
+        """
+        found: list[list[Match]] = []
+        for place, image in enumerate(images):
+            try:
+                found.append(
+                    self.match(
+                        image,
+                        top_k,
+                        min_score,
+                        templates,
+                        region=region,
+                        rotation=rotation,
+                        scale=scale,
+                        suppress=suppress,
+                        fit=fit,
+                    )
+                )
+            except (ImageError, BoxError, TemplateError) as error:
+                raise type(error)(f"image {place}: {error}") from error
+        return found
+
+    def warm_up(
+        self,
+        size: tuple[int, int] = (640, 480),
+        *,
+        rotation: float | Sequence[float] | None = None,
+        scale: float | Sequence[float] | None = None,
+    ) -> None:
+        """Do what the first image would wait for; see :meth:`.SessionTask.warm_up`.
+
+        Looks for the template that is set, if there is one.
+
+        Args:
+            size: width and height of the images to come.
+            rotation: with which it will be looked for.
+            scale: the same.
+        """
+        picture = practice_picture(size)
+        template = self._template or self.encode_template(picture, practice_box(size))
+        self.match(picture, templates=[template], rotation=rotation, scale=scale)
 
     def evidence(
         self,

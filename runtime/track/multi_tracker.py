@@ -14,6 +14,7 @@ from ..images import AnyImage, Image, as_bgr
 from ..patches.kept_look import KeptTemplate
 from ..patches.region import Region, RegionFeatures
 from ..session import Session, Source
+from ..session_task import practice_box, practice_picture
 from ..value_range import widened
 from .encoding import encode_regions
 from .follower import Follower
@@ -85,6 +86,18 @@ class MultiTracker(TrackerBase):
         self._followers[number] = follower
         self._views[number] = StreamView(picture, track)
         return number
+
+    def warm_up(self, size: tuple[int, int] = (640, 480)) -> None:
+        """Do what the first frames would wait for; see :meth:`.SessionTask.warm_up`."""
+        kept = self._followers, self._views, self._values, self._next, self._served
+        self._followers, self._views = {}, {}
+        picture = practice_picture(size)
+        try:
+            self.add(picture, practice_box(size))
+            for _ in range(2):
+                self.track(picture)
+        finally:
+            self._followers, self._views, self._values, self._next, self._served = kept
 
     def remove(self, number: int) -> None:
         """Stop following an object.

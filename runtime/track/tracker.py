@@ -16,7 +16,7 @@ from ..images import AnyImage, Image, as_bgr, as_object_frame
 from ..patches.encoder import Encoder
 from ..patches.kept_look import KeptTemplate, ObjectLook
 from ..session import Session, Source
-from ..session_task import SessionTask
+from ..session_task import SessionTask, practice_box, practice_picture
 from ..value_range import ValueRange
 from .budget import SearchBudget
 from .first_look import FirstLook, find_in, view_of
@@ -218,6 +218,17 @@ class Tracker(TrackerBase):
         begun = self._follow(frame, box, template, value_range)
         self._follower, self._values = begun.follower, begun.values
         self._view = StreamView(begun.picture, begun.track)
+
+    def warm_up(self, size: tuple[int, int] = (640, 480)) -> None:
+        """Do what the first frames would wait for; see :meth:`.SessionTask.warm_up`."""
+        kept = self._follower, self._view, self._values
+        picture = practice_picture(size)
+        try:
+            self.init(picture, practice_box(size))
+            for _ in range(2):
+                self.track(picture)
+        finally:
+            self._follower, self._view, self._values = kept
 
     def template(self) -> ObjectLook:
         """The first look of the object, for another tracker, of another camera, to begin with.

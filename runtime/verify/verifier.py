@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..images import AnyImage, Image, as_bgr, is_flat
 from ..patches.encoder import Encoder
 from ..session import Session, Source
-from ..session_task import SessionTask
+from ..session_task import SessionTask, practice_picture
 from ..value_range import ValueRange
 from .pair_matches import MATCHING, PairMatching
 from .place_network import Compare, Sight, compare_with, look
@@ -144,6 +144,10 @@ class Verifier(SessionTask):
         least = self._recipe.threshold if min_score is None else min_score
         answer = self._answer(picture, least)
         return replace(answer, ms=ms_since(start))
+
+    def warm_up(self, size: tuple[int, int] = (640, 480)) -> None:
+        """Do what the first query would wait for; see :meth:`.SessionTask.warm_up`."""
+        self.verify(practice_picture(size))
 
     def _answer(self, picture: Image, least: float) -> Verification:
         """What is found out about a query."""

@@ -93,7 +93,7 @@ def align(
         alignment = aligner.align(*pictures)
         milliseconds = (time.perf_counter() - start) * 1000.0
     if path is not None:
-        save_picture(path, alignment_picture(*pictures, target.name, alignment))
+        save_picture(path, alignment_picture(pictures[0], pictures[1], target.name, alignment))
     if bent is not None:
         save_picture(bent, alignment.warp(pictures[0]))
     with while_read():

@@ -127,7 +127,7 @@ def track(
     boxes = read_boxes(first, further, select)
     options = FollowOptions(model, device.value, precision.value, several=bool(further))
     files: dict[Kind, Path | None] = {"jsonl": as_json, "csv": as_csv, "mot": as_mot}
-    records = {kind: file for kind, file in files.items() if file is not None}
+    records: dict[Kind, Path] = {kind: file for kind, file in files.items() if file is not None}
     wishes = Wishes(save, records, trail)
     limits = parse_limits(value_range)
     summary = Summary()
