@@ -51,12 +51,20 @@ class TrackRecipe(Record):
             their places that counts as much: what has come to look different keeps its size.
         first_surer: by how much more log-likelihood the first look is believed about the size than
             a recent one, whose size is no better known than that of the object.
+        turn_gain: part of a measured turn that is believed at once, 0 to 1; 0 keeps the object as
+            it stood.
+        most_turn: degrees that are believed of one frame.
+        same_turn: how likely it is that it stands as before, as ``same_size``, and beside the first
+            look alone.
         place_gain: part of the way to where the patches say that the object's middle is.
         same_place: how likely it is that the middle lies where the whole fits best, the same.
         max_scale: the size stays within this factor of the first one.
         recent_after: frames after which a look of the target counts as evidence beside the first
             look, and is replaced; 0 keeps to the first look alone.
         recent_weight: part of that look in placing the target, 0 to 1.
+        colour_weight: how much the object's colours in a window count for its place, as a power; 0
+            ignores them.
+        colour_gain: part of what is known of its colours that a sure frame renews, 0 to 1.
         quality_weight: how much the logarithm of the mean quality counts in the score, for each of
             the two looks.
         share_weight: how much the logarithm of the share counts that competitors leave of it.
@@ -111,11 +119,16 @@ class TrackRecipe(Record):
     most_zoom: float = chosen(1.2, 1, 10)
     same_size: float = chosen(-6.0, -100, 0)
     first_surer: float = chosen(2.0, 0, 100)
+    turn_gain: float = chosen(0.6, 0, 1)
+    most_turn: float = chosen(15.0, 0, 180)
+    same_turn: float = chosen(-2.0, -100, 0)
     place_gain: float = chosen(0.5, 0, 1)
     same_place: float = chosen(-4.5, -100, 0)
     max_scale: float = bound(30.0, 1, 100)
     recent_after: int = chosen(6, 0, MANY)
     recent_weight: float = chosen(0.5, 0, 1)
+    colour_weight: float = chosen(2.0, 0, 10)
+    colour_gain: float = chosen(0.1, 0, 1)
     quality_weight: float = fitted(2.67, 0, 1000)
     share_weight: float = fitted(3.91, 0, 1000)
     agreement_weight: float = fitted(10.0, 0, 1000)

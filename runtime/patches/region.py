@@ -32,6 +32,9 @@ class Region:
         scale: working pixels per pixel of the frame.
         width: in working pixels.
         height: in working pixels.
+        angle: by which it is turned about its own middle, in degrees, counter-clockwise as seen;
+            what is turned so in the frame stands upright in it. ``left`` and ``top`` are those of
+            the region before it is turned.
     """
 
     left: float
@@ -39,20 +42,40 @@ class Region:
     scale: float
     width: int
     height: int
+    angle: float = 0.0
 
     @classmethod
-    def around(cls, centre: tuple[float, float], scale: float, width: int, height: int) -> Region:
+    def around(
+        cls,
+        centre: tuple[float, float],
+        scale: float,
+        width: int,
+        height: int,
+        angle: float = 0.0,
+    ) -> Region:
         """The region of a working size around a point of the frame."""
         x, y = centre
-        return cls(x - width / scale / 2, y - height / scale / 2, scale, width, height)
+        return cls(x - width / scale / 2, y - height / scale / 2, scale, width, height, angle)
 
     def to_frame(self, x: float, y: float) -> tuple[float, float]:
         """A point given in working pixels, in pixels of the frame."""
-        return self.left + x / self.scale, self.top + y / self.scale
+        if self.angle == 0:
+            return self.left + x / self.scale, self.top + y / self.scale
+        across, down = self.width / 2, self.height / 2
+        right, below = turned((x - across, y - down), self.angle)
+        return (
+            self.left + (across + right) / self.scale,
+            self.top + (down + below) / self.scale,
+        )
 
     def to_working(self, x: float, y: float) -> tuple[float, float]:
         """A point of the frame, in working pixels."""
-        return (x - self.left) * self.scale, (y - self.top) * self.scale
+        x, y = (x - self.left) * self.scale, (y - self.top) * self.scale
+        if self.angle == 0:
+            return x, y
+        across, down = self.width / 2, self.height / 2
+        right, below = turned((x - across, y - down), -self.angle)
+        return across + right, down + below
 
     def box_to_working(self, box: Box) -> Box:
         """A box of the frame, in working pixels."""
@@ -75,6 +98,13 @@ class RegionFeatures:
     image: Image
     taps: Taps
     coarse: Array
+
+
+def turned(point: tuple[float, float], angle: float) -> tuple[float, float]:
+    """A point turned about the origin by an angle in degrees, counter-clockwise as seen."""
+    cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    (x, y) = point
+    return cosine * x + sine * y, cosine * y - sine * x
 
 
 def cut_region(frame: Image, region: Region) -> Image:
@@ -100,6 +130,11 @@ def cut_region(frame: Image, region: Region) -> Image:
             [0, step_y, (y - top) * scale + (step_y - 1) / 2],
         ]
     )
+    if region.angle != 0:
+        middle = (region.width - 1) / 2, (region.height - 1) / 2
+        # What is turned counter-clockwise is turned back.
+        back = cv2.getRotationMatrix2D(middle, -region.angle, 1.0)
+        matrix = back @ np.vstack([matrix, [0, 0, 1]])
     size = (region.width, region.height)
     pixels = cv2.warpAffine(
         part, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
@@ -110,7 +145,8 @@ def cut_region(frame: Image, region: Region) -> Image:
 def _under(frame: Image, region: Region) -> tuple[Image, int, int]:
     """The frame's pixels under a region (at least one), and where they begin."""
     rows, columns = frame.shape[:2]
-    right, bottom = region.to_frame(region.width, region.height)
-    x0, x1 = clamped(math.floor(region.left) - 1, math.ceil(right) + 1, 1, columns)
-    y0, y1 = clamped(math.floor(region.top) - 1, math.ceil(bottom) + 1, 1, rows)
+    sides = (0, region.width), (0, region.height)
+    xs, ys = zip(*(region.to_frame(x, y) for x in sides[0] for y in sides[1]), strict=True)
+    x0, x1 = clamped(math.floor(min(xs)) - 1, math.ceil(max(xs)) + 1, 1, columns)
+    y0, y1 = clamped(math.floor(min(ys)) - 1, math.ceil(max(ys)) + 1, 1, rows)
     return frame[y0:y1, x0:x1], x0, y0

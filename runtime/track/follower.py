@@ -12,6 +12,7 @@ from ..patches.encoder import Encoder
 from ..patches.region import Region, RegionFeatures
 from .budget import SearchBudget
 from .options import TrackerOptions
+from .outline import Outline
 from .presence import LOST, TRACKING, Belief, Track
 from .redetect import WholeFrameSearch
 from .spread_search import Known, LikelyPlace, SpreadSearch
@@ -46,6 +47,7 @@ class Follower:
         self._spread = SpreadSearch(self.search)
         self.centre = self.model.centre
         self.size = 1.0
+        self.angle = self._sure_angle = 0.0
         self._move = (0.0, 0.0)
         self._belief = Belief(options)
         self._sure = self._settled = self.centre, self.size
@@ -66,9 +68,15 @@ class Follower:
     @property
     def box(self) -> Box:
         """The object's box, in pixels of the frame; of a lost object, where it was last seen."""
-        centre, size = self._sure if self.state == LOST else (self.centre, self.size)
-        width, height = self.model.box.w * size, self.model.box.h * size
-        return Box.around(centre, width, height)
+        return self._outline().box
+
+    def _outline(self) -> Outline:
+        """How the object lies; of a lost one, how it lay when it was last seen."""
+        (centre, size), angle = (self.centre, self.size), self.angle
+        if self.state == LOST:
+            (centre, size), angle = self._sure, self._sure_angle
+        sides = self.model.box.w * size, self.model.box.h * size
+        return Outline(centre, sides, angle)
 
     def begin_lost(self, centre: tuple[float, float]) -> None:
         """Begin with an object that is out of sight; it is looked for from the next frame on."""
@@ -79,7 +87,8 @@ class Follower:
     def region(self) -> Region:
         """Where in the next frame to look."""
         size = self.model.sure_size if self._calm else self.model.region_size
-        return Region.around(self._expected(), self.model.scale / self.size, *size)
+        scale = self.model.scale / self.size
+        return Region.around(self._expected(), scale, *size, self.angle)
 
     @property
     def searches(self) -> bool:
@@ -140,11 +149,13 @@ class Follower:
                 self.model.remember(seen, self.centre)
         if self.state != LOST and score >= self.options.found_score:
             self._sure = self.centre, self.size
+            self._sure_angle = self.angle
             self._seen_for += 1
             if self._seen_for >= self.options.probation:
                 self._settled = self._sure
         self._calm = self._is_calm(score)
-        return Track(self.box, score, self.state)
+        sure = self.state == TRACKING and score >= self.options.found_score
+        return self._outline().track(score, self.state, self.size if sure else None)
 
     def _is_calm(self, score: float) -> bool:
         """Whether the smaller region will do in the next frame."""
@@ -176,14 +187,23 @@ class Follower:
         for place, sighting in self._elsewhere(frame, [self._settled]):
             other = self.score(sighting)
             if log_odds(other) > best and math.dist(sighting.centre, self.centre) >= apart:
-                best, kept, better = log_odds(other), other, (sighting.centre, place.size)
+                best, kept, better = log_odds(other), other, (sighting.centre, place)
         if better is not None:
             self._found_at(*better, best)
         return kept
 
-    def _found_at(self, centre: tuple[float, float], size: float, fit: float) -> None:
+    def _found_at(self, centre: tuple[float, float], place: LikelyPlace, fit: float) -> None:
         """Go on from another place, with the log-odds of what is seen there."""
-        self.centre, self.size, self._move = centre, size, (0.0, 0.0)
+        self.centre, self.size, self._move = centre, place.size, (0.0, 0.0)
+        self.angle = self._angle_at(place)
+        self._begin_again(fit)
+
+    def _angle_at(self, place: LikelyPlace) -> float:
+        """How the object is supposed to stand in a place: elsewhere as in the first frame."""
+        return self._sure_angle if place.known else 0.0
+
+    def _begin_again(self, fit: float) -> None:
+        """Follow what was found, which has yet to prove itself."""
         self._fit = fit
         self._belief.begin_again(fit)
         self._lost_for = self._seen_for = self._doubted = 0
@@ -198,7 +218,7 @@ class Follower:
         """
         options = self.options
         if score >= options.again_score:
-            self._found_at(self.centre, self.size, log_odds(score))
+            self._begin_again(log_odds(score))
             return score
         self._lost_for += 1
         if self._lost_for <= options.wait:
@@ -210,7 +230,7 @@ class Follower:
             other = self.score(sighting)
             needed = options.again_score if place.known else options.elsewhere_score
             if other >= needed and other > score:
-                found, score = (sighting.centre, place.size), other
+                found, score = (sighting.centre, place), other
                 if place.known:
                     break
         if found is not None:
@@ -234,7 +254,10 @@ class Follower:
     ) -> Iterator[tuple[LikelyPlace, Sighting]]:
         """What is seen around some places of a frame, encoded together."""
         scale, size = self.model.scale, self.model.region_size
-        regions = [Region.around(place.centre, scale / place.size, *size) for place in places]
+        regions = [
+            Region.around(place.centre, scale / place.size, *size, self._angle_at(place))
+            for place in places
+        ]
         for place, seen in zip(places, self.model.encode_all(frame, regions), strict=True):
             yield place, self.model.look(seen, place.centre)
 
@@ -263,9 +286,9 @@ class Follower:
         self.centre = (x, y)
 
     def _refine(self, seen: RegionFeatures, frame: Image) -> None:
-        """Follow the object's size, and its place more exactly."""
+        """Follow the object's size and turn, and its place more exactly."""
         options = self.options
-        if options.scale_gain == options.place_gain == 0:
+        if options.scale_gain == options.place_gain == options.turn_gain == 0:
             return
         read = self.model.read_motion(seen, self.centre)
         if read is None:
@@ -273,6 +296,7 @@ class Follower:
         measured = self.model.scale / seen.region.scale * read.zoom
         size = self.size * (measured / self.size) ** options.scale_gain
         self.size = min(max(size, 1 / options.max_scale), options.max_scale)
+        self.angle = (self.angle + options.turn_gain * read.turn + 180) % 360 - 180
         part = options.place_gain * read.sureness
         x, y = (
             here + part * (there - here)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -150,7 +149,7 @@ class StreamView:
         """What the follower says of the frame, in the frame's own pixels."""
         if self.factors != (1.0, 1.0):
             across, down = self.factors
-            track = replace(track, box=track.box.scaled(1 / across, 1 / down))
+            track = track.scaled(1 / across, 1 / down)
         self._stream.keep(frame, track.box)
         self.latest = track
         return track

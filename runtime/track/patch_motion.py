@@ -56,11 +56,14 @@ class MotionReading(NamedTuple):
         zoom: as of :class:`PatchReading`, nearer to 1 the less sure.
         centre: of the object.
         sureness: how far the centre is to be believed, 0 to below 1.
+        turn: degrees counter-clockwise as seen by which the object is turned from how it is
+            supposed to stand, nearer to 0 the less sure.
     """
 
     zoom: float
     centre: Point
     sureness: float
+    turn: float
 
 
 def read_patches(
@@ -129,5 +132,11 @@ def together(
     zooms = [min(max(math.log(reading.zoom), -most), most) for reading in used]
     zoom = sum(z * weight for z, weight in zip(zooms, surer, strict=True))
     zoom /= sum(surer) + math.exp(recipe.same_size)
+    # Later looks stand as was believed then, and what bends seems to turn by them.
+    turn = 0.0
+    if first in used:
+        turn = first.turn * first.trust / (first.trust + math.exp(recipe.same_turn))
+    turn = min(max(turn, -recipe.most_turn), recipe.most_turn)
     x, y = (sum(r.centre[axis] * r.trust for r in used) / trust for axis in (0, 1))
-    return MotionReading(math.exp(zoom), (x, y), trust / (trust + math.exp(recipe.same_place)))
+    sureness = trust / (trust + math.exp(recipe.same_place))
+    return MotionReading(math.exp(zoom), (x, y), sureness, turn)

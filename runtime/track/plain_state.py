@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..boxes import Box
 from ..patches.grid import PatchGrid
 from ..patches.region import Region
+from .colours import ObjectColours
 from .frame_stream import Sample
 from .presence import Track
 from .spread_search import LikelyPlace
@@ -24,6 +25,7 @@ RECORDS: tuple[type[Any], ...] = (
     Box,
     Evidence,
     LikelyPlace,
+    ObjectColours,
     PatchGrid,
     Region,
     Sample,

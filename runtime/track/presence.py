@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..answers import PlainAnswer, plain_box, rounded
@@ -14,6 +15,9 @@ TRACKING = "tracking"
 UNCERTAIN = "uncertain"
 LOST = "lost"
 
+Point = tuple[float, float]
+Corners = tuple[Point, Point, Point, Point]
+
 
 @dataclass(frozen=True)
 class Track(PlainAnswer):
@@ -24,6 +28,11 @@ class Track(PlainAnswer):
         score: 0 to 1; how surely it is the object.
         state: ``tracking``, ``uncertain`` (out of sight for a moment, or hardly recognisable) or
             ``lost``.
+        angle: degrees by which it is turned since the first frame, counter-clockwise as seen;
+            ``None`` where it is not sure, as the next two are.
+        scale: its size relative to the first frame.
+        corners: where its first box's top-left, top-right, bottom-right and bottom-left corner lie,
+            in pixels of the frame.
         ms: milliseconds that the frame took, of several objects all together; ``None`` of a first
             frame. Equal tracks may differ in it.
     """
@@ -31,6 +40,9 @@ class Track(PlainAnswer):
     box: Box
     score: float
     state: str
+    angle: float | None = None
+    scale: float | None = None
+    corners: Corners | None = None
     ms: float | None = field(default=None, compare=False)
 
     @property
@@ -38,12 +50,33 @@ class Track(PlainAnswer):
         """Whether the object is not lost."""
         return self.state != LOST
 
+    def scaled(self, across: float, down: float) -> Track:
+        """The same in a picture that is so much wider and higher."""
+        box = self.box.scaled(across, down)
+        if self.corners is None or self.scale is None:
+            return replace(self, box=box)
+        first, second, third, fourth = ((x * across, y * down) for x, y in self.corners)
+        scale = self.scale * math.sqrt(across * down)
+        return replace(self, box=box, scale=scale, corners=(first, second, third, fourth))
+
     def as_dict(self) -> dict[str, Any]:
-        """Plain data, as ``qatm track --json`` has it; the box in pixels."""
+        """Plain data, as ``qatm track --json`` has it, in pixels; and the pose where it is sure."""
         return {
             "box": plain_box(self.box),
             "score": rounded(self.score, 4),
             "state": self.state,
+            **self.pose(),
+        }
+
+    def pose(self) -> dict[str, Any]:
+        """Angle, scale and corners as plain data, where they are sure; or nothing."""
+        if self.corners is None:
+            return {}
+        corners = [[rounded(x, 2), rounded(y, 2)] for x, y in self.corners]
+        return {
+            "angle": rounded(self.angle or 0.0, 2),
+            "scale": rounded(self.scale or 0.0, 4),
+            "corners": corners,
         }
 
     def __repr__(self) -> str:

@@ -66,7 +66,7 @@ def part_of(features: RegionFeatures, wanted: Region, coarse_stride: int) -> Reg
 
 def _join(a: Region, b: Region, align: int, same_scale: float) -> Region | None:
     """The region around two, or ``None`` where encoding them apart is cheaper."""
-    if max(a.scale, b.scale) > same_scale * min(a.scale, b.scale):
+    if a.angle != 0 or b.angle != 0 or max(a.scale, b.scale) > same_scale * min(a.scale, b.scale):
         return None
     scale = math.sqrt(a.scale * b.scale)
     left, top = min(a.left, b.left), min(a.top, b.top)

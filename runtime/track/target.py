@@ -27,6 +27,7 @@ from ..patches.windows import (
     window_mean,
     window_response,
 )
+from .colours import NONE, ObjectColours, window_shares
 from .encoding import encode_region, encode_regions
 from .options import TrackerOptions
 from .patch_motion import MotionReading, read_patches, together
@@ -105,6 +106,7 @@ class TargetModel:
         # A region's edge is felt some way inside it: patches are compared with those of a like one.
         sizes = dict.fromkeys((self.region_size, self.sure_size))
         self._patches = {size: self._placing_patches(size) for size in sizes}
+        self.colours = ObjectColours.of(first.image, placed)
         own = self.cut(first.taps, placed, encoder.stride, FINE_POOL)
         self.first_patches = self._recent_patches = self._newer_patches = own
 
@@ -126,6 +128,8 @@ class TargetModel:
         grid, stride = self.coarse, self.encoder.coarse_stride
         quality, other = self._qualities(seen)
         response = self._response(quality, other)
+        if self.options.colour_weight:
+            response = response * self._coloured(response.shape, seen.image)
         if expected is not None and self.options.locality:
             response = response * self._prior(response.shape, seen.region, expected)
         peak = highest_peak(response)
@@ -151,11 +155,13 @@ class TargetModel:
         """
         learns = self.learns_next
         self._looks += 1
+        at, scale = seen.region.to_working(*centre), self.scale
+        box = Box.around(at, self.box.w * scale, self.box.h * scale)
+        if self.options.colour_weight:
+            self.colours = self.colours.renewed(seen.image, box, self.options.colour_gain)
         if learns:
             self.recent, self._rows = self._newer, None
             self._recent_patches = self._newer_patches
-            at, scale = seen.region.to_working(*centre), self.scale
-            box = Box.around(at, self.box.w * scale, self.box.h * scale)
             pool, stride = self.options.competitor_pool, self.encoder.coarse_stride
             self._newer = self.cut(DenseCells(seen.coarse), box, stride, pool)
             self._newer_patches = self.cut(seen.taps, box, self.encoder.stride, FINE_POOL)
@@ -287,6 +293,18 @@ class TargetModel:
         down = np.exp(-(((np.arange(shape[0]) * stride - y) / reach) ** 2) / 2)
         prior = 1 - self.options.locality * (1 - down[:, None] * across)
         return prior.astype(np.float32)
+
+    def _coloured(self, shape: tuple[int, ...], image: Image) -> Array:
+        """How likely each window is by the colours in it."""
+        stride = self.encoder.coarse_stride
+        x, y = self.coarse.box_at(0, 0, stride)
+        lefts, tops = (
+            begin + stride * np.arange(count) for begin, count in ((x, shape[1]), (y, shape[0]))
+        )
+        sides = self.box.w * self.scale, self.box.h * self.scale
+        shares = window_shares(self.colours.likely(image), lefts, tops, sides)
+        weight = np.float32(self.options.colour_weight)
+        return (np.maximum(shares, np.float32(0)) + np.float32(NONE)) ** weight
 
     def _refine(self, seen: RegionFeatures, x: float, y: float) -> tuple[float, float, float]:
         """Where exactly the box begins, in working pixels, and how well its patches agree."""

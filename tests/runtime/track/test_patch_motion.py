@@ -43,3 +43,17 @@ def test_recipes_of_earlier_versions_are_read() -> None:
     old = {"scale_step": 1.1, "scale_gain": 0.4, "scale_cost": 0.2, "size_margin": 1}
     assert TrackRecipe.from_dict(old).scale_gain == 0.4
     assert TrackRecipe.from_dict({**old, "scale_step": 1}).scale_gain == 0
+
+
+def test_the_first_look_alone_tells_turns_and_only_where_it_is_sure() -> None:
+    sure, turned = math.exp(-1), PatchReading(1.0, 25.0, (0.0, 0.0), 0.5)
+    still = PatchReading(1.0, 0.0, (0.0, 0.0), 0.5)
+    read = together(PatchReading(1.0, 10.0, (0.0, 0.0), sure), [turned], RECIPE)
+    assert read is not None
+    assert read.turn == pytest.approx(10 * sure / (sure + math.exp(RECIPE.same_turn)))
+    hardly = together(PatchReading(1.0, 10.0, (0.0, 0.0), math.exp(-9)), [still], RECIPE)
+    assert hardly is not None
+    assert abs(hardly.turn) < 0.02
+    most = together(PatchReading(1.0, -90.0, (0.0, 0.0), 0.9), [], RECIPE)
+    assert most is not None
+    assert most.turn == -RECIPE.most_turn

@@ -101,6 +101,25 @@ def test_a_slow_turn_is_followed(tracker, photographs):
         assert box_iou(track.box, truth) > 0.5
 
 
+@pytest.mark.parametrize("step", [2, -2])
+def test_a_turn_is_followed_as_far_as_it_goes(tracker, photographs, step):
+    """Half a turn, by two degrees a frame, while the object comes nearer."""
+    picture = photographs["astronaut"]
+    first = Box(170, 60, 120, 140)
+    corners = np.array([[170, 60], [290, 60], [290, 200], [170, 200]], np.float64)
+    tracker.init(picture, first)
+    for number in range(1, 91):
+        matrix = cv2.getRotationMatrix2D(first.centre, step * number, 1 + number / 300)
+        track = tracker.track(warped(picture, matrix, first)[0])
+        assert track.state == "tracking", number
+        assert track.angle is not None
+        assert track.scale == pytest.approx(1 + number / 300, rel=0.12), number
+        lag = (track.angle - step * number + 180) % 360 - 180
+        assert abs(lag) < 10, number
+        truth = corners @ matrix[:, :2].T + matrix[:, 2]
+        assert np.abs(np.array(track.corners) - truth).max() < 25, number
+
+
 def test_the_recent_look_knows_what_the_first_does_not(photographs):
     """An object that slowly turns into another one: the first look alone is far less sure."""
     shots = moving(photographs, 2)
