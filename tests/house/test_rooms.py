@@ -20,7 +20,18 @@ from source_tree import (
 )
 
 GROUND = frozenset(
-    {"answers", "boxes", "decoding", "errors", "files", "images", "kinds", "opencv", "value_range", "version"}
+    {
+        "answers",
+        "boxes",
+        "decoding",
+        "errors",
+        "files",
+        "images",
+        "kinds",
+        "opencv",
+        "value_range",
+        "version",
+    }
 )
 """The modules of ``runtime/`` that know nothing of bundles; every room may use them."""
 
