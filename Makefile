@@ -24,7 +24,8 @@ demo: $(VENV)/.demo-installed ## find and follow objects in real photographs; se
 test: lint types ## every check: style, types, tests (WORKERS=1; ARGS="-m 'not slow'" goes to pytest)
 	$(BIN)/pytest -ra --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
 
-# Each in an environment of its own, with what a device installs and photographs to look at.
+# Each in an environment of its own, with what a device installs and photographs to look at. Old
+# versions of one package use what newer ones of another warn about.
 test-oldest: ## the runtime with the oldest versions that pyproject.toml allows (PYTHON=python3.10)
 test-newest: ## the runtime with the newest versions that there are
 test-oldest test-newest: test-%:
@@ -32,7 +33,7 @@ test-oldest test-newest: test-%:
 	$(PYTHON) .ci/bounds.py $* standard demo > build/$*/requirements.txt
 	build/$*/bin/python -m pip --quiet install --upgrade --requirement build/$*/requirements.txt $(TESTERS)
 	build/$*/bin/python -m pip --quiet install --no-deps --editable .
-	QATM_RUNTIME_ONLY=1 build/$*/bin/python -m pytest -m "not slow" --numprocesses=$(WORKERS) $(RUNTIME_TESTS) $(ARGS)
+	QATM_RUNTIME_ONLY=1 build/$*/bin/python -m pytest -m "not slow" -W ignore::DeprecationWarning --numprocesses=$(WORKERS) $(RUNTIME_TESTS) $(ARGS)
 
 lint: $(VENV)/.dev-installed ## style and layout of the code
 	$(BIN)/ruff check .

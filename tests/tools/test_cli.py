@@ -539,6 +539,13 @@ def test_folder_of_stubs_is_not_a_package(monkeypatch, tmp_path):
     (tmp_path / "stubs_only").mkdir()
     monkeypatch.syspath_prepend(tmp_path)
     assert not probes._has_module("stubs_only")
+
+
+def test_a_package_that_fails_to_load_is_not_there(monkeypatch, tmp_path):
+    (tmp_path / "fails").mkdir()
+    (tmp_path / "fails" / "__init__.py").write_text("raise RuntimeError('another version')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert not probes._has_module("fails.inside")
     assert not probes._has_module("nothing.at.all")
     assert probes._has_module("json")
 

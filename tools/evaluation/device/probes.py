@@ -209,7 +209,7 @@ def _has_module(name: str) -> bool:
     """Whether a module can be imported; an empty folder of its name (type stubs) does not count."""
     try:
         spec = find_spec(name)
-    except (ImportError, ValueError):
+    except Exception:  # the package above it is imported, and may fail in any way
         return False
     return spec is not None and spec.origin is not None
 
