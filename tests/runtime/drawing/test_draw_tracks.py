@@ -28,7 +28,7 @@ def test_a_track_alone_is_drawn_as_one_of_several_without_a_number() -> None:
 
 
 def test_a_trail_follows_the_middles_of_the_last_frames() -> None:
-    trails = Trails(length=4)
+    trails, drawn = Trails(length=4), black()
     for step in range(8):
         drawn = draw_tracks(black(), {2: track(40 + 20 * step, 200)}, trails)
     alone = draw_tracks(black(), {2: track(180, 200)})
@@ -42,7 +42,7 @@ def test_a_trail_follows_the_middles_of_the_last_frames() -> None:
 
 
 def test_a_trail_has_a_gap_where_the_object_was_lost() -> None:
-    trails = Trails()
+    trails, drawn = Trails(), black()
     for x, state in ((40, "tracking"), (80, "tracking"), (120, "lost"), (220, "tracking")):
         drawn = draw_tracks(black(), {0: track(x, 200, state)}, trails)
     assert trails.of(0) == [(40.0, 200.0), (80.0, 200.0), None, (220.0, 200.0)]
