@@ -76,7 +76,7 @@ class ComparedTrackerFlags:
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help=f"Change the recipe of {OURS}, for example scale_cost=0.1; may be repeated.",
+            help=f"Change the recipe of {OURS}, for example same_size=-5; may be repeated.",
             show_default=False,
         ),
     ] = None
