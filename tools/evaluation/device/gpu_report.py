@@ -74,7 +74,9 @@ class GpuReport:
 
 @app.command(cls=Command)
 def gpu_report(
-    bundle: Annotated[Path, typer.Argument(help="Folder written by qatm-export.")],
+    bundle: Annotated[
+        Path, typer.Argument(metavar="BUNDLE", help="Folder written by qatm-export.")
+    ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the report.")] = Path(
         "gpu-report"
     ),
