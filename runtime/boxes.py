@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from .errors import BoxError
 from .kinds import Bound
+from .limits import ELONGATION
 
 MAX_VALUE: Bound[float] = float(1 << 20)
 """No image that OpenCV reads is larger than this on either side."""
@@ -67,6 +68,19 @@ def as_box(box: Sequence[float], name: str = "box") -> Box:
             "must be positive (the order is x, y, width, height, not two corners)"
         )
     return checked
+
+
+def check_elongation(box: Box, name: str = "box") -> None:
+    """Refuse a box too elongated for an object to be looked for.
+
+    What is searched grows with the long side of a box at the resolution that gives the object a
+    useful number of patches, and such a box has thousands along it.
+
+    Raises:
+        BoxError: it is; the message says by how much.
+    """
+    if refusal := ELONGATION.refusal(max(box.w, box.h) / min(box.w, box.h)):
+        raise BoxError(f"{name} {tuple(box)} {refusal}")
 
 
 class PixelRect(NamedTuple):

@@ -9,7 +9,7 @@ import glob
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,7 +17,10 @@ from numpy.typing import NDArray
 
 from .boxes import Box, box_in_frame
 from .errors import ImageError
+from .files import as_path, read_regular
 from .kinds import Bound, Numeric
+from .limits import FILE_BYTES, PICTURE_PIXELS
+from .picture_header import TIFF_BITS, claimed_size, jpeg_scan, tiff_tag
 from .value_range import Limits, ValueRange, grey_levels, object_range, own_limits
 
 Image = NDArray[np.uint8]
@@ -30,10 +33,6 @@ FLAT_RANGE: Bound[int] = 2
 
 FEW: Numeric[int] = 8
 """Rows and columns of pixels that are looked at first, to see whether they differ."""
-
-TIFF_STARTS: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
-
-BITS_PER_SAMPLE: Numeric[int] = 258
 
 UNTOUCHED_BITS: Numeric[int] = 32
 """Samples of so many bits are read as they are stored."""
@@ -63,23 +62,21 @@ def read_values(path: str | Path) -> NDArray[Any]:
         entry point takes them.
 
     Raises:
-        ImageError: the file is missing, empty, truncated or not an image.
+        ImageError: the file is missing, empty, truncated or not an image, or has more pixels or
+            bytes than :mod:`.limits` allow.
     """
-    file = Path(path)
+    file = as_path(path, "image file")
     if file.is_dir():
         raise ImageError(f"{file} is a folder, not an image file")
-    try:
-        data = file.read_bytes()
-    except FileNotFoundError:
-        raise ImageError(f"{file} does not exist") from None
-    except OSError as error:
-        raise ImageError(f"{file} cannot be read: {error.strerror}") from error
+    data = _read_bytes(file)
     if not data:
         raise ImageError(f"{file} is empty (0 bytes)")
     if _is_truncated(data):
         raise ImageError(f"{file} is truncated: its end is missing; copy it again")
     try:
         image = decode_values(data)
+    except ImageError as error:
+        raise ImageError(f"{file} {error}") from error
     except cv2.error as error:
         raise ImageError(f"{file} cannot be decoded: {error.err}") from error
     if image is None or image.size == 0:
@@ -87,52 +84,61 @@ def read_values(path: str | Path) -> NDArray[Any]:
     return image
 
 
+def _read_bytes(file: Path) -> bytes:
+    """What is in a picture file, or comes out of a pipe that stands for one.
+
+    Raises:
+        ImageError: it cannot be read, or is too large.
+    """
+    try:
+        if file.is_fifo():
+            # What a shell makes of ``<(command)``. Its end may never come, but so much may not.
+            with file.open("rb") as pipe:
+                data = pipe.read(FILE_BYTES.value + 1)
+        elif refusal := FILE_BYTES.refusal(file.stat().st_size):
+            raise ImageError(f"{file} {refusal}")
+        else:
+            data = read_regular(file, FILE_BYTES.value)
+    except FileNotFoundError:
+        raise ImageError(f"{file} does not exist") from None
+    except OSError as error:
+        raise ImageError(f"{file} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ImageError(str(error)) from None
+    if refusal := FILE_BYTES.refusal(len(data)):
+        raise ImageError(f"{file} {refusal}")
+    return data
+
+
 def decode_values(data: bytes) -> NDArray[Any] | None:
     """The picture in the bytes of a file, in the file's own type; ``None`` if there is none.
 
     Raises:
+        ImageError: it claims more pixels than :mod:`.limits` allow, or its header is damaged; the
+            message is to follow the name of the file.
         cv2.error: it is damaged.
     """
+    try:
+        width, height = claimed_size(data) or (0, 0)
+    except ValueError as error:
+        raise ImageError(f"cannot be decoded: {error}") from None
+    if refusal := PICTURE_PIXELS.refusal(width * height):
+        raise ImageError(f"is {width}x{height} px: it {refusal}")
     # OpenCV turns no grey TIFF of 32 or 64 bits into colour, and says so on stderr.
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
-    if _tiff_bits(data) >= UNTOUCHED_BITS:
+    if tiff_tag(data, TIFF_BITS) >= UNTOUCHED_BITS:
         flags = cv2.IMREAD_UNCHANGED
     image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     return None if image is None else np.asarray(image)
 
 
-def _tiff_bits(data: bytes) -> int:
-    """Bits per sample of a TIFF (tag 258 of TIFF 6.0); 0 if it does not say, or is none."""
-    order: Literal["little", "big"] | None = TIFF_STARTS.get(data[:4])
-    if order is None:
-        return 0
-    start = int.from_bytes(data[4:8], order)
-    for entry in range(int.from_bytes(data[start : start + 2], order)):
-        at = start + 2 + 12 * entry
-        if int.from_bytes(data[at : at + 2], order) == BITS_PER_SAMPLE:
-            count = int.from_bytes(data[at + 4 : at + 8], order)
-            # Two values fit into the entry; more stand elsewhere.
-            place = at + 8 if count <= 2 else int.from_bytes(data[at + 8 : at + 12], order)  # noqa: PLR2004
-            return int.from_bytes(data[place : place + 2], order)
-    return 0
-
-
 def _is_truncated(data: bytes) -> bool:
     """Decoders fill the missing part of a cut JPEG or PNG with grey; find it by the end marker."""
     if data.startswith(b"\xff\xd8\xff"):
-        return b"\xff\xd9" not in data[_jpeg_scan(data) :]
+        return b"\xff\xd9" not in data[jpeg_scan(data) :]
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return b"IEND" not in data
     return False
-
-
-def _jpeg_scan(data: bytes) -> int:
-    """Where the pixels of a JPEG start: after its header, which may hold a whole small JPEG."""
-    at = 2
-    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
-        fill = data[at + 1 : at + 2] == b"\xff"
-        at += 1 if fill else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return at
 
 
 def as_bgr(array: Any, name: str = "image", value_range: ValueRange | None = None) -> Image:
@@ -198,7 +204,8 @@ def checked_pixels(array: Any, name: str = "image") -> NDArray[Any]:
     """Check an image array; returns its 1 or 3 channels, ``(H, W, C)``, in its own type.
 
     Raises:
-        ImageError: not an array of numbers, wrong number of dimensions or channels, or empty.
+        ImageError: not an array of numbers, wrong number of dimensions or channels, empty, or of
+            more pixels than :mod:`.limits` allow.
     """
     if not isinstance(array, np.ndarray):
         raise ImageError(
@@ -216,6 +223,9 @@ def checked_pixels(array: Any, name: str = "image") -> NDArray[Any]:
         raise ImageError(
             f"{name} has shape {array.shape}; expected (H, W, 3) BGR, (H, W) grey or (H, W, 4) BGRA"
         )
+    height, width = array.shape[:2]
+    if refusal := PICTURE_PIXELS.refusal(width * height):
+        raise ImageError(f"{name} is {width}x{height} px: it {refusal}")
     return array[..., :3]
 
 
@@ -243,10 +253,11 @@ def expand_sources(sources: Iterable[str | Path]) -> list[Path]:
 
     Raises:
         ImageError: a folder or pattern holds no image, or nothing was given.
+        InputError: an empty name, or one that no file can have.
     """
     files: list[Path] = []
     for source in sources:
-        path = Path(source)
+        path = as_path(source, "image source")
         if path.is_dir():
             found = _images_in(path)
             if not found:

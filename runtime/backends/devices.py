@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 
+from ..arguments import as_count, is_name
 from ..bundle.folder import Bundle
 from ..errors import DeviceError, QatmError
+from ..kinds import Bound
 from .graph import DEVICES, PRECISIONS, Backend
 
 LOG = logging.getLogger(__name__)
+
+MOST_THREADS: Bound[int] = 4096
 
 AUTO_ORDER = ("tensorrt", "tensorrt-rtx", "cuda", "cpu")
 """What ``auto`` tries, best first."""
@@ -32,14 +36,14 @@ def open_backend(
         DeviceError: an unknown name, or what was asked for is not there.
         BundleError: the bundle lacks the precision, or a file of it is damaged.
     """
-    if device not in DEVICES:
+    if not is_name(device, DEVICES):
         raise DeviceError(f"device {device!r} is unknown; choose one of {', '.join(DEVICES)}")
-    if precision not in PRECISIONS:
+    if not is_name(precision, PRECISIONS):
         raise DeviceError(
             f"precision {precision!r} is unknown; choose one of {', '.join(PRECISIONS)}"
         )
-    if threads is not None and threads < 1:
-        raise DeviceError(f"threads is {threads}; give at least 1, or None")
+    if threads is not None and not 1 <= as_count(threads, "threads") <= MOST_THREADS:
+        raise DeviceError(f"threads is {threads}; give 1 to {MOST_THREADS}, or None")
     if device != "auto":
         return _open(bundle, device, precision, threads)
     reasons: list[str] = []

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ..arguments import is_name
 from ..boxes import Box, as_box
 from ..errors import InputError
-from ..files import unwritable
+from ..files import as_path, unwritable
 from ..kinds import Numeric
 from .presence import LOST, TRACKING, UNCERTAIN
 
@@ -132,9 +133,9 @@ class TrackWriter:
     """
 
     def __init__(self, path: str | Path, kind: Kind | None = None) -> None:
-        self.path = Path(path)
+        self.path = as_path(path, "tracks")
         self.kind = kind_of(path) if kind is None else kind
-        if self.kind not in TEXTS:
+        if not is_name(self.kind, tuple(TEXTS)):
             raise InputError(f"tracks {path}: kind {kind!r} is not one of {', '.join(TEXTS)}")
         self._size = 0
         try:

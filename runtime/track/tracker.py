@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..backends.graph import Device, Precision
-from ..boxes import box_in_frame
+from ..boxes import box_in_frame, check_elongation
 from ..errors import InputError, QatmError, TemplateError
 from ..images import Image, as_bgr, as_object_frame
 from ..patches.encoder import Encoder
@@ -54,6 +54,8 @@ class TrackerBase(SessionTask):
         threads: int | None = None,
         options: TrackerOptions | None = None,
     ) -> None:
+        if options is not None and not isinstance(options, TrackerOptions):
+            raise InputError(f"options is a {type(options).__name__}; give TrackerOptions")
         super().__init__(bundle, device, precision, threads)
         recipes = self.bundle.spec.recipes
         self.options = TrackerOptions.of(recipes.track) if options is None else options
@@ -111,6 +113,8 @@ class TrackerBase(SessionTask):
         else:
             picture, values = as_bgr(frame, "frame", kept), kept
         placed = None if box is None else box_in_frame(box, picture.shape[1], picture.shape[0])
+        if placed is not None:
+            check_elongation(placed)
         if view is None:
             assert placed is not None
             follower = self._follower_of(FirstLook(picture, placed))
