@@ -20,6 +20,7 @@ from .backends.graph import Device, Graph, Precision
 from .backends.roles import (
     FeatureRunner,
     Features,
+    NetworkGraph,
     PlaceRunner,
     Qualities,
     QualityRunner,
@@ -245,7 +246,7 @@ class Session:
                 f"bundle {self.bundle.path} has {what}, not one for {task!r}: "
                 f"qatm-export --task {task} --network CHECKPOINT"
             )
-        return self.graph(NETWORK_ROLE)
+        return NetworkGraph(self.graph(NETWORK_ROLE), self.bundle, task)
 
     def close(self) -> None:
         """Give the session up; what it holds is released when its last user closes it.

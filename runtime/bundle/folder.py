@@ -105,6 +105,13 @@ class Bundle:
         """
         return self._entry(role, precision)[1].sha256
 
+    def graph_name(self, role: str, precision: str) -> str:
+        """What messages call the graph with a role: its file, where the bundle has it."""
+        have = self.precisions(role)
+        known = precision if precision in have or not have else have[0]
+        name = self._entry(role, known)[0] if have else f"the {role} graph"
+        return str(self.path / name)
+
     def precisions(self, role: str = "features") -> list[str]:
         """The precisions that exist for a role."""
         return [info.precision for info in self.spec.files.values() if info.role == role]

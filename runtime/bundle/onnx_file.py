@@ -105,9 +105,9 @@ class _Walker:
                 graphs += 1
                 self._graph(start, end)
             elif number == Onnx.OPSETS:
-                for inner, *part in self._fields(start, end):
+                for inner, begin, stop in self._fields(start, end):
                     if inner == 1:
-                        self._domain(self._text(*part))
+                        self._domain(self._text(begin, stop))
             elif number in (Onnx.FUNCTIONS, Onnx.TRAINING):
                 self._refuse("has functions or training of its own")
         if graphs != 1:
@@ -116,11 +116,11 @@ class _Walker:
     def _graph(self, start: int, end: int) -> None:
         """The graph: its nodes and its weights."""
         nodes: list[tuple[int, int]] = []
-        for number, *part in self._fields(start, end):
+        for number, begin, stop in self._fields(start, end):
             if number == Onnx.NODES:
-                nodes.append((part[0], part[1]))
+                nodes.append((begin, stop))
             elif number == Onnx.INITIALIZERS:
-                self._tensor(*part)
+                self._tensor(begin, stop)
             elif number == Onnx.SPARSE:
                 self._refuse("has sparse weights")
         for node in nodes:
@@ -132,8 +132,8 @@ class _Walker:
         Graphs inside it need no look: whatever runs them is refused.
         """
         parts: dict[int, list[tuple[int, int]]] = {}
-        for number, *part in self._fields(start, end):
-            parts.setdefault(number, []).append((part[0], part[1]))
+        for number, begin, stop in self._fields(start, end):
+            parts.setdefault(number, []).append((begin, stop))
         kinds = [self._text(*part) for part in parts.get(Onnx.NODE_KIND, ())]
         for part in parts.get(Onnx.NODE_DOMAIN, ()):
             self._domain(self._text(*part))
@@ -152,13 +152,13 @@ class _Walker:
     def _attribute(self, start: int, end: int, output: str) -> None:
         """An attribute of a constant, which is named as its output."""
         values: list[int] = []
-        for number, *part in self._fields(start, end):
+        for number, begin, stop in self._fields(start, end):
             if number in Onnx.ATTRIBUTE_TENSORS:
-                self._tensor(*part, output)
+                self._tensor(begin, stop, output)
             elif number in Onnx.ATTRIBUTE_SPARSE:
                 self._refuse("has sparse weights")
             elif number in Onnx.ATTRIBUTE_INTEGERS:
-                values += self._integers(*part)
+                values += self._integers(begin, stop)
         self._constant(output, values)
 
     def _tensor(self, start: int, end: int, name: str = "") -> None:
@@ -166,24 +166,24 @@ class _Walker:
         if they are a shape."""
         kind, external = 0, False
         values: list[int] = []
-        for number, *part in self._fields(start, end):
+        for number, begin, stop in self._fields(start, end):
             if number == Onnx.EXTERNAL:
                 external = True
-                self._external(*part)
+                self._external(begin, stop)
             elif number == Onnx.PLACE:
-                external = external or part[0] != 0
+                external = external or begin != 0
             elif number == Onnx.KIND:
-                kind = part[0]
+                kind = begin
             elif number == Onnx.NAME:
-                name = name or self._text(*part)
-            elif number == Onnx.RAW and part[1] - part[0] <= FEW_BYTES:
-                raw = self._data[part[0] : part[1]]
+                name = name or self._text(begin, stop)
+            elif number == Onnx.RAW and stop - begin <= FEW_BYTES:
+                raw = self._data[begin:stop]
                 values += [
                     int.from_bytes(raw[at : at + 8], "little", signed=True)
                     for at in range(0, len(raw), 8)
                 ]
             elif number == Onnx.INTEGERS:
-                values += self._integers(*part)
+                values += self._integers(begin, stop)
         if external and not self.found.external:
             self._refuse("has weights elsewhere, and does not say where")
         if kind == INT64:
@@ -197,7 +197,7 @@ class _Walker:
 
     def _external(self, start: int, end: int) -> None:
         """Where weights are that lie in another file."""
-        pair = {number: self._text(*part) for number, *part in self._fields(start, end)}
+        pair = {number: self._text(begin, stop) for number, begin, stop in self._fields(start, end)}
         if pair.get(1) == "location":
             self.found.external.append(pair.get(2, ""))
 

@@ -75,7 +75,8 @@ def read_grid(arrays: Mapping[str, Array], kind: str, level: int) -> PatchGrid:
     target = array_of(arrays, f"{prefix}_target", "f", (len(rows),))
     footprint = array_of(arrays, f"{prefix}_footprint", "f", (None, None))
     x, y = numbers_of(arrays, f"{prefix}_offset", 2, -MAX_VALUE, MAX_VALUE)
-    grid = PatchGrid(*(each.astype(np.float32) for each in (rows, target, footprint)), (x, y))
+    rows, target, footprint = (each.astype(np.float32) for each in (rows, target, footprint))
+    grid = PatchGrid(rows, target, footprint, (x, y))
     check_grid(grid, TEMPLATE_ROWS)
     return grid
 
