@@ -79,8 +79,12 @@ def check_elongation(box: Box, name: str = "box") -> None:
     Raises:
         BoxError: it is; the message says by how much.
     """
-    if refusal := ELONGATION.refusal(max(box.w, box.h) / min(box.w, box.h)):
-        raise BoxError(f"{name} {tuple(box)} {refusal}")
+    times, most = max(box.w, box.h) / min(box.w, box.h), ELONGATION.value
+    if times > most:
+        raise BoxError(
+            f"{name} {tuple(box)} is {times:,.0f} times as long as wide, and at most {most:,} are "
+            f"searched; give a part of it, or set {ELONGATION.variable}"
+        )
 
 
 class PixelRect(NamedTuple):

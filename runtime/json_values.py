@@ -163,17 +163,14 @@ def _check_values(value: Any) -> None:
     while level:
         inner: list[Any] = []
         for each in level:
-            if isinstance(each, dict):
+            if isinstance(each, (dict, list)):
+                if depth == JSON_DEPTH:
+                    raise ValueError(_too_deep())
                 inner += each
-                inner += each.values()
-            elif isinstance(each, list):
-                inner += each
+                inner += each.values() if isinstance(each, dict) else ()
             else:
                 _check_plain(each)
-        depth += 1
-        if depth > JSON_DEPTH + 1:
-            raise ValueError(_too_deep())
-        level = inner
+        level, depth = inner, depth + 1
 
 
 def _check_plain(value: Any) -> None:

@@ -79,7 +79,7 @@ WORKING_PIXELS: Bound[Limit] = Limit("QATM_MAX_WORKING_PIXELS", 1 << 27, "workin
 PIECE_PIXELS: Bound[Limit] = Limit("QATM_MAX_PIECE_PIXELS", 1 << 23, "working pixels in one piece")
 """Of what a network sees at once; each takes about 300 bytes for a moment."""
 
-ELONGATION: Bound[Limit] = Limit("QATM_MAX_ELONGATION", 1000, "times its short side as long side")
+ELONGATION: Bound[Limit] = Limit("QATM_MAX_ELONGATION", 1000, "times its width")
 """Of a box that is followed, or cut out as a template."""
 
 GRAPH_BYTES: Bound[Limit] = Limit("QATM_MAX_GRAPH_BYTES", 1 << 32, "bytes for its graphs")

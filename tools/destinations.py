@@ -25,6 +25,11 @@ def check_new_folder(option: str, folder: Path) -> None:
     check_folder(home, f"{option} {folder}")
 
 
+def real_place(file: Path) -> Path:
+    """Where a file really is, links followed; links that go round in a circle lead nowhere."""
+    return Path(os.path.realpath(file))
+
+
 def check_drawing(option: str) -> None:
     """See that plots can be drawn.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -269,7 +269,9 @@ class OnnxGraph:
     def give_back(self, inputs: Mapping[str, Array]) -> None:
         """Run the graph on small inputs and return to the system what no run needs any more."""
         if self._sessions is not None and self._lull is not None:
-            self._sessions.first.run(None, dict(inputs), self._giving_back)
+            # Whoever gives up a graph that fails has been told when it ran.
+            with suppress(Exception):
+                self._sessions.first.run(None, dict(inputs), self._giving_back)
 
     def admits(self, **shapes: tuple[int, ...]) -> bool:  # noqa: ARG002
         """Always: ONNX files have no bounds."""
