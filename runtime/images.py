@@ -20,7 +20,7 @@ from .errors import ImageError
 from .files import as_path, read_regular
 from .kinds import Bound, Numeric
 from .limits import FILE_BYTES, PICTURE_PIXELS
-from .picture_header import TIFF_BITS, claimed_size, jpeg_scan, tiff_tag
+from .picture_header import TIFF_BITS, claimed_size, jpeg_scan, sample_bytes, tiff_tag
 from .value_range import Limits, ValueRange, grey_levels, object_range, own_limits
 
 Image = NDArray[np.uint8]
@@ -122,8 +122,11 @@ def decode_values(data: bytes) -> NDArray[Any] | None:
         width, height = claimed_size(data) or (0, 0)
     except ValueError as error:
         raise ImageError(f"cannot be decoded: {error}") from None
-    if refusal := PICTURE_PIXELS.refusal(width * height):
-        raise ImageError(f"is {width}x{height} px: it {refusal}")
+    # Of numbers of two or four bytes only so many fewer fit into the same memory.
+    size = sample_bytes(data)
+    if refusal := PICTURE_PIXELS.refusal(width * height * size):
+        of = "" if size == 1 else f" of {8 * size} bits, each of which counts as {size}"
+        raise ImageError(f"is {width}x{height} px{of}: it {refusal}")
     # OpenCV turns no grey TIFF of 32 or 64 bits into colour, and says so on stderr.
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
     if tiff_tag(data, TIFF_BITS) >= UNTOUCHED_BITS:

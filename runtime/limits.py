@@ -65,7 +65,8 @@ LONGEST_NUMBER: Bound[int] = 19
 """Digits of the number in a variable: it must fit into 64 bits."""
 
 PICTURE_PIXELS: Bound[Limit] = Limit("QATM_MAX_PIXELS", 1 << 27, "pixels")
-"""Of a picture, a frame or an array: 134 million are 384 MiB in colour."""
+"""Of a picture, a frame or an array: 134 million are 384 MiB in colour. A pixel of a file whose
+numbers have two or four bytes counts as two or four."""
 
 FILE_BYTES: Bound[Limit] = Limit("QATM_MAX_FILE_BYTES", 1 << 30, "bytes")
 """Of a file that is read into memory: a picture."""

@@ -75,6 +75,17 @@ def claimed_size(data: bytes) -> Size | None:
     return size
 
 
+def sample_bytes(data: bytes) -> int:
+    """Bytes of each number in the picture of a file, as far as its header says; 1 to 8."""
+    if data.startswith(b"\x89PNG"):
+        bits = data[24] if len(data) > 24 else 8  # noqa: PLR2004
+    elif data.startswith((b"#?R", b"PF", b"Pf")):
+        bits = 32
+    else:
+        bits = tiff_tag(data, TIFF_BITS)
+    return min(max(1, bits // 8), 8)
+
+
 def tiff_tag(data: bytes, wanted: int) -> int:
     """The first value of a tag of a TIFF (TIFF 6.0; BigTIFF); 0 if it has none, or is none."""
     order = TIFF_STARTS.get(data[:4])

@@ -88,7 +88,7 @@ class ValueRange:
         """
         try:
             low, high = (float(value) for value in limits)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise InputError(f"{name} is {limits!r}; give two numbers, (low, high)") from None
         if not (low < high and math.isfinite(high - low)):
             raise InputError(f"{name} is {limits!r}; give two finite numbers, the lower one first")
