@@ -266,7 +266,8 @@ def move_over(part: Path, path: Path) -> None:
     """
     _check_target(path)
     try:
-        with suppress(FileNotFoundError):
+        # A name that leads nowhere, as links in a circle do, has no permissions to pass on.
+        if path.exists():
             mode = stat.S_IMODE(path.stat().st_mode) & PERMISSIONS
             if stat.S_IMODE(part.stat().st_mode) != mode:
                 part.chmod(mode)

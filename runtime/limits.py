@@ -69,7 +69,7 @@ PICTURE_PIXELS: Bound[Limit] = Limit("QATM_MAX_PIXELS", 1 << 27, "pixels")
 numbers have two or four bytes counts as two or four."""
 
 FILE_BYTES: Bound[Limit] = Limit("QATM_MAX_FILE_BYTES", 1 << 30, "bytes")
-"""Of a file that is read into memory: a picture."""
+"""Of a file that is read into memory: a picture, tracks, a saved template or tracker."""
 
 SAVED_BYTES: Bound[Limit] = Limit("QATM_MAX_SAVED_BYTES", 1 << 28, "bytes unpacked")
 """Of a saved template, a saved tracker or a cache: a template of ours has some hundred thousand."""

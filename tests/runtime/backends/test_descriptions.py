@@ -144,7 +144,7 @@ def wrong_small(model: onnx.ModelProto) -> None:
         for place, name in enumerate(node.output):
             if name == first:
                 node.output[place] = "inner"
-    model.graph.initializer.append(numpy_helper.from_array(np.float32(np.nan), "nothing"))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(np.nan, np.float32), "nothing"))
     model.graph.node.append(helper.make_node("Mul", ["inner", "nothing"], [first]))
 
 

@@ -51,7 +51,7 @@ def saved(session: Session, frames: list[np.ndarray], tmp_path_factory: Any) -> 
 
 
 def rewritten(saved: Path, target: Path, state: Any) -> Path:
-    arrays = dict(read_arrays(saved)) | {"state": np.array(json.dumps(state))}
+    arrays: dict[str, Any] = dict(read_arrays(saved)) | {"state": np.array(json.dumps(state))}
     with target.open("wb") as file:
         np.savez(file, **arrays)
     return target
