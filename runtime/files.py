@@ -11,6 +11,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from itertools import islice
 from pathlib import Path
 from time import time
@@ -44,6 +45,8 @@ LOOKED_AT: Bound[int] = 1000
 
 JUST_MADE_S: Bound[float] = 1.0
 
+BLOCK: Numeric[int] = 1 << 20
+
 OPENED: Numeric[int] = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """How what is to be read is opened: a pipe that nobody writes into must not be waited for."""
 
@@ -70,7 +73,7 @@ def as_path(path: str | os.PathLike[str], name: str = "path") -> Path:
     return Path(path)
 
 
-def read_regular(path: Path, most: int) -> bytes:
+def read_regular(path: Path, most: int, *, pipes: bool = False) -> bytes:
     """Read a whole file that somebody else may have put there.
 
     A symbolic link is followed. What a device or a pipe would give is not read.
@@ -78,21 +81,41 @@ def read_regular(path: Path, most: int) -> bytes:
     Args:
         path: the file.
         most: bytes that it may have.
+        pipes: read from a named pipe too, until whoever writes into it ends, or wrote too much.
 
     Raises:
         OSError: it cannot be read, or is no file.
         ValueError: it is larger.
     """
-    with os.fdopen(os.open(path, OPENED), "rb") as file:
+    with os.fdopen(os.open(path, OPENED), "rb", buffering=0) as file:
         state = os.fstat(file.fileno())
         if stat.S_ISDIR(state.st_mode):
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        if not _is_file(state):
+        if state.st_size > most:
+            raise ValueError(f"{path} has more than {most:,} bytes")
+        if pipes and stat.S_ISFIFO(state.st_mode):
+            # Opened once more, for now it shall be waited for.
+            with path.open("rb") as pipe:
+                data = pipe.read(most + 1)
+        elif not _is_file(state):
             raise OSError(errno.EINVAL, "it is a device or pipe, not a file", str(path))
-        data = file.read(most + 1) if state.st_size <= most else b""
-        if state.st_size > most or len(data) > most:
+        else:
+            # Files that the system makes up, as in /proc, say that they are empty.
+            data = _read_all(file, state.st_size + 1, most + 1)
+        if len(data) > most:
             raise ValueError(f"{path} has more than {most:,} bytes")
         return data
+
+
+def _read_all(file: FileIO, expected: int, most: int) -> bytes:
+    """Read to the end of a file; at once, if it is as long as expected."""
+    data = file.read(expected) or b""
+    if len(data) == expected - 1:
+        return data
+    parts = [data]
+    while sum(map(len, parts)) < most and (data := file.read(BLOCK)):
+        parts.append(data)
+    return b"".join(parts)
 
 
 @contextmanager

@@ -66,8 +66,6 @@ def read_values(path: str | Path) -> NDArray[Any]:
             bytes than :mod:`.limits` allow.
     """
     file = as_path(path, "image file")
-    if file.is_dir():
-        raise ImageError(f"{file} is a folder, not an image file")
     data = _read_bytes(file)
     if not data:
         raise ImageError(f"{file} is empty (0 bytes)")
@@ -90,24 +88,18 @@ def _read_bytes(file: Path) -> bytes:
     Raises:
         ImageError: it cannot be read, or is too large.
     """
+    most = FILE_BYTES.value
     try:
-        if file.is_fifo():
-            # What a shell makes of ``<(command)``. Its end may never come, but so much may not.
-            with file.open("rb") as pipe:
-                data = pipe.read(FILE_BYTES.value + 1)
-        elif refusal := FILE_BYTES.refusal(file.stat().st_size):
-            raise ImageError(f"{file} {refusal}")
-        else:
-            data = read_regular(file, FILE_BYTES.value)
+        # A pipe is what a shell makes of ``<(command)``.
+        return read_regular(file, most, pipes=True)
     except FileNotFoundError:
         raise ImageError(f"{file} does not exist") from None
+    except IsADirectoryError:
+        raise ImageError(f"{file} is a folder, not an image file") from None
     except OSError as error:
         raise ImageError(f"{file} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise ImageError(str(error)) from None
-    if refusal := FILE_BYTES.refusal(len(data)):
-        raise ImageError(f"{file} {refusal}")
-    return data
+        raise ImageError(f"{error}; set {FILE_BYTES.variable} to accept more") from None
 
 
 def decode_values(data: bytes) -> NDArray[Any] | None:
