@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ import onnx
 import pytest
 from bundle_copies import seal
 from onnx import TensorProto, helper, numpy_helper
+from peak_memory import counted, output_of
 
 from qatm.runtime import BundleError, Matcher, Session
 from qatm.runtime.bundle.folder import default_bundle_path
@@ -182,17 +180,17 @@ def test_a_stride_or_align_that_does_not_fit(folder: Path, field: str, value: in
 
 
 BOMB = """
-import resource, sys
+import sys
 from qatm.runtime import QatmError, Session
 try:
     Session(sys.argv[1], "cpu", threads=1).features(__import__("numpy").zeros((64, 64, 3), "B"))
 except QatmError as error:
     print(type(error).__name__, error)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(peak())
 """
 
 
-@pytest.mark.skipif(os.name == "nt", reason="asks for the memory as POSIX has it")
+@counted
 def test_memory_of_graphs_follows_its_limit(folder: Path) -> None:
     def swell(model: onnx.ModelProto) -> None:
         """Make 550 MiB out of a size that is no constant."""
@@ -219,13 +217,7 @@ def test_memory_of_graphs_follows_its_limit(folder: Path) -> None:
         folder, lambda data: data["files"]["features.onnx"]["outputs"][-1].update(name="coarse")
     )
     said = {
-        limit: subprocess.run(
-            [sys.executable, "-c", BOMB, str(folder)],
-            capture_output=True,
-            text=True,
-            check=True,
-            env={**os.environ, "QATM_MAX_GRAPH_BYTES": str(limit)},
-        ).stdout.splitlines()
+        limit: output_of(BOMB, str(folder), QATM_MAX_GRAPH_BYTES=str(limit))
         for limit in (1 << 28, 1 << 32)
     }
     assert len(said[1 << 32]) == 1
