@@ -70,9 +70,17 @@ class Mannered:
             InputError: an argument is empty, which would stand for the current folder, or a number
                 is none, which would pass every check of its range.
         """
-        for argument in args:
-            if not argument or EMPTY_VALUE.fullmatch(argument):
-                what = f"{argument[:-1]} has no value" if argument else "an argument is empty"
+        options = {name: one for one in ctx.command.params for name in one.opts}
+        for before, argument in zip(["", *args], args, strict=False):
+            if EMPTY_VALUE.fullmatch(argument):
+                option = argument[:-1]
+            elif argument:
+                continue
+            else:
+                option = before if before.startswith("-") else ""
+            # Other options say by themselves what they take; commands in a group, all of theirs.
+            if not option or _names_path(options.get(option)):
+                what = f"{option} has no value" if option else "an argument is empty"
                 raise InputError(f"{what}; give one, '.' for the current folder")
         rest = super().parse_args(ctx, args)  # pyright: ignore[reportAttributeAccessIssue]
         for parameter in ctx.command.params:
@@ -320,6 +328,13 @@ def while_read() -> Iterator[Audience]:
         yield audience
     except ClosedPipe:
         audience.gone = True
+
+
+def _names_path(parameter: Any) -> bool:
+    """Whether a parameter of typer takes the path of a file or folder."""
+    described = getattr(parameter, "type_descriptor", None)
+    kind = getattr(parameter, "type", None) if described is None else described.annotation
+    return parameter is not None and "path" in repr(kind).lower()
 
 
 def _hush(stream: Any) -> None:

@@ -45,6 +45,8 @@ SHOW = ("match", "--frame", "a.png", "--box", "20,20,40,40", "a.png")
     [
         (("match", ""), "an argument is empty; give one, '.' for the current folder"),
         ((*SHOW, "--csv="), "--csv has no value; give one"),
+        ((*SHOW, "--csv", ""), "--csv has no value; give one"),
+        ((*SHOW, ""), "an argument is empty; give one"),
         ((*SHOW, "--min-score", "nan"), "nan"),
         (("track", "a.png", "--multi", "0,0,1e6,1"), "1,000,000 times as long as wide"),
         (("track", "a.png", "--box", "0,0,1e6,1"), "1,000,000 times as long as wide"),
@@ -73,9 +75,8 @@ def test_outputs_that_are_loops_of_links(folder: Path, option: str) -> None:
 @pytest.mark.parametrize("value", ["nan", "inf", "1e300", "0", "-1"])
 def test_factors_that_cannot_be_computed_with(folder: Path, value: str) -> None:
     pytest.importorskip("torch")
-    status, said, seconds = run(folder, "commands.export", "--alpha", value, "out")
+    status, said, _ = run(folder, "commands.export", "--alpha", value, "out")
     assert status == 2
-    assert "--alpha" in said
+    assert "alpha is" in said
     assert len(said.splitlines()) == 1
-    assert seconds < 8
     assert not (folder / "out").exists()

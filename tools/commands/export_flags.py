@@ -42,12 +42,7 @@ class GraphFlags:
     ] = None
     alpha: Annotated[
         float,
-        typer.Option(
-            metavar="A",
-            min=1e-3,
-            max=1000,
-            help="Factor on the similarity; higher is more exclusive.",
-        ),
+        typer.Option(metavar="A", help="Factor on the similarity; higher is more exclusive."),
     ] = 25.0
     task: Annotated[
         str,
