@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import logging
 import os
-import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..runtime.files import whole
+from ..runtime.json_values import list_of, member, number_of, object_of, parse_json, text_of
+from ..runtime.saved_arrays import array_of, read_arrays, text_of_array
 from .artefacts import Calibration
 from .calibration import CalibrationOptions
 from .rounding import RoundedWeight
 
 LOG = logging.getLogger(__name__)
+
+MOST_NAMES = 100_000
 
 FORMAT = 3
 """Raised whenever the same inputs would give another result."""
@@ -41,23 +45,50 @@ def load(folder: Path, key: str) -> Calibration | None:
     """What was kept under a key; ``None`` if nothing was, or if it is damaged."""
     path = _path(folder, key)
     try:
-        # From memory: of a damaged file numpy leaves the handle open.
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as data:
-            head = json.loads(str(data["head"]))
-            if head["key"] != key:
-                raise ValueError("it belongs to another calibration")
-            ranges = {name: (low, high) for name, low, high in head["ranges"]}
-            weights = {
-                node: RoundedWeight(data[f"{i}.values"], data[f"{i}.scale"], data[f"{i}.shift"])
-                for i, node in enumerate(head["nodes"])
-            }
-            scales = {name: data[f"scales.{i}"] for i, name in enumerate(head["scaled"])}
+        return _read(read_arrays(path), key)
     except FileNotFoundError:
         return None
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError) as error:
         LOG.warning("calibration cache %s is damaged (%s); measuring again", path, error)
         return None
+
+
+def _read(arrays: Mapping[str, Any], key: str) -> Calibration:
+    """What is in an opened file.
+
+    Raises:
+        ValueError: it is damaged, or belongs to another calibration.
+    """
+    head = object_of(parse_json(text_of_array(arrays, "head")), "head")
+    if member(head, "key") != key:
+        raise ValueError("it belongs to another calibration")
+    ranges: dict[str, tuple[float, float]] = {}
+    for entry in list_of(member(head, "ranges"), "ranges", MOST_NAMES):
+        name, low, high = (*list_of(entry, "a range", 3), None, None, None)[:3]
+        lowest = number_of(low, "a range")
+        ranges[text_of(name, "a name")] = (lowest, number_of(high, "a range", lowest))
+    nodes, scaled = (
+        [text_of(name, kind) for name in list_of(member(head, kind), kind, MOST_NAMES)]
+        for kind in ("nodes", "scaled")
+    )
+    weights = {node: _weight(arrays, index) for index, node in enumerate(nodes)}
+    scales: dict[str, Any] = {}
+    for index, name in enumerate(scaled):
+        scales[name] = array_of(arrays, f"scales.{index}", "f", (None,))
     return Calibration(ranges, weights, scales)
+
+
+def _weight(arrays: Mapping[str, Any], index: int) -> RoundedWeight:
+    """One rounded weight: each of its output channels has a scale and a shift.
+
+    Raises:
+        ValueError: they do not fit together.
+    """
+    values = array_of(arrays, f"{index}.values", "i", (None, None, None, None))
+    scale, shift = (
+        array_of(arrays, f"{index}.{part}", "f", (len(values),)) for part in ("scale", "shift")
+    )
+    return RoundedWeight(values, scale, shift)
 
 
 def store(folder: Path, key: str, calibration: Calibration) -> None:

@@ -29,9 +29,12 @@ from ..runtime.bundle.manifest import (
     BundleSpec,
     FileInfo,
     TapInfo,
+    is_plain_name,
 )
+from ..runtime.bundle.match_recipe import MatchRecipe
 from ..runtime.errors import ExportError
-from ..runtime.files import move_over
+from ..runtime.files import STAGE, held_folder, move_over, remove_abandoned
+from ..runtime.json_values import member, object_of, read_json
 from ..runtime.version import __version__
 from .descriptions import describe
 from .engines.engines import (
@@ -135,11 +138,7 @@ def export_bundle(
         CalibrationError: unusable calibration images, or a network that cannot be quantised.
         OSError: the folder cannot be written.
     """
-    options.engines.check()
-    if options.find and options.task == "align":
-        raise ExportError("find.onnx matches, which --task align is not for; leave --find out")
-    if options.compact and options.int8 is not None:
-        raise ExportError("compact weights cannot be quantised again; use --compact or --int8")
+    _check_options(options)
     backbone = _build(options)
     if options.network is not None:
         options.network.check_features(backbone.spec.name, backbone.spec.taps)
@@ -175,6 +174,22 @@ def export_bundle(
     bundle = Bundle.load(folder)
     engines = build_engines(bundle, options.engines, engine_precisions(bundle), progress)
     return Exported(bundle, quantised, engines)
+
+
+def _check_options(options: ExportOptions) -> None:
+    """Refuse what cannot be exported, before any work.
+
+    Raises:
+        ExportError: engines that cannot be built, or options that exclude each other.
+        InputError: a factor on the similarity with which nothing could be computed.
+    """
+    options.engines.check()
+    if options.alpha is not None:
+        MatchRecipe(alpha=options.alpha)
+    if options.find and options.task == "align":
+        raise ExportError("find.onnx matches, which --task align is not for; leave --find out")
+    if options.compact and options.int8 is not None:
+        raise ExportError("compact weights cannot be quantised again; use --compact or --int8")
 
 
 def _graphs(backbone: Backbone, options: ExportOptions, spec: BundleSpec) -> list[GraphExport]:
@@ -321,9 +336,11 @@ def staging_folder(folder: Path) -> Iterator[Path]:
         raise ExportError(f"{folder} is a file; give a folder to write the bundle to")
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
-    stage = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
+    remove_abandoned(folder)
+    stage = Path(tempfile.mkdtemp(prefix=STAGE, dir=folder))
     try:
-        yield stage
+        with held_folder(stage):
+            yield stage
     except OSError as error:
         if error.errno not in DISK_FULL:
             raise
@@ -357,7 +374,7 @@ def publish(stage: Path, folder: Path) -> None:
 def _listed(manifest: Path) -> set[str]:
     """The files that a manifest lists; none where it is missing or damaged."""
     try:
-        names = json.loads(manifest.read_text(encoding="utf-8"))["files"]
-    except (OSError, ValueError, KeyError, TypeError):
+        names = object_of(member(object_of(read_json(manifest), "it"), "files"), "files")
+    except (OSError, ValueError):
         return set()
-    return {name for name in names if Path(name).name == name}
+    return {name for name in names if is_plain_name(name)}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .errors import BoxError
 from .kinds import Bound
+from .limits import ELONGATION
 
 MAX_VALUE: Bound[float] = float(1 << 20)
 """No image that OpenCV reads is larger than this on either side."""
@@ -86,6 +87,23 @@ def as_box(box: BoxLike, name: str = "box") -> Box:
             "must be positive (the order is x, y, width, height, not two corners)"
         )
     return checked
+
+
+def check_elongation(box: Box, name: str = "box") -> None:
+    """Refuse a box too elongated for an object to be looked for.
+
+    What is searched grows with the long side of a box at the resolution that gives the object a
+    useful number of patches, and such a box has thousands along it.
+
+    Raises:
+        BoxError: it is; the message says by how much.
+    """
+    times, most = max(box.w, box.h) / min(box.w, box.h), ELONGATION.value
+    if times > most:
+        raise BoxError(
+            f"{name} {tuple(box)} is {times:,.0f} times as long as wide, and at most {most:,} are "
+            f"searched; give a part of it, or set {ELONGATION.variable}"
+        )
 
 
 class PixelRect(NamedTuple):

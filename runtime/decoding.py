@@ -3,17 +3,23 @@ version: whether the end is missing, which type a TIFF stores, how a camera was 
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import ImageError
 from .kinds import Numeric
-
-TIFF_STARTS: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
-
-BITS_PER_SAMPLE: Numeric[int] = 258
+from .limits import PICTURE_PIXELS
+from .picture_header import (
+    SEGMENTS,
+    TIFF_BITS,
+    claimed_size,
+    jpeg_scan,
+    sample_bytes,
+    tiff_tag,
+)
 
 ORIENTATION: Numeric[int] = 274
 """Tag of EXIF 2.3 that says how a camera was held."""
@@ -29,11 +35,14 @@ def decode_values(data: bytes) -> NDArray[Any] | None:
     """The picture in the bytes of a file, in the file's own type; ``None`` if there is none.
 
     Raises:
+        ImageError: it claims more pixels than :mod:`.limits` allow, or its header is damaged; the
+            message is to follow the name of the file.
         cv2.error: it is damaged.
     """
+    _check_size(data)
     # OpenCV turns no grey TIFF of 32 or 64 bits into colour, and says so on stderr.
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
-    if _tiff_value(data, BITS_PER_SAMPLE) >= UNTOUCHED_BITS:
+    if tiff_tag(data, TIFF_BITS) >= UNTOUCHED_BITS:
         flags = cv2.IMREAD_UNCHANGED
     # Only newer versions of OpenCV turn a WebP as its EXIF data say.
     exif = _webp_exif(data)
@@ -42,9 +51,24 @@ def decode_values(data: bytes) -> NDArray[Any] | None:
     image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if image is None:
         return None
-    return (
-        _upright(np.asarray(image), _tiff_value(exif, ORIENTATION)) if exif else np.asarray(image)
-    )
+    return _upright(np.asarray(image), tiff_tag(exif, ORIENTATION)) if exif else np.asarray(image)
+
+
+def _check_size(data: bytes) -> None:
+    """Refuse a file that claims more pixels than are accepted, before they take memory.
+
+    Raises:
+        ImageError: it does, or its header is damaged.
+    """
+    try:
+        width, height = claimed_size(data) or (0, 0)
+    except ValueError as error:
+        raise ImageError(f"cannot be decoded: {error}") from None
+    # Of numbers of two or four bytes only so many fewer fit into the same memory.
+    size = sample_bytes(data)
+    if refusal := PICTURE_PIXELS.refusal(width * height * size):
+        of = "" if size == 1 else f" of {8 * size} bits, each of which counts as {size}"
+        raise ImageError(f"is {width}x{height} px{of}: it {refusal}")
 
 
 def _webp_exif(data: bytes) -> bytes:
@@ -52,7 +76,10 @@ def _webp_exif(data: bytes) -> bytes:
     if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
         return b""
     at = 12
-    while len(head := data[at : at + 8]) == 8:  # noqa: PLR2004
+    for _ in range(SEGMENTS):
+        head = data[at : at + 8]
+        if len(head) < 8:  # noqa: PLR2004
+            break
         size = int.from_bytes(head[4:], "little")
         if head[:4] == b"EXIF":
             return data[at + 8 : at + 8 + size].removeprefix(EXIF_START)
@@ -74,38 +101,10 @@ def _upright(image: NDArray[Any], orientation: int) -> NDArray[Any]:
     return np.ascontiguousarray(turned.get(orientation, image))
 
 
-def _tiff_value(data: bytes, tag: int) -> int:
-    """The first value of a tag of 16-bit values in a TIFF (TIFF 6.0), such as EXIF data are.
-
-    0 if it does not say, or is none.
-    """
-    order: Literal["little", "big"] | None = TIFF_STARTS.get(data[:4])
-    if order is None:
-        return 0
-    start = int.from_bytes(data[4:8], order)
-    for entry in range(int.from_bytes(data[start : start + 2], order)):
-        at = start + 2 + 12 * entry
-        if int.from_bytes(data[at : at + 2], order) == tag:
-            count = int.from_bytes(data[at + 4 : at + 8], order)
-            # Two values fit into the entry; more stand elsewhere.
-            place = at + 8 if count <= 2 else int.from_bytes(data[at + 8 : at + 12], order)  # noqa: PLR2004
-            return int.from_bytes(data[place : place + 2], order)
-    return 0
-
-
 def is_truncated(data: bytes) -> bool:
     """Decoders fill the missing part of a cut JPEG or PNG with grey; find it by the end marker."""
     if data.startswith(b"\xff\xd8\xff"):
-        return b"\xff\xd9" not in data[_jpeg_scan(data) :]
+        return b"\xff\xd9" not in data[jpeg_scan(data) :]
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return b"IEND" not in data
     return False
-
-
-def _jpeg_scan(data: bytes) -> int:
-    """Where the pixels of a JPEG start: after its header, which may hold a whole small JPEG."""
-    at = 2
-    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
-        fill = data[at + 1 : at + 2] == b"\xff"
-        at += 1 if fill else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return at

@@ -1,19 +1,28 @@
-"""Files out: written whole or not at all, in folders that are known to take them."""
+"""Files in and out: read if they are files, written whole or not at all."""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
+from itertools import islice
 from pathlib import Path
+from time import time
 
 from .errors import InputError
 from .kinds import Bound, Numeric
+
+try:
+    import fcntl
+except ImportError:  # Windows.
+    fcntl = None
 
 NEW_FILE: Numeric[int] = 0o666
 """Permissions of a new file, of which the process's umask takes some away."""
@@ -23,6 +32,90 @@ PERMISSIONS: Numeric[int] = 0o777
 
 LONGEST_STEM: Bound[int] = 32
 """Characters of a name that its temporary name repeats; together they must not be too long."""
+
+
+STAGE = ".writing-"
+"""How the hidden folders begin in which a set of files is made."""
+
+ABANDONED = re.compile(r"\.(?:writing-\w+|.{0,32}\.[0-9a-f]{12}\.part(?:\.[^.]*)?)", re.DOTALL)
+"""Hidden names of what is being written, as :func:`part_name` and exports make them."""
+
+LOOKED_AT: Bound[int] = 1000
+"""Names of a folder among which a writer of one file looks for what killed processes left."""
+
+JUST_MADE_S: Bound[float] = 1.0
+
+BLOCK: Numeric[int] = 1 << 20
+
+OPENED: Numeric[int] = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""How what is to be read is opened: a pipe that nobody writes into must not be waited for."""
+
+
+def as_path(path: str | os.PathLike[str], name: str = "path") -> Path:
+    """Check a path given by a caller.
+
+    Args:
+        path: what was given.
+        name: what messages call it.
+
+    Raises:
+        InputError: not a path, an empty one, or one that no system can have.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(f"{name} is {path!r}; give the path of a file or folder")
+    text = os.fspath(path)
+    if not isinstance(text, str):
+        raise InputError(f"{name} is {text!r}; give the path as text")
+    if not text:
+        raise InputError(f"{name} is empty; name a file or folder, '.' for the current folder")
+    if "\0" in text:
+        raise InputError(f"{name} {text!r} holds a NUL character, which no path can")
+    return Path(path)
+
+
+def read_regular(path: Path, most: int, *, pipes: bool = False) -> bytes:
+    """Read a whole file that somebody else may have put there.
+
+    A symbolic link is followed. What a device or a pipe would give is not read.
+
+    Args:
+        path: the file.
+        most: bytes that it may have.
+        pipes: read from a named pipe too, until whoever writes into it ends, or wrote too much.
+
+    Raises:
+        OSError: it cannot be read, or is no file.
+        ValueError: it is larger.
+    """
+    with os.fdopen(os.open(path, OPENED), "rb", buffering=0) as file:
+        state = os.fstat(file.fileno())
+        if stat.S_ISDIR(state.st_mode):
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if state.st_size > most:
+            raise ValueError(f"{path} has more than {most:,} bytes")
+        if pipes and stat.S_ISFIFO(state.st_mode):
+            # Opened once more, for now it shall be waited for.
+            with path.open("rb") as pipe:
+                data = pipe.read(most + 1)
+        elif not _is_file(state):
+            raise OSError(errno.EINVAL, "it is a device or pipe, not a file", str(path))
+        else:
+            # Files that the system makes up, as in /proc, say that they are empty.
+            data = _read_all(file, state.st_size + 1, most + 1)
+        if len(data) > most:
+            raise ValueError(f"{path} has more than {most:,} bytes")
+        return data
+
+
+def _read_all(file: FileIO, expected: int, most: int) -> bytes:
+    """Read to the end of a file; at once, if it is as long as expected."""
+    data = file.read(expected) or b""
+    if len(data) == expected - 1:
+        return data
+    parts = [data]
+    while sum(map(len, parts)) < most and (data := file.read(BLOCK)):
+        parts.append(data)
+    return b"".join(parts)
 
 
 @contextmanager
@@ -43,13 +136,14 @@ def whole(path: str | Path) -> Iterator[Path]:
     Raises:
         OSError: it cannot be written; the message names ``path``.
     """
-    target = Path(path)
+    target = as_path(path)
     _check_target(target)
+    remove_abandoned(target.parent)
     part = part_name(target)
     try:
-        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, NEW_FILE))
-        yield part
-        move_over(part, target)
+        with writing(part):
+            yield part
+            move_over(part, target)
     except OSError as error:
         # One that names another file was about reading what is to be written.
         if error.filename is None or str(error.filename) == str(part):
@@ -84,6 +178,105 @@ def part_name(path: Path) -> Path:
     return path.with_name(f".{path.stem[:LONGEST_STEM]}.{secrets.token_hex(6)}.part{path.suffix}")
 
 
+@contextmanager
+def writing(part: Path) -> Iterator[None]:
+    """Make an empty file and hold it while the block writes it under its name.
+
+    Whoever finds it held leaves it alone, and whoever finds it otherwise knows that its process
+    was killed: see :func:`remove_abandoned`. Where the system or the disk has no locks, nothing is
+    held.
+
+    Args:
+        part: a name from :func:`part_name`.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, NEW_FILE)
+    if not _lock(handle):
+        # Windows moves no file that is open, and needs no lock to keep it.
+        os.close(handle)
+        yield
+        return
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def held_folder(folder: Path) -> Iterator[None]:
+    """The same for a folder that was just made, its name beginning with :data:`STAGE`."""
+    handle = os.open(folder, os.O_RDONLY) if fcntl is not None else -1
+    try:
+        if handle >= 0:
+            _lock(handle)
+        yield
+    finally:
+        if handle >= 0:
+            os.close(handle)
+
+
+def remove_abandoned(folder: Path, most: int = LOOKED_AT) -> None:
+    """Remove the hidden files and folders that killed processes left in a folder.
+
+    Only what is named as :func:`part_name` does, or begins with :data:`STAGE`, and what no living
+    process holds. What cannot be removed stays.
+
+    Args:
+        folder: where to look; not in the folders inside.
+        most: names that are looked at, for writing one of many files must not take longer the more
+            there are.
+    """
+    if fcntl is None:
+        return
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in islice(entries, most):
+            if ABANDONED.fullmatch(entry.name):
+                with suppress(OSError):
+                    _remove_if_free(Path(entry.path))
+
+
+def _remove_if_free(path: Path) -> None:
+    """Remove what nobody holds.
+
+    Raises:
+        OSError: it is gone, or is none of ours.
+    """
+    handle = os.open(path, OPENED | getattr(os, "O_NOFOLLOW", 0))
+    try:
+        state = os.fstat(handle)
+        is_folder = stat.S_ISDIR(state.st_mode)
+        if is_folder != path.name.startswith(STAGE) or not (is_folder or _is_file(state)):
+            return
+        empty = not (os.listdir(path) if is_folder else state.st_size)
+        # A process makes a file before it holds it: for a moment nobody may.
+        if (empty and abs(time() - state.st_mtime) < JUST_MADE_S) or not _lock(handle):
+            return
+        if is_folder:
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
+    finally:
+        os.close(handle)
+
+
+def _is_file(state: os.stat_result) -> bool:
+    """Whether something is a file, and no folder, device or pipe."""
+    return stat.S_ISREG(state.st_mode)
+
+
+def _lock(handle: int) -> bool:
+    """Hold a file or folder until it is closed; whether that worked."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
 def move_over(part: Path, path: Path) -> None:
     """Give a finished file its name; a file that has it is replaced and passes on its permissions.
 
@@ -96,7 +289,8 @@ def move_over(part: Path, path: Path) -> None:
     """
     _check_target(path)
     try:
-        with suppress(FileNotFoundError):
+        # A name that leads nowhere, as links in a circle do, has no permissions to pass on.
+        if path.exists():
             mode = stat.S_IMODE(path.stat().st_mode) & PERMISSIONS
             if stat.S_IMODE(part.stat().st_mode) != mode:
                 part.chmod(mode)
@@ -161,15 +355,17 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         OSError: it cannot be written; the message names it.
     """
     target = folder.absolute()
-    part, old = part_name(target), part_name(target)
+    part, old = target.with_name(f"{STAGE}{secrets.token_hex(6)}"), part_name(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(target.parent)
         part.mkdir()
     except OSError as error:
         raise unwritable(folder, error) from error
     try:
-        yield part
-        _exchange(part, target, old)
+        with held_folder(part):
+            yield part
+            _exchange(part, target, old)
     finally:
         shutil.rmtree(part, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)

@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from .boxes import Box, as_corners, box_in_frame
 from .decoding import decode_values, is_truncated
 from .errors import ImageError
+from .files import as_path, read_regular
 from .kinds import Bound, Numeric
+from .limits import FILE_BYTES, PICTURE_PIXELS
 from .value_range import Limits, ValueRange, grey_levels, object_range, own_limits
 
 LOG = logging.getLogger(__name__)
@@ -72,23 +74,19 @@ def read_values(path: str | Path) -> NDArray[Any]:
         entry point takes them.
 
     Raises:
-        ImageError: the file is missing, empty, truncated or not an image.
+        ImageError: the file is missing, empty, truncated or not an image, or has more pixels or
+            bytes than :mod:`.limits` allow.
     """
-    file = Path(path)
-    if file.is_dir():
-        raise ImageError(f"{file} is a folder, not an image file")
-    try:
-        data = file.read_bytes()
-    except FileNotFoundError:
-        raise ImageError(f"{file} does not exist") from None
-    except OSError as error:
-        raise ImageError(f"{file} cannot be read: {error.strerror}") from error
+    file = as_path(path, "image file")
+    data = _read_bytes(file)
     if not data:
         raise ImageError(f"{file} is empty (0 bytes)")
     if is_truncated(data):
         raise ImageError(f"{file} is truncated: its end is missing; copy it again")
     try:
         image = decode_values(data)
+    except ImageError as error:
+        raise ImageError(f"{file} {error}") from error
     except cv2.error as error:
         raise ImageError(f"{file} cannot be decoded: {error.err}") from error
     if image is None or image.size == 0:
@@ -97,6 +95,26 @@ def read_values(path: str | Path) -> NDArray[Any]:
             "convert it to PNG or JPEG"
         )
     return image
+
+
+def _read_bytes(file: Path) -> bytes:
+    """What is in a picture file, or comes out of a pipe that stands for one.
+
+    Raises:
+        ImageError: it cannot be read, or is too large.
+    """
+    most = FILE_BYTES.value
+    try:
+        # A pipe is what a shell makes of ``<(command)``.
+        return read_regular(file, most, pipes=True)
+    except FileNotFoundError:
+        raise ImageError(f"{file} does not exist") from None
+    except IsADirectoryError:
+        raise ImageError(f"{file} is a folder, not an image file") from None
+    except OSError as error:
+        raise ImageError(f"{file} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ImageError(f"{error}; set {FILE_BYTES.variable} to accept more") from None
 
 
 def as_bgr(array: Any, name: str = "image", value_range: ValueRange | None = None) -> Image:
@@ -166,7 +184,8 @@ def checked_pixels(array: Any, name: str = "image") -> NDArray[Any]:
     """Check an image array; returns its 1 or 3 channels, ``(H, W, C)``, in its own type.
 
     Raises:
-        ImageError: not an array of numbers, wrong number of dimensions or channels, or empty.
+        ImageError: not an array of numbers, wrong number of dimensions or channels, empty, or of
+            more pixels than :mod:`.limits` allow.
     """
     if not isinstance(array, np.ndarray):
         raise ImageError(
@@ -184,6 +203,9 @@ def checked_pixels(array: Any, name: str = "image") -> NDArray[Any]:
         raise ImageError(
             f"{name} has shape {array.shape}; expected (H, W, 3) BGR, (H, W) grey or (H, W, 4) BGRA"
         )
+    height, width = array.shape[:2]
+    if refusal := PICTURE_PIXELS.refusal(width * height):
+        raise ImageError(f"{name} is {width}x{height} px: it {refusal}")
     return array[..., :3]
 
 
@@ -211,10 +233,11 @@ def expand_sources(sources: Iterable[str | Path]) -> list[Path]:
 
     Raises:
         ImageError: a folder or pattern holds no image, or nothing was given.
+        InputError: an empty name, or one that no file can have.
     """
     files: list[Path] = []
     for source in sources:
-        path = Path(source)
+        path = as_path(source, "image source")
         if path.is_dir():
             found = _images_in(path)
             if not found:

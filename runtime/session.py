@@ -21,6 +21,7 @@ from .backends.graph import Device, Graph, Precision
 from .backends.roles import (
     FeatureRunner,
     Features,
+    NetworkGraph,
     PlaceRunner,
     Qualities,
     QualityRunner,
@@ -261,7 +262,7 @@ class Session:
                 f"bundle {self.bundle.path} has {what}, not one for {task!r}: "
                 f"qatm-export --task {task} --network CHECKPOINT"
             )
-        return self.graph(NETWORK_ROLE)
+        return NetworkGraph(self.graph(NETWORK_ROLE), self.bundle, task)
 
     def __repr__(self) -> str:
         folder = self.bundle.path.name

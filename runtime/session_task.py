@@ -7,12 +7,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from .arguments import as_count
 from .backends.graph import Device, Precision
 from .boxes import Box
 from .bundle.folder import Bundle
 from .errors import DeviceError, InputError
 from .images import Image
 from .kinds import Numeric
+from .limits import PICTURE_PIXELS
 from .session import Session, Source
 
 SQUARE: Numeric[int] = 8
@@ -62,14 +64,30 @@ def practice_picture(size: tuple[int, int]) -> Image:
     """A picture of a size, full of squares, to be computed with while nobody waits.
 
     Raises:
-        InputError: a side is below 1.
+        InputError: a side is no whole number from 1 on, or there are more pixels than
+            :mod:`.limits` allow.
     """
-    width, height = size
+    width, height = (as_count(side, "a side of size") for side in _two(size))
     if width < 1 or height < 1:
         raise InputError(f"size {width}x{height} is no picture's; give width and height in pixels")
+    if refusal := PICTURE_PIXELS.refusal(width * height):
+        raise InputError(f"size {width}x{height}: it {refusal}")
     shape = (-(-height // SQUARE), -(-width // SQUARE), 3)
     squares = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     return squares.repeat(SQUARE, 0).repeat(SQUARE, 1)[:height, :width].copy()
+
+
+def _two(size: Any) -> tuple[Any, Any]:
+    """Width and height.
+
+    Raises:
+        InputError: not two values.
+    """
+    try:
+        width, height = size
+    except (TypeError, ValueError):
+        raise InputError("size is not two numbers; give width and height in pixels") from None
+    return width, height
 
 
 def practice_box(size: tuple[int, int]) -> Box:

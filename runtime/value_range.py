@@ -88,7 +88,7 @@ class ValueRange:
         """
         try:
             low, high = (float(value) for value in limits)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise InputError(f"{name} is {limits!r}; give two numbers, (low, high)") from None
         if not (low < high and math.isfinite(high - low)):
             raise InputError(f"{name} is {limits!r}; give two finite numbers, the lower one first")
@@ -104,13 +104,17 @@ class ValueRange:
         """The range in an opened ``.npz`` file; ``None`` if there is none.
 
         Raises:
-            ValueError, KeyError: something else is stored there.
+            ValueError, TypeError: something else is stored there.
         """
         if "value_range" not in data:
             return None
         low, high, least, most = (float(value) for value in data["value_range"])
         kinds: dict[str, Kind] = {"fixed": "fixed", "integer": "integer", "float": "float"}
-        return cls(low, high, least, most, kinds[str(data["value_kind"])])
+        finite = math.isfinite(high - low) and math.isfinite(most - least)
+        kind = kinds.get(str(data.get("value_kind")))
+        if not (finite and least <= low < high <= most) or kind is None:
+            raise ValueError("its range of values is none")
+        return cls(low, high, least, most, kind)
 
     def holds_for(self, array: Array) -> bool:
         """Whether it says something of a picture with these values."""

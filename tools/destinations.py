@@ -56,6 +56,11 @@ def check_bundle_folder(option: str, folder: Path, *, force: bool) -> None:
     raise InputError(f"{what}; give a new or empty folder, or --force")
 
 
+def real_place(file: Path) -> Path:
+    """Where a file really is, links followed; links that go round in a circle lead nowhere."""
+    return Path(os.path.realpath(file))
+
+
 def check_drawing(option: str) -> None:
     """See that plots can be drawn.
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 from ..answers import ms_since
+from ..arguments import is_name
 from ..backends.graph import Device, Precision
 from ..bundle.folder import default_align_path
 from ..errors import ImageError, InputError
@@ -75,9 +76,9 @@ class Aligner(SessionTask):
         matching: Literal["qatm", "cosine"] = "qatm",
         method: Literal["fit", "network"] = "fit",
     ) -> None:
-        if method not in METHODS:
+        if not is_name(method, METHODS):
             raise InputError(f"method is {method!r}; choose one of {', '.join(METHODS)}")
-        if matching not in MATCHING:
+        if not is_name(matching, MATCHING):
             raise InputError(f"matching is {matching!r}; choose one of {', '.join(MATCHING)}")
         super().__init__(
             default_align_path() if bundle is None else bundle, device, precision, threads

@@ -16,6 +16,7 @@ from threading import Lock
 from typing import Any
 
 from ..kinds import Numeric
+from ..limits import GRAPH_BYTES
 
 SMALLER: Numeric[int] = 4
 """An input is small if it has less than one in so many of the largest one's bytes."""
@@ -42,7 +43,8 @@ def share_arena(ort: Any) -> bool:
         return False
     kind = ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR
     memory = ort.OrtMemoryInfo("Cpu", kind, 0, ort.OrtMemType.DEFAULT)
-    settings = ort.OrtArenaCfg({"arena_extend_strategy": AS_REQUESTED})
+    limits = {"arena_extend_strategy": AS_REQUESTED, "max_mem": GRAPH_BYTES.value}
+    settings = ort.OrtArenaCfg(limits)
     try:
         # Where one is registered already, that one stays.
         ort.create_and_register_allocator(memory, settings)

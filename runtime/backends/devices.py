@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 
+from ..arguments import as_count
 from ..bundle.folder import Bundle
 from ..errors import DeviceError, QatmError
+from ..kinds import Bound
 from .graph import Backend, named_device, named_precision
 
 LOG = logging.getLogger(__name__)
+
+MOST_THREADS: Bound[int] = 4096
 
 AUTO_ORDER = ("tensorrt", "tensorrt-rtx", "cuda", "cpu")
 """What ``auto`` tries, best first. OpenVINO has to be asked for: on a CPU it gains nothing."""
@@ -38,8 +42,8 @@ def open_backend(
     """
     named_device(device)
     named_precision(precision)
-    if threads is not None and threads < 1:
-        raise DeviceError(f"threads is {threads}; give at least 1, or None")
+    if threads is not None and not 1 <= as_count(threads, "threads") <= MOST_THREADS:
+        raise DeviceError(f"threads is {threads}; give 1 to {MOST_THREADS}, or None")
     if device not in ORDERS:
         return _open(bundle, device, precision, threads)
     reasons: list[str] = []

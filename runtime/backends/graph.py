@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, get_args
 
 from numpy.typing import NDArray
 
+from ..arguments import is_name
 from ..errors import DeviceError
 
 Array = NDArray[Any]
@@ -41,7 +42,7 @@ def named_device(name: str) -> Device:
         DeviceError: there is none of this name.
     """
     for device in DEVICES:
-        if device == name:
+        if is_name(name, (device,)):
             return device
     raise DeviceError(f"device {name!r} is unknown; choose one of {', '.join(DEVICES)}")
 
@@ -53,7 +54,7 @@ def named_precision(name: str) -> Precision:
         DeviceError: there is none of this name.
     """
     for precision in PRECISIONS:
-        if precision == name:
+        if is_name(name, (precision,)):
             return precision
     raise DeviceError(f"precision {name!r} is unknown; choose one of {', '.join(PRECISIONS)}")
 

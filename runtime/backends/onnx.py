@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bundle.folder import Bundle
-from ..bundle.manifest import NETWORK_ROLE
+from ..bundle.manifest import NETWORK_ROLE, FileInfo
 from ..errors import BundleError, DeviceError, first_line
 from ..kinds import Numeric
 from .arena import HAS_ARENA, ArenaLull, share_arena
+from .descriptions import check_description, run_failure
+from .forking import ForkWatch, keep_for_ever
 from .graph import usable_cores
 from .roles import PLACE
 from .shape_sessions import SHAPES_HELD, ShapeSessions
@@ -60,7 +62,7 @@ def import_onnxruntime(device: str = "cpu") -> Any:
         DeviceError: it is not installed, or cannot be loaded; with the cure.
     """
     # Read once, when the library is loaded: later it would have begun to keep a device's number
-    # and a store of events in the user's cache.
+    # and a store of events in the user's cache, with a thread that hangs a forked child at its end.
     os.environ.setdefault(TELEMETRY_OFF, "1")
     try:
         import onnxruntime
@@ -129,6 +131,8 @@ class OnnxGraph:
         shapes: how many shapes of its inputs take turns without being planned anew; that costs
             memory on ``cuda``, and matters to graphs with convolutions.
         ordered_sums: on ``cuda``, add in one order, so that runs repeat to the last bit.
+        checked: sees that the file is what it should be; called before it is opened, also in a
+            child process, which opens a session of its own.
 
     Attributes:
         path: as given.
@@ -149,8 +153,14 @@ class OnnxGraph:
         half: bool = False,
         shapes: int = 1,
         ordered_sums: bool = True,
+        checked: Callable[[], object] | None = None,
     ) -> None:
         self.path = path
+        self._device = device
+        self._shapes = shapes
+        self._checked = checked
+        self._inherited = False
+        self._opening = Lock()
         ort = import_onnxruntime(device)
         wanted = _provider_of(ort, device)
         options = ort.SessionOptions()
@@ -179,14 +189,8 @@ class OnnxGraph:
             # Without its fallback ONNX Runtime raises instead of printing and taking the CPU.
             return ort.InferenceSession(model, options, providers=providers, enable_fallback=0)
 
-        try:
-            sessions = ShapeSessions(open_session, shapes)
-        except Exception as error:
-            if device != "cpu":
-                raise DeviceError(
-                    f"device {device!r} does not work with {path.name}: {first_line(error)}"
-                ) from error
-            raise BundleError(f"ONNX Runtime cannot load {path}: {first_line(error)}") from error
+        self._open_session = open_session
+        sessions = self._opened()
         self.provider = sessions.first.get_providers()[0]
         if self.provider != wanted:
             raise DeviceError(
@@ -194,24 +198,85 @@ class OnnxGraph:
                 "no usable GPU, or its CUDA and cuDNN libraries are missing"
             )
         self._sessions: ShapeSessions | None = sessions
-        self._lull = ArenaLull() if wanted == PROVIDERS["cpu"] and HAS_ARENA else None
+        self._has_arena = wanted == PROVIDERS["cpu"] and HAS_ARENA
+        self._lull = ArenaLull() if self._has_arena else None
         self._giving_back = ort.RunOptions()
         self._giving_back.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        ForkWatch.add(self)
+
+    def _opened(self) -> ShapeSessions:
+        """Open the file.
+
+        Raises:
+            BundleError: ONNX Runtime cannot load it, or it is not what it should be.
+            DeviceError: the device does not work with it.
+        """
+        if self._checked is not None:
+            self._checked()
+        try:
+            return ShapeSessions(self._open_session, self._shapes)
+        except Exception as error:
+            if self._device != "cpu":
+                raise DeviceError(
+                    f"device {self._device!r} does not work with {self.path.name}: "
+                    f"{first_line(error)}"
+                ) from error
+            raise BundleError(
+                f"ONNX Runtime cannot load {self.path}: {first_line(error)}"
+            ) from error
+
+    def describe(self, info: FileInfo) -> None:
+        """Compare what the graph takes and gives with what the manifest says.
+
+        Raises:
+            BundleError: they differ.
+        """
+        if self._sessions is not None:
+            check_description(self._sessions.first, info, self.path)
+
+    def forked(self) -> None:
+        """In a child process: leave the parent's sessions alone; the next run opens others."""
+        self._opening = Lock()
+        if self._sessions is not None:
+            keep_for_ever(self._sessions)
+            self._sessions.keep_for_ever()
+            self._sessions, self._inherited = None, True
+
+    def _own(self) -> ShapeSessions | None:
+        """The sessions of this process; ``None`` once the graph is closed."""
+        if not self._inherited:
+            return self._sessions
+        with self._opening:
+            if self._inherited:
+                if self._device != "cpu":
+                    raise DeviceError(
+                        f"{self.path.name} was opened on {self._device!r} before this process was "
+                        "forked from another, and no GPU goes on in a child: open the bundle in "
+                        "the child, or start it with the method 'spawn'"
+                    )
+                sessions = self._opened()
+                self._lull = ArenaLull() if self._has_arena else None
+                self._sessions, self._inherited = sessions, False
+            return self._sessions
 
     def run(self, inputs: Mapping[str, Array], outputs: Sequence[str] | None = None) -> list[Array]:
         """Run the graph: named arrays in, the named outputs out, in their order; all by default.
 
         Raises:
-            DeviceError: the graph is closed.
+            BundleError: the graph fails: it is not what it should be.
+            DeviceError: the graph is closed, the device failed, or the memory is not enough.
         """
-        sessions = self._sessions
+        sessions = self._own()
         if sessions is None:
             raise DeviceError(f"{self.path.name} is closed; open the bundle again")
         size = sum(array.nbytes for array in inputs.values())
         lull = self._lull is not None and self._lull.ends_with(size)
         options = self._giving_back if lull else None
         session = sessions.for_inputs(inputs)
-        return session.run(None if outputs is None else list(outputs), dict(inputs), options)
+        try:
+            return session.run(None if outputs is None else list(outputs), dict(inputs), options)
+        except Exception as error:
+            raise run_failure(error, self.path, self._device) from error
 
     @property
     def output_names(self) -> list[str]:
@@ -222,7 +287,9 @@ class OnnxGraph:
     def give_back(self, inputs: Mapping[str, Array]) -> None:
         """Run the graph on small inputs and return to the system what no run needs any more."""
         if self._sessions is not None and self._lull is not None:
-            self._sessions.first.run(None, dict(inputs), self._giving_back)
+            # Whoever gives up a graph that fails has been told when it ran.
+            with suppress(Exception):
+                self._sessions.first.run(None, dict(inputs), self._giving_back)
 
     def admits(self, **shapes: tuple[int, ...]) -> bool:  # noqa: ARG002
         """Always: ONNX files have no bounds."""
@@ -230,7 +297,7 @@ class OnnxGraph:
 
     def close(self) -> None:
         """Release its sessions."""
-        self._sessions = None
+        self._sessions, self._inherited = None, False
 
 
 class OnnxBackend:
@@ -262,11 +329,15 @@ class OnnxBackend:
         self.workers = (threads or usable_cores()) if device == "cpu" else 1
         self._opening = Lock()
         self._closed = False
-        self._process = os.getpid()
         self._graphs: dict[tuple[str, bool], OnnxGraph] = {}
         self.provider = self.graph("features").provider
         # Not every task runs it, so it is opened when asked for; a damaged one is refused now.
         bundle.file("match", SINGLE)
+        ForkWatch.add(self)
+
+    def forked(self) -> None:
+        """In a child process: another thread may have held the lock, and is not there."""
+        self._opening = Lock()
 
     def graph(self, role: str, *, one_thread: bool = False) -> OnnxGraph:
         """The graph with a role; others than ``features`` are opened when they are asked for.
@@ -293,8 +364,7 @@ class OnnxBackend:
     def close(self) -> None:
         """Release all graphs, and the memory in which they computed. May be called twice."""
         with self._opening:
-            # A child process has no threads to run a graph of its parent's with.
-            if not self._closed and os.getpid() == self._process:
+            if not self._closed:
                 align = self._bundle.spec.backbone.align
                 features = self._graphs["features", self._threads == 1]
                 features.give_back({"image": np.zeros((1, align, align, 3), "B")})
@@ -310,6 +380,7 @@ class OnnxBackend:
         precision = self.precision if role == "features" else SINGLE
         fold = role == "features" and precision != "int8-cpu"
         path = self._bundle.file(role, precision)
+        info = self._bundle.spec.files[path.name]
         graph = OnnxGraph(
             path,
             self.device,
@@ -318,7 +389,9 @@ class OnnxBackend:
             half=precision == "fp16",
             shapes=SHAPES_HELD if self.device == "cuda" and role in CONVOLVING else 1,
             ordered_sums=role not in FEW_ROWS,
+            checked=lambda: self._bundle.file(role, precision),
         )
         # Hashed again if it was written to meanwhile: what runs is what was checked.
         self._bundle.file(role, precision)
+        graph.describe(info)
         return graph

@@ -190,7 +190,10 @@ class OpenVinoBackend:
                     # The graph says itself what it computes in.
                     options["INFERENCE_PRECISION_HINT"] = "f16" if self._part != "CPU" else "f32"
                 path = self._bundle.file(role, precision)
-                self._graphs[role] = OpenVinoGraph(self._core, path, self._part, options)
+                graph = OpenVinoGraph(self._core, path, self._part, options)
+                # Hashed again if it was written to meanwhile: what runs is what was checked.
+                self._bundle.file(role, precision)
+                self._graphs[role] = graph
             return self._graphs[role]
 
     def close(self) -> None:

@@ -6,14 +6,17 @@ matching graph that gives one quality a run. Here is the only place that knows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..bundle.folder import Bundle
-from .graph import Backend
+from ..bundle.manifest import NETWORK_ROLE
+from ..errors import BundleError
+from .descriptions import Shape, check_arrays, check_inputs, check_outputs, expected_features
+from .graph import Backend, Graph
 
 Array = NDArray[Any]
 
@@ -88,7 +91,9 @@ class FeatureRunner:
 
     def __init__(self, backend: Backend, bundle: Bundle) -> None:
         self._graph = backend.graph("features")
-        backbone = bundle.spec.backbone
+        self._backbone = backbone = bundle.spec.backbone
+        self._name = bundle.graph_name("features", backend.precision)
+        check_inputs(bundle, "features", {"image": ("uint8", (None, None, None, 3))})
         if WHOLE_MAP in bundle.output_names("features"):
             self.tap_steps: tuple[int, ...] = (1,)
             taps = (WHOLE_MAP,)
@@ -96,14 +101,19 @@ class FeatureRunner:
             self.tap_steps = tuple(max(1, t.stride // backbone.stride) for t in backbone.layers)
             taps = tuple(f"tap{i}" for i in range(len(self.tap_steps)))
         self._outputs = (*taps, "coarse")
+        self._whole = taps == (WHOLE_MAP,)
+        check_outputs(bundle, "features", self._outputs)
 
     def encode(self, images: Array) -> list[Features]:
         """Encode a batch ``(B, H, W, 3)`` uint8 BGR.
 
         Raises:
             DeviceError: a size that the engine was not built for, or the device failed.
+            BundleError: the graph gives something else than the bundle describes.
         """
-        *taps, coarse = self._graph.run({"image": images}, self._outputs)
+        *taps, coarse = maps = self._graph.run({"image": images}, self._outputs)
+        shapes = expected_features(self._backbone, self.tap_steps, images.shape, self._whole)
+        check_arrays(maps, shapes, self._name)
         return [Features(tuple(tap[i] for tap in taps), coarse[i]) for i in range(len(images))]
 
     def encode_in_runs(self, images: Sequence[Array], most: int) -> list[Features]:
@@ -142,7 +152,10 @@ class QualityRunner:
     def __init__(self, backend: Backend, bundle: Bundle) -> None:
         self._backend = backend
         self._old = ONE_QUALITY in bundle.output_names("match")
-        self._channels = bundle.spec.backbone.channels
+        self._channels = channels = bundle.spec.backbone.channels
+        self._name = bundle.graph_name("match", "fp32")
+        check_inputs(bundle, "match", _pair_inputs(channels))
+        check_outputs(bundle, "match", (ONE_QUALITY,) if self._old else Qualities._fields)
 
     def run(
         self, rows: Array, target: Array, search: Array, *, one_thread: bool = False
@@ -150,14 +163,20 @@ class QualityRunner:
         """See ``Session.quality``."""
         graph = self._backend.graph("match", one_thread=one_thread)
         inputs = {"template": rows, "target": target, "search": search}
+        shape = search.shape[1:]
         if not self._old:
-            return Qualities(*graph.run(inputs, Qualities._fields))
+            both = graph.run(inputs, Qualities._fields)
+            check_arrays(both, (shape, shape), self._name)
+            return Qualities(*both)
         contested = graph.run(inputs | {"window": WINDOW}, (ONE_QUALITY,))[0]
+        check_arrays([contested], [shape], self._name)
         if target.all():
             return Qualities(contested, contested)
         own = target > 0
         inputs |= {"template": rows[own], "target": target[own], "window": WINDOW}
-        return Qualities(contested, graph.run(inputs, (ONE_QUALITY,))[0])
+        alone = graph.run(inputs, (ONE_QUALITY,))[0]
+        check_arrays([alone], [shape], self._name)
+        return Qualities(contested, alone)
 
     def admits(self, rows: int, height: int, width: int) -> bool:
         """Whether the graph takes so many rows and a map of this size."""
@@ -183,10 +202,76 @@ class PlaceRunner:
         outputs = bundle.output_names(PLACE) if bundle.precisions(PLACE) else ()
         built = backend.device.startswith("tensorrt")
         self._present = not built and set(WindowFit._fields) <= set(outputs)
+        if self._present:
+            self._name = bundle.graph_name(PLACE, "fp32")
+            cells = {"cells": ("int64", (None, None))}
+            check_inputs(bundle, PLACE, _pair_inputs(bundle.spec.backbone.channels) | cells)
 
     def run(self, rows: Array, target: Array, search: Array, cells: Array) -> WindowFit | None:
         """See ``Session.fit``."""
         if not self._present:
             return None
         inputs = {"template": rows, "target": target, "search": search, "cells": cells}
-        return WindowFit(*self._backend.graph(PLACE).run(inputs, WindowFit._fields))
+        fit = self._backend.graph(PLACE).run(inputs, WindowFit._fields)
+        own, shifts = cells.shape
+        shapes = [(shifts,)] * (len(fit) - 1)
+        check_arrays(fit, [*shapes, (own, search[0].size)], self._name)
+        return WindowFit(*fit)
+
+
+class NetworkGraph:
+    """The trained network of a bundle, whose answers are checked; a :class:`.graph.Graph`.
+
+    Args:
+        graph: runs it.
+        bundle: describes it.
+        task: ``align`` or ``verify``.
+
+    Raises:
+        BundleError: the graph takes something else than such a network.
+    """
+
+    def __init__(self, graph: Graph, bundle: Bundle, task: str) -> None:
+        self._graph = graph
+        self._task = task
+        self._name = bundle.graph_name(NETWORK_ROLE, "fp32")
+        channels = bundle.spec.backbone.channels
+        names = ("source", "target") if task == "align" else ("query", "reference")
+        maps: Shape = (1, channels, None, None)
+        check_inputs(bundle, NETWORK_ROLE, dict.fromkeys(names, ("float32", maps)))
+
+    def run(self, inputs: Mapping[str, Array], outputs: Sequence[str] | None = None) -> list[Array]:
+        """See :meth:`.graph.Graph.run`.
+
+        Raises:
+            BundleError: the graph gives something else than such a network.
+            DeviceError: a shape that the graph was not built for, or the device failed.
+        """
+        answers = self._graph.run(inputs, outputs)
+        shapes: list[Shape] = [(1, 2, 3), (1, None, 2)]
+        if self._task != "align":
+            shapes = [(1,), (1, *inputs["reference"].shape[2:])]
+        if outputs is None and len(answers) != len(shapes):
+            raise BundleError(
+                f"{self._name} gave {len(answers)} arrays, not {len(shapes)}; export it again"
+            )
+        if outputs is None:
+            check_arrays(answers, shapes, self._name)
+        return answers
+
+    def admits(self, **shapes: tuple[int, ...]) -> bool:
+        """See :meth:`.graph.Graph.admits`."""
+        return self._graph.admits(**shapes)
+
+    def close(self) -> None:
+        """See :meth:`.graph.Graph.close`."""
+        self._graph.close()
+
+
+def _pair_inputs(channels: int) -> dict[str, tuple[str, Shape]]:
+    """What a graph takes that compares a template with a map."""
+    return {
+        "template": ("float32", (None, channels)),
+        "target": ("float32", (None,)),
+        "search": ("float32", (channels, None, None)),
+    }

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import first_line
 from ..kinds import Bound
+from .forking import keep_for_ever
 
 LOG = logging.getLogger(__name__)
 
@@ -61,6 +62,11 @@ class ShapeSessions:
                 found = self._next()
             self._by_shape[shapes] = found
         return found
+
+    def keep_for_ever(self) -> None:
+        """Take care that no session is ever destroyed."""
+        for session in (self._fresh, *self._by_shape.values()):
+            keep_for_ever(session)
 
     def _next(self) -> Any:
         """A session for a new shape: unused, opened, or the one used longest ago."""

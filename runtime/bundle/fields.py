@@ -9,7 +9,7 @@ from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from typing import Any, Literal, TypeVar
 
 from ..errors import InputError
-from ..kinds import Numeric
+from ..kinds import Bound, Numeric
 
 Kind = Literal["fitted", "chosen", "bound", "numeric"]
 """Where a number comes from: a fit to data (:class:`~.recipes.FitRecord` says which); a choice
@@ -17,6 +17,10 @@ among alternatives that were measured; a limit on work or memory, or of what is 
 arithmetic alone."""
 
 MANY: Numeric[int] = 10_000
+
+LONGEST_LIST: Bound[int] = 64
+LONGER: Bound[int] = 16
+"""A list of numbers may have this many times those of its default."""
 
 RecordT = TypeVar("RecordT", bound="Record")
 
@@ -106,6 +110,8 @@ def _checked(entry: Field[Any], value: Any) -> Any:
         return value
     if isinstance(default, tuple):
         parts = value if isinstance(value, (tuple, list)) else ()
+        if len(parts) > max(LONGEST_LIST, LONGER * len(default)):
+            raise InputError(f"{entry.name} is a list of {len(parts)} numbers; give fewer")
         if not parts or not all(_is_number(part) and low <= part <= high for part in parts):
             raise InputError(f"{entry.name} is {value!r}; give a list of numbers {between}")
         return tuple(float(part) for part in parts)
@@ -125,5 +131,9 @@ def _text(number: float) -> str:
 
 def _is_number(value: Any) -> bool:
     """Whether a value is a finite number, and no truth value."""
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    return real and math.isfinite(value)
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False

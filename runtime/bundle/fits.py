@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from ..json_values import member, number_of, object_of, text_of
 from .fields import Record, kind_of
 from .recipes import TASKS
 
@@ -48,19 +49,23 @@ class FitRecord:
         """Read what :meth:`as_dict` gave.
 
         Raises:
-            KeyError, TypeError, ValueError: a field is missing or of the wrong type, or the task
-                is unknown.
+            ValueError: a field is missing or of the wrong type, or the task is unknown.
         """
-        if data["task"] not in TASKS:
-            raise ValueError(f"a fit is for {data['task']!r}; tasks are {', '.join(TASKS)}")
+        task = text_of(member(data, "task"), "task")
+        if task not in TASKS:
+            raise ValueError(f"a fit is for {task!r}; tasks are {', '.join(TASKS)}")
+        backbone, source, command = (
+            text_of(member(data, name), name) for name in ("backbone", "data", "command")
+        )
+        numbers, figures = (object_of(member(data, name), name) for name in ("numbers", "figures"))
         return cls(
-            task=data["task"],
-            backbone=str(data["backbone"]),
-            alpha=float(data["alpha"]),
-            numbers={str(name): _number(value) for name, value in data["numbers"].items()},
-            data=str(data["data"]),
-            command=str(data["command"]),
-            figures={str(name): float(value) for name, value in data["figures"].items()},
+            task=task,
+            backbone=backbone,
+            alpha=number_of(member(data, "alpha"), "alpha"),
+            numbers={name: _number(value, name) for name, value in numbers.items()},
+            data=source,
+            command=command,
+            figures={name: number_of(value, name) for name, value in figures.items()},
         )
 
     def covers(self, recipe: Record, backbone: str, alpha: float) -> bool:
@@ -79,8 +84,8 @@ class FitRecord:
         return (self.backbone, self.alpha, self.numbers) == (backbone, alpha, fitted)
 
 
-def _number(value: Any) -> Number:
+def _number(value: Any, name: str) -> Number:
     """A number, or several, as it was stored."""
     if isinstance(value, (list, tuple)):
-        return tuple(float(part) for part in value)
-    return float(value)
+        return tuple(number_of(part, name) for part in value)
+    return number_of(value, name)

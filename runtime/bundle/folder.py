@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import BundleError
+from ..files import as_path, read_regular
+from ..json_values import read_json
 from .manifest import BundleSpec, FileInfo
+from .onnx_file import LOOPING, onnx_contents
 
 MANIFEST = "bundle.json"
+ONNX_SUFFIX = ".onnx"
 
 
 def default_bundle_path() -> Path:
@@ -31,6 +34,16 @@ def sha256_of(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def read_hashed(path: Path, most: int) -> tuple[bytes, str]:
+    """What is in a file, and its SHA-256 in hexadecimal.
+
+    Raises:
+        OSError, ValueError: as :func:`..files.read_regular`.
+    """
+    data = read_regular(path, most)
+    return data, hashlib.sha256(data).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -58,8 +71,9 @@ class Bundle:
 
         Raises:
             BundleError: missing, incomplete, damaged, or of another schema version.
+            InputError: no path at all.
         """
-        folder = default_bundle_path() if path is None else Path(path)
+        folder = default_bundle_path() if path is None else as_path(path, "bundle")
         manifest = folder / MANIFEST
         if not folder.is_dir():
             what = "is a file" if folder.exists() else "does not exist"
@@ -69,7 +83,7 @@ class Bundle:
                 f"{folder} holds no {MANIFEST}; give a folder that qatm-export completed"
             )
         try:
-            data = json.loads(manifest.read_text(encoding="utf-8"))
+            data = read_json(manifest)
         except (OSError, ValueError) as error:
             raise BundleError(f"{manifest} cannot be read ({error}); export it again") from error
         bundle = cls(folder, BundleSpec.from_json(data))
@@ -93,6 +107,13 @@ class Bundle:
             BundleError: the bundle has no such file.
         """
         return self._entry(role, precision)[1].sha256
+
+    def graph_name(self, role: str, precision: str) -> str:
+        """What messages call the graph with a role: its file, where the bundle has it."""
+        have = self.precisions(role)
+        known = precision if precision in have or not have else have[0]
+        name = self._entry(role, known)[0] if have else f"the {role} graph"
+        return str(self.path / name)
 
     def precisions(self, role: str = "features") -> list[str]:
         """The precisions that exist for a role."""
@@ -129,13 +150,40 @@ class Bundle:
         mark = (info.sha256, *_mark(state))
         if self._seen.get(name) == mark:
             return path
-        if sha256_of(path) != info.sha256:
+        try:
+            data, digest = read_hashed(path, info.bytes)
+        except (OSError, ValueError) as error:
+            raise BundleError(f"{path} cannot be read ({error}); copy it again") from error
+        if digest != info.sha256:
             raise BundleError(
                 f"{path} does not have the SHA-256 of {MANIFEST}; it was changed or damaged: "
                 "copy or export it again"
             )
+        if name.endswith(ONNX_SUFFIX):
+            self._check_graph(path, data, loops=info.role in LOOPING)
         self._seen[name] = mark
         return path
+
+    def _check_graph(self, path: Path, data: bytes, *, loops: bool) -> None:
+        """Refuse an ONNX file that no library should open, whatever its hash.
+
+        Raises:
+            BundleError: it is none, has weights in files that are not of the bundle, or operators
+                of which nothing is known.
+        """
+        try:
+            contents = onnx_contents(data, loops=loops)
+        except ValueError as error:
+            raise BundleError(f"{path} is no ONNX file ({error}); export it again") from error
+        if contents.problems:
+            raise BundleError(f"{path} {contents.problems[0]}; export it again")
+        for other in contents.external:
+            if other not in self.spec.files or other == path.name:
+                raise BundleError(
+                    f"{path} has weights in {other!r}, whose SHA-256 {MANIFEST} does not have; "
+                    "export it again"
+                )
+            self._checked(other, self.spec.files[other])
 
 
 def _mark(state: os.stat_result) -> tuple[int, ...]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from ..errors import BundleError, InputError
-from ..kinds import Numeric
+from ..json_values import count_of, list_of, member, object_of, or_none, shown, text_of
+from ..kinds import Bound, Numeric
+from ..limits import BUNDLE_FILES
 from .fits import FitRecord
 from .match_recipe import MatchRecipe
 from .recipes import Recipes
@@ -16,6 +19,20 @@ from .recipes import Recipes
 SCHEMA_VERSION: Numeric[int] = 2
 NETWORK_ROLE = "network"
 """Of the trained network in a bundle."""
+
+PURPOSES = ("match", "align", "verify")
+"""What the features of a bundle were chosen for."""
+
+NEWEST_OPSET: Bound[int] = 1000
+MOST_TENSORS: Bound[int] = 256
+MOST_SIDES: Bound[int] = 16
+MOST_CHANNELS: Bound[int] = 1 << 16
+LONGEST_NAME: Bound[int] = 255
+
+LARGEST_STEP: Bound[int] = 512
+"""Pixels of a cell, and of what sides are padded to: more would make every picture large."""
+
+SHA256 = re.compile("[0-9a-f]{64}")
 
 READABLE: Numeric[tuple[int, int]] = (1, 2)
 """Schema 1 knew the matcher's recipe only, and no fits."""
@@ -192,15 +209,17 @@ class BundleSpec:
             )
         try:
             spec = cls(
-                backbone=_backbone(data["backbone"]),
-                preprocessing=dict(data["preprocessing"]),
-                recipes=_first_recipes(data) if schema == 1 else Recipes.from_dict(data["recipes"]),
-                opset=int(data["opset"]),
-                files={str(name): _file(entry) for name, entry in data["files"].items()},
-                fits=() if schema == 1 else tuple(FitRecord.from_dict(f) for f in data["fits"]),
-                tools=dict(data.get("tools", {})),
-                calibration=dict(data.get("calibration", {})),
-                network=dict(data.get("network", {})),
+                backbone=_backbone(object_of(member(data, "backbone"), "backbone")),
+                preprocessing=object_of(member(data, "preprocessing"), "preprocessing"),
+                recipes=_first_recipes(data)
+                if schema == 1
+                else Recipes.from_dict(object_of(member(data, "recipes"), "recipes")),
+                opset=count_of(member(data, "opset"), "opset", 1, NEWEST_OPSET),
+                files=_files(object_of(member(data, "files"), "files")),
+                fits=() if schema == 1 else _fits(member(data, "fits")),
+                tools=_texts(data.get("tools", {}), "tools"),
+                calibration=object_of(data.get("calibration", {}), "calibration"),
+                network=object_of(data.get("network", {}), "network"),
                 task=_task(data),
                 schema=schema,
             )
@@ -214,7 +233,8 @@ class BundleSpec:
 def is_plain_name(name: str) -> bool:
     """Whether a name is that of a file in a folder, on every system: no path, no drive, no dots."""
     parts = (PurePosixPath(name).name, PureWindowsPath(name).name)
-    return parts == (name, name) and name not in ("", ".", "..") and ":" not in name
+    plain = parts == (name, name) and name not in ("", ".", "..") and ":" not in name
+    return plain and name.isprintable() and len(name) <= LONGEST_NAME
 
 
 def _of_type(kind: type, value: float) -> float:
@@ -226,52 +246,119 @@ def _of_type(kind: type, value: float) -> float:
 
 def _task(data: dict[str, Any]) -> str:
     """What a bundle is for; older ones say so only where they hold a network."""
-    return str(data.get("task") or dict(data.get("network", {})).get("task") or "match")
+    network = object_of(data.get("network", {}), "network")
+    task = text_of(data.get("task") or network.get("task") or "match", "task")
+    if task not in PURPOSES:
+        raise ValueError(f"task is {task!r}; it must be one of {', '.join(PURPOSES)}")
+    return task
 
 
 def _first_recipes(data: dict[str, Any]) -> Recipes:
     """The recipes of schema 1, which had the matcher's in two entries; the others are as usual."""
-    return Recipes(match=MatchRecipe.from_dict({**data["recipe"], **data["score"]}))
+    both = [object_of(member(data, name), name) for name in ("recipe", "score")]
+    return Recipes(match=MatchRecipe.from_dict(both[0] | both[1]))
 
 
 def _backbone(data: dict[str, Any]) -> BackboneInfo:
     """Read the ``backbone`` entry; schema 1 had the names of the taps only."""
-    layers = tuple(
-        TapInfo(str(tap["layer"]), int(tap["stride"]), int(tap["channels"]))
-        if isinstance(tap, dict)
-        else TapInfo(str(tap))
-        for tap in data["taps"]
-    )
-    numbers = {n: int(data[n]) for n in ("channels", "stride", "coarse_stride", "align")}
-    for name, value in numbers.items():
-        if value <= 0:
-            raise ValueError(f"{name} is {value}; it must be positive")
+    layers = tuple(_tap(tap) for tap in list_of(member(data, "taps"), "taps", MOST_TENSORS))
+    numbers = {
+        name: count_of(member(data, name), name, 1, most)
+        for name, most in (
+            ("channels", MOST_CHANNELS),
+            ("stride", LARGEST_STEP),
+            ("coarse_stride", LARGEST_STEP),
+            ("align", LARGEST_STEP),
+        )
+    }
+    stride = numbers["stride"]
+    if numbers["coarse_stride"] != 2 * stride:
+        raise ValueError(
+            f"coarse_stride is {numbers['coarse_stride']}; it must be twice the stride of {stride}"
+        )
     if numbers["align"] % numbers["coarse_stride"]:
         raise ValueError(f"align {numbers['align']} is no multiple of {numbers['coarse_stride']}")
-    weights = {str(k): str(v) for k, v in data["weights"].items()}
-    return BackboneInfo(name=str(data["name"]), layers=layers, weights=weights, **numbers)
+    known = all(tap.channels for tap in layers)
+    if known and sum(tap.channels for tap in layers) != numbers["channels"]:
+        raise ValueError(f"channels is {numbers['channels']}; its taps have another sum")
+    if any(tap.stride % stride and stride % tap.stride for tap in layers if tap.stride):
+        raise ValueError(f"stride is {stride}, which does not fit the taps'")
+    weights = _texts(member(data, "weights"), "weights")
+    return BackboneInfo(
+        name=text_of(member(data, "name"), "name"), layers=layers, weights=weights, **numbers
+    )
+
+
+def _tap(data: Any) -> TapInfo:
+    """Read one layer; in schema 1 it was its name."""
+    if isinstance(data, str):
+        return TapInfo(data)
+    tap = object_of(data, "a tap")
+    return TapInfo(
+        text_of(member(tap, "layer"), "layer"),
+        count_of(member(tap, "stride"), "stride", 0, LARGEST_STEP),
+        count_of(member(tap, "channels"), "channels", 0, MOST_CHANNELS),
+    )
+
+
+def _fits(data: Any) -> tuple[FitRecord, ...]:
+    """Read the ``fits`` entry."""
+    records = list_of(data, "fits", MOST_TENSORS)
+    return tuple(FitRecord.from_dict(object_of(record, "a fit")) for record in records)
+
+
+def _texts(data: Any, name: str) -> dict[str, str]:
+    """Read names with texts."""
+    return {key: text_of(value, key) for key, value in object_of(data, name).items()}
+
+
+def _files(data: dict[str, Any]) -> dict[str, FileInfo]:
+    """Read the ``files`` entry."""
+    if len(data) > BUNDLE_FILES:
+        raise ValueError(f"{len(data)} files are listed; at most {BUNDLE_FILES} are accepted")
+    return {name: _file(object_of(entry, name)) for name, entry in data.items()}
 
 
 def _file(data: dict[str, Any]) -> FileInfo:
     """Read one entry of ``files``."""
-    tensors = {side: tuple(_tensor(t) for t in data[side]) for side in ("inputs", "outputs")}
+    tensors = {
+        side: tuple(_tensor(t) for t in list_of(member(data, side), side, MOST_TENSORS))
+        for side in ("inputs", "outputs")
+    }
+    digest = text_of(member(data, "sha256"), "sha256")
+    if not SHA256.fullmatch(digest):
+        raise ValueError(f"sha256 is {shown(digest)}; it must be 64 hexadecimal digits")
     return FileInfo(
-        role=str(data["role"]),
-        precision=str(data["precision"]),
-        sha256=str(data["sha256"]),
-        bytes=int(data["bytes"]),
+        role=text_of(member(data, "role"), "role"),
+        precision=text_of(member(data, "precision"), "precision"),
+        sha256=digest,
+        bytes=count_of(member(data, "bytes"), "bytes"),
         inputs=tensors["inputs"],
         outputs=tensors["outputs"],
     )
 
 
-def _tensor(data: dict[str, Any]) -> TensorInfo:
+def _tensor(value: Any) -> TensorInfo:
     """Read one input or output; schema 1 had no ranges."""
+    data = object_of(value, "an input or output")
+    shape = tuple(
+        side if isinstance(side, str) else count_of(side, "a side", 0)
+        for side in list_of(member(data, "shape"), "shape", MOST_SIDES)
+    )
     ranges = {
-        str(name): (int(low), None if high is None else int(high))
-        for name, (low, high) in data.get("ranges", {}).items()
+        name: _range(entry, name)
+        for name, entry in object_of(data.get("ranges", {}), "ranges").items()
     }
-    return TensorInfo(str(data["name"]), str(data["dtype"]), tuple(data["shape"]), ranges)
+    name, dtype = (text_of(member(data, key), key) for key in ("name", "dtype"))
+    return TensorInfo(name, dtype, shape, ranges)
+
+
+def _range(value: Any, name: str) -> tuple[int, int | None]:
+    """Read the smallest and largest size of a dimension."""
+    sizes = list_of(value, name, 2)
+    if len(sizes) != 2:  # noqa: PLR2004
+        raise ValueError(f"the range of {name} is no pair")
+    return count_of(sizes[0], name), or_none(sizes[1], lambda size: count_of(size, name))
 
 
 def _file_to_json(info: FileInfo) -> dict[str, Any]:

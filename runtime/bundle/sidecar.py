@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..errors import BundleError, DeviceError, QatmError
+from ..files import as_path
+from ..json_values import count_of, list_of, member, number_of, object_of, read_json, text_of
 from ..kinds import Bound, Numeric
 from .folder import Bundle, sha256_of
+from .manifest import is_plain_name
 
 SIDECAR_SCHEMA: Numeric[int] = 1
 ENGINE_SUFFIX = ".engine"
@@ -19,6 +21,15 @@ SIDECAR_SUFFIX = ".engine.json"
 FLAVOURS = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
 """Each flavour of TensorRT and the Python module that carries it, in order of preference."""
 
+
+TEXTS = (
+    *("file", "flavour", "version", "role", "precision"),
+    *("source", "source_sha256", "sha256", "key"),
+)
+"""Fields that are texts."""
+
+MOST_ENTRIES: Bound[int] = 256
+LARGEST_SIDE: Bound[int] = 1 << 31
 
 RTX_TARGETS: Bound[tuple[int, ...]] = (75, 80, 86, 89, 120, 121)
 """Compute capabilities that TensorRT-RTX compiles for; a Jetson Orin (87) is not among them."""
@@ -105,9 +116,9 @@ class EngineInfo:
         Raises:
             BundleError: missing, damaged, or of another schema version.
         """
-        path = Path(sidecar)
+        path = as_path(sidecar, "sidecar")
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = read_json(path)
         except (OSError, ValueError) as error:
             raise BundleError(f"{path} cannot be read ({error}); build the engine again") from error
         schema = data.get("schema") if isinstance(data, dict) else None
@@ -118,7 +129,7 @@ class EngineInfo:
             )
         try:
             return _parse(data, path)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except ValueError as error:
             raise BundleError(
                 f"{path} is damaged ({type(error).__name__}: {error}); build the engine again"
             ) from error
@@ -290,38 +301,46 @@ def select_engine(
 
 def _parse(data: dict[str, Any], path: Path) -> EngineInfo:
     """Build the record from the sidecar's dictionary."""
-    name = str(data["file"])
-    if name != Path(name).name:
+    texts = {name: text_of(member(data, name), name) for name in TEXTS}
+    name = texts["file"]
+    if not is_plain_name(name):
         raise ValueError(f"engine file {name!r} is not a plain file name")
-    if data["flavour"] not in FLAVOURS:
-        raise ValueError(f"unknown flavour {data['flavour']!r}")
+    if texts["flavour"] not in FLAVOURS:
+        raise ValueError(f"unknown flavour {texts['flavour']!r}")
+    layers = object_of(member(data, "layers"), "layers")
     return EngineInfo(
-        file=name,
-        flavour=str(data["flavour"]),
-        version=str(data["version"]),
-        sm=tuple(int(target) for target in data["sm"]),
-        role=str(data["role"]),
-        precision=str(data["precision"]),
+        **texts,
+        sm=tuple(count_of(sm, "sm", 1) for sm in list_of(member(data, "sm"), "sm", MOST_ENTRIES)),
         layers={
-            str(kind): {str(dtype): int(count) for dtype, count in counts.items()}
-            for kind, counts in data["layers"].items()
+            kind: {
+                dtype: count_of(count, dtype) for dtype, count in object_of(counts, kind).items()
+            }
+            for kind, counts in layers.items()
         },
         profiles=tuple(
-            {str(name): _shape_range(entry) for name, entry in profile.items()}
-            for profile in data["profiles"]
+            {key: _shape_range(entry) for key, entry in object_of(profile, "a profile").items()}
+            for profile in list_of(member(data, "profiles"), "profiles", MOST_ENTRIES)
         ),
-        source=str(data["source"]),
-        source_sha256=str(data["source_sha256"]),
-        sha256=str(data["sha256"]),
-        bytes=int(data["bytes"]),
-        build_seconds=float(data["build_seconds"]),
-        options=dict(data["options"]),
-        key=str(data["key"]),
+        bytes=count_of(member(data, "bytes"), "bytes"),
+        build_seconds=number_of(member(data, "build_seconds"), "build_seconds", 0),
+        options=object_of(member(data, "options"), "options"),
         folder=path.parent,
     )
 
 
-def _shape_range(data: dict[str, Any]) -> ShapeRange:
+def _shape_range(value: Any) -> ShapeRange:
     """Read one range of a profile."""
-    sides = (tuple(int(side) for side in data[name]) for name in ("minimum", "optimum", "maximum"))
-    return ShapeRange(*sides)
+    data = object_of(value, "a range")
+    minimum, optimum, maximum = (
+        tuple(
+            count_of(side, "a side", 0, LARGEST_SIDE)
+            for side in list_of(member(data, name), name, MOST_ENTRIES)
+        )
+        for name in ("minimum", "optimum", "maximum")
+    )
+    rising = len(minimum) == len(optimum) == len(maximum) and all(
+        low <= usual <= high for low, usual, high in zip(minimum, optimum, maximum, strict=True)
+    )
+    if not rising:
+        raise ValueError("the sides of a range do not rise from minimum to maximum")
+    return ShapeRange(minimum, optimum, maximum)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..answers import ms_since
+from ..arguments import as_count, as_number
 from ..backends.graph import Device, Precision
 from ..boxes import BoxLike, checked_region
 from ..errors import BoxError, ImageError, InputError, TemplateError
@@ -183,9 +184,8 @@ class Matcher(SessionTask):
         """
         self._check_open()
         start = time.perf_counter()
-        if top_k < 1:
-            raise InputError(f"top_k is {top_k}; it must be at least 1")
-        if min_score is not None and not 0 <= min_score <= 1:
+        top_k = _checked_top(top_k)
+        if min_score is not None and not 0 <= as_number(min_score, "min_score") <= 1:
             raise InputError(f"min_score is {min_score}; scores lie between 0 and 1")
         taking = checked_suppress(suppress)
         poses = PoseRange.of(rotation, scale)
@@ -298,6 +298,7 @@ class Matcher(SessionTask):
         Raises: as :meth:`match`.
         """
         self._check_open()
+        top_k = _checked_top(top_k)
         poses = PoseRange.of(rotation, scale)
         wanted = self._checked(templates)
         judged = self._judged(_shown(image, wanted), wanted, top_k, poses)
@@ -337,6 +338,11 @@ class Matcher(SessionTask):
             return [self._template]
         if isinstance(templates, Template):
             raise TemplateError("templates is a Template; give a list of them: [template]")
+        if not isinstance(templates, Sequence) or isinstance(templates, (str, bytes)):
+            raise TemplateError(
+                f"templates is a {type(templates).__name__}; give a list of Templates, as "
+                "encode_template() returns them"
+            )
         if not templates:
             raise TemplateError("the list of templates is empty")
         for template in templates:
@@ -350,6 +356,11 @@ class Matcher(SessionTask):
                     f"template {template.name!r} was encoded by another model "
                     f"({template.model[:12]}…, this bundle is {self._model[:12]}…); encode it again"
                 )
+            template.check_fits(
+                self.bundle.spec.backbone.channels,
+                self._encoder.stride,
+                self._encoder.coarse_stride,
+            )
         return templates
 
     def _judged(
@@ -364,6 +375,18 @@ class Matcher(SessionTask):
         if poses is None:
             return self._uprights.found(search, templates, count)
         return self._poses.found(search, templates, count, poses)
+
+
+def _checked_top(top_k: Any) -> int:
+    """How many matches are asked for.
+
+    Raises:
+        InputError: no whole number from 1 on.
+    """
+    count = as_count(top_k, "top_k")
+    if count < 1:
+        raise InputError(f"top_k is {top_k}; it must be at least 1")
+    return count
 
 
 def _shown(image: AnyImage, templates: Sequence[Template]) -> Image:

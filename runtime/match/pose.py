@@ -158,7 +158,7 @@ def _numbers(value: float | Sequence[float], name: str) -> tuple[float, ...]:
     """
     try:
         numbers = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         numbers = np.empty((0, 0))
     if numbers.shape not in ((), (2,)) or not np.isfinite(numbers).all():
         raise InputError(f"{name} is {value!r}; give a number, or (lo, hi)")

@@ -193,10 +193,12 @@ def _rows(
     if math.sqrt(width * height) >= COARSER_FROM:
         features, stride = pooled(features), 2 * stride
     shown = _shown(view, angle, zoom, sides, stride)
-    if not (shown >= COVERED).any():
-        # Smaller than a cell: the cells that show most of it.
-        shown = shown * (COVERED / max(float(shown.max()), 1e-6))
-    y, x = np.nonzero(shown >= COVERED)
+    own = shown >= COVERED
+    if not own.any():
+        # Smaller than a cell: the cells that show most of it, or, of hardly a pixel, the middle.
+        own = shown >= max(float(shown.max()), 1e-6)
+        own[shown.shape[0] // 2, shown.shape[1] // 2] |= not own.any()
+    y, x = np.nonzero(own)
     rows = np.ascontiguousarray(features[:, y, x].T, dtype=np.float32)
     middle = np.array(features.shape[1:]) // 2
     return PosedRows(rows, np.column_stack([y, x]) - middle, stride)

@@ -21,7 +21,7 @@ def checked_suppress(value: str) -> Suppress:
     Raises:
         InputError: there is none of this name.
     """
-    if value in ("each", "all"):
+    if isinstance(value, str) and value in ("each", "all"):
         return value
     raise InputError(f"suppress is {value!r}; give {' or '.join(map(repr, get_args(Suppress)))}")
 

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..boxes import Box, box_in_frame
+from ..boxes import Box, box_in_frame, check_elongation
 from ..bundle.match_recipe import MatchRecipe
-from ..errors import TemplateError
-from ..files import whole
+from ..errors import TemplateError, first_line
+from ..files import as_path, whole
 from ..images import Image, is_flat
 from ..kinds import Numeric
 from ..patches.encoder import Encoder
@@ -23,11 +23,22 @@ from ..patches.grid import PatchGrid, ScaledMask, cut_grid
 from ..patches.similarity import small_product, standardised
 from ..patches.taps import Cells, DenseCells
 from ..patches.windows import CellRange
+from ..saved_arrays import array_of, read_arrays, switch_of, text_of_array
 from ..value_range import ValueRange
 from .differences import Grain, colour_mask, mean_tint
 from .pixels import PixelTemplate
 from .plane_pixels import PlaneTemplate, plane_pyramid
 from .posed_rows import PosedRows, TemplateView
+from .template_file import (
+    grid_data,
+    pose_data,
+    read_grid,
+    read_poses,
+    read_scales,
+    read_size,
+    read_view,
+    view_data,
+)
 from .turned_squares import TurnedSquares
 
 Array = NDArray[Any]
@@ -137,7 +148,7 @@ class Template:
         Raises:
             OSError: it cannot be written; the message names the path.
         """
-        target = Path(path)
+        target = as_path(path, "template")
         data: dict[str, Any] = {
             "format": FORMAT,
             "size": np.asarray(self.size),
@@ -150,101 +161,87 @@ class Template:
         if self.value_range is not None:
             data.update(self.value_range.record())
         for i, level in enumerate(self.levels):
-            for kind, grid in (("coarse", level.coarse), ("fine", level.fine)):
-                for name in ("rows", "target", "footprint", "offset"):
-                    data[f"{kind}{i}_{name}"] = np.asarray(getattr(grid, name))
-        data |= _view_data(self.view) | _pose_data(self.poses)
+            data |= grid_data("coarse", i, level.coarse) | grid_data("fine", i, level.fine)
+        data |= view_data(self.view) | pose_data(self.poses)
         with whole(target) as part, part.open("wb") as file:
             np.savez_compressed(file, **data)
         return target
 
     @classmethod
     def load(cls, path: str | Path) -> Template:
-        """Read a template that :meth:`save` wrote.
+        """Read a template that :meth:`save` wrote, or somebody else: everything in it is checked.
 
         Raises:
-            TemplateError: missing, damaged, or of another format.
+            TemplateError: missing, damaged, too large, or of another format.
+            InputError: no path at all.
         """
+        file = as_path(path, "template")
         try:
-            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as data:
-                if int(data["format"]) not in (FORMAT, WITHOUT_VIEW):
-                    raise TemplateError(
-                        f"template {path} has format {int(data['format'])}, expected {FORMAT}; "
-                        "encode it again"
-                    )
-                levels = tuple(
-                    TemplateLevel(float(scale), _grid(data, f"coarse{i}"), _grid(data, f"fine{i}"))
-                    for i, scale in enumerate(data["scales"])
-                )
-                width, height = (float(side) for side in data["size"])
-                return cls(
-                    levels,
-                    (width, height),
-                    bool(data["inside"]),
-                    str(data["model"]),
-                    str(data["name"]),
-                    bool(data["flat"]),
-                    ValueRange.recorded(data),
-                    _view(data) if "view" in data else None,
-                    _poses(data),
-                )
-        except TemplateError:
-            raise
+            arrays = read_arrays(file)
+            written = int(array_of(arrays, "format", "iu", ()))
+            if written in (FORMAT, WITHOUT_VIEW):
+                return cls._of(arrays)
         except FileNotFoundError:
-            raise TemplateError(f"template {path} does not exist") from None
-        except Exception as error:
+            raise TemplateError(f"template {file} does not exist") from None
+        except OSError as error:
+            raise TemplateError(f"template {file} cannot be read: {error.strerror}") from error
+        except ValueError as error:
             raise TemplateError(
-                f"template {path} cannot be read ({type(error).__name__}); encode it again"
+                f"template {file} cannot be read ({first_line(error)}); encode it again"
             ) from error
+        raise TemplateError(
+            f"template {file} has format {written}, expected {FORMAT}; encode it again"
+        )
 
+    @classmethod
+    def _of(cls, arrays: Mapping[str, Array]) -> Template:
+        """The template that is in a file.
 
-def _view_data(view: TemplateView | None) -> dict[str, Any]:
-    """A view as arrays with names."""
-    if view is None:
-        return {}
-    mask = {} if view.mask is None else {"view_mask": view.mask}
-    about = np.array([*view.box, view.zoom, view.framed])
-    return {"view": view.image, "view_about": about, **mask}
+        Raises:
+            ValueError: it is damaged.
+        """
+        levels = tuple(
+            TemplateLevel(scale, read_grid(arrays, "coarse", i), read_grid(arrays, "fine", i))
+            for i, scale in enumerate(read_scales(arrays))
+        )
+        grids = [grid for level in levels for grid in (level.coarse, level.fine)]
+        channels = {grid.rows.shape[1] for grid in grids}
+        if len(channels) > 1:
+            raise ValueError("its patches have different numbers of channels")
+        size = read_size(arrays)
+        return cls(
+            levels,
+            size,
+            switch_of(arrays, "inside"),
+            text_of_array(arrays, "model"),
+            text_of_array(arrays, "name"),
+            switch_of(arrays, "flat"),
+            ValueRange.recorded(arrays),
+            read_view(arrays, size),
+            read_poses(arrays, *channels),
+        )
 
+    def check_fits(self, channels: int, stride: int, coarse_stride: int) -> None:
+        """Refuse a template whose patches are not those of a bundle, whatever it says of itself.
 
-def _view(data: Any) -> TemplateView:
-    """Read a view back."""
-    *box, zoom, framed = (float(value) for value in data["view_about"])
-    mask = data.get("view_mask")
-    return TemplateView(data["view"], Box(*box), zoom, bool(framed), mask)
+        Args:
+            channels: of the bundle's features.
+            stride: working pixels per cell of its finest map.
+            coarse_stride: the same of its coarse map.
 
-
-def _pose_data(poses: Mapping[tuple[float, float], PosedRows]) -> dict[str, Any]:
-    """Patches at other poses as arrays with names."""
-    if not poses:
-        return {}
-    kept = list(poses.values())
-    about = [[*key, each.stride, len(each.rows)] for key, each in poses.items()]
-    return {
-        "poses": np.array(about),
-        "pose_rows": np.concatenate([each.rows for each in kept]),
-        "pose_cells": np.concatenate([each.cells for each in kept]),
-    }
-
-
-def _poses(data: Any) -> dict[tuple[float, float], PosedRows]:
-    """Read patches at other poses back."""
-    if "poses" not in data:
-        return {}
-    about, rows, cells = data["poses"], data["pose_rows"], data["pose_cells"]
-    ends = np.cumsum(about[:, 3].astype(int))
-    poses: dict[tuple[float, float], PosedRows] = {}
-    for (angle, zoom, stride, count), end in zip(about, ends, strict=True):
-        part = slice(end - int(count), end)
-        poses[float(angle), float(zoom)] = PosedRows(rows[part], cells[part], int(stride))
-    return poses
-
-
-def _grid(data: Any, prefix: str) -> PatchGrid:
-    """Read one grid back."""
-    x, y = (float(value) for value in data[f"{prefix}_offset"])
-    rows, target, footprint = (data[f"{prefix}_{f}"] for f in ("rows", "target", "footprint"))
-    return PatchGrid(rows, target, footprint, (x, y))
+        Raises:
+            TemplateError: they are not.
+        """
+        for level in self.levels:
+            for grid, step in ((level.coarse, coarse_stride), (level.fine, stride)):
+                most = [max(1, round(side * level.scale / step)) + 1 for side in self.size]
+                height, width = grid.footprint.shape
+                if grid.rows.shape[1] != channels or width > most[0] or height > most[1]:
+                    raise TemplateError(
+                        f"template {self.name!r} is damaged: {width}x{height} patches of "
+                        f"{grid.rows.shape[1]} channels, where this bundle has {channels} and at "
+                        f"most {most[0]}x{most[1]}; encode it again"
+                    )
 
 
 def working_scale(width: float, height: float, recipe: MatchRecipe) -> float:
@@ -284,6 +281,9 @@ class TemplateEncoder:
         """See ``Matcher.encode_template``."""
         height, width = image.shape[:2]
         region = Box(0, 0, width, height) if box is None else box_in_frame(box, width, height)
+        check_elongation(region)
+        if not isinstance(name, str):
+            raise TemplateError(f"name is a {type(name).__name__}; give text")
         inside = region.x >= 0 and region.y >= 0
         inside = inside and region.x + region.w <= width and region.y + region.h <= height
         coverage = _mask_image(mask, region, image.shape[:2])

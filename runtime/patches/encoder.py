@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from ..images import Image, pad_to_multiple, resize_to
 from ..kinds import Bound, Numeric
+from ..limits import PIECE_PIXELS, WORKING_PIXELS
 from ..session import Session
 from .taps import Taps
 from .windows import CellRange
@@ -77,12 +78,16 @@ class Encoder:
         Cells that hold no pixel of the image (padding) are cut off.
 
         Raises:
-            ImageError: the resized image has no pixels left.
+            ImageError: the resized image has no pixels left, or too many.
         """
         height, width = image.shape[:2]
         rows, columns = round(height * scale), round(width * scale)
         if rows < 1 or columns < 1:
             raise ImageError(f"image of {width}x{height} px is too small for this template's scale")
+        if refusal := WORKING_PIXELS.refusal(rows * columns):
+            raise ImageError(
+                f"image of {width}x{height} px, searched at {scale:g} times its size, {refusal}"
+            )
         working = resize_to(image, columns, rows)
         if self.in_one_piece(rows, columns):
             taps, coarse = self.encode_crop(working)
@@ -112,10 +117,16 @@ class Encoder:
         return [encoded[index] for index in range(len(crops))]
 
     def encode_crops(self, crops: Sequence[Image]) -> list[tuple[Taps, Array]]:
-        """The same of several of one size, as many at once as memory and the device allow."""
+        """The same of several of one size, as many at once as memory and the device allow.
+
+        Raises:
+            ImageError: they are too large to be encoded in one piece.
+        """
         if not crops:
             return []
         rows, columns = crops[0].shape[:2]
+        if refusal := PIECE_PIXELS.refusal(rows * columns):
+            raise ImageError(f"a part of an image {refusal}")
         shape = (math.ceil(rows / self.stride), math.ceil(columns / self.stride))
         coarse_shape = tuple(math.ceil(side / self.coarse_stride) for side in (rows, columns))
         padded = [pad_to_multiple(crop, self.align) for crop in crops]

@@ -77,6 +77,35 @@ class PatchGrid:
         return column * stride + self.offset[0], row * stride + self.offset[1]
 
 
+def check_grid(grid: PatchGrid, most: int) -> None:
+    """Check the shapes and values of a grid that was read from a file.
+
+    Args:
+        grid: of float32 arrays.
+        most: rows that it may have.
+
+    Raises:
+        ValueError: it is none that could have been cut.
+    """
+    rows, target, footprint = grid.rows, grid.target, grid.footprint
+    own = int(np.count_nonzero(target))
+    flags = [np.isin(values, (0, 1)).all() for values in (target, footprint)]
+    if not (
+        rows.ndim == footprint.ndim == 2  # noqa: PLR2004
+        and target.shape == (len(rows),)
+        and 0 < own <= len(rows) <= most
+        and rows.shape[1] > 0
+        and all(flags)
+        and target[:own].all()
+        and own == np.count_nonzero(footprint)
+        and math.isfinite(math.hypot(*grid.offset))
+    ):
+        raise ValueError("its patches do not fit together")
+    # A length beyond this could not be computed.
+    if not np.isfinite(np.einsum("ij,ij->i", rows, rows)).all():
+        raise ValueError("its patches have numbers that cannot be computed with")
+
+
 def cut_grid(
     features: Cells,
     box: Box,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..boxes import Box
 from ..images import Image, resize_to
 from ..kinds import Bound, Numeric
+from ..limits import PICTURE_PIXELS
 from ..patches.windows import clamped
 from .presence import Track
 
@@ -138,7 +139,9 @@ class StreamView:
             height, width = frame.shape[:2]
             if change.cut:
                 across, down = self.factors
-                self.size = max(1, round(width * across)), max(1, round(height * down))
+                size = max(1, round(width * across)), max(1, round(height * down))
+                # After frames of a few pixels, the whole of a large one would be enormous.
+                self.size = self.size if PICTURE_PIXELS.refusal(size[0] * size[1]) else size
             self.factors = self.size[0] / width, self.size[1] / height
 
     def shown(self, frame: Image) -> Image:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import io
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -11,10 +11,22 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..answers import PlainAnswer
+from ..arguments import is_name
 from ..boxes import Box, as_box
-from ..errors import InputError
-from ..files import unwritable
+from ..errors import InputError, first_line
+from ..files import as_path, read_regular, unwritable
+from ..json_values import (
+    count_of,
+    list_of,
+    member,
+    number_of,
+    object_of,
+    or_none,
+    parse_json,
+    shown,
+)
 from ..kinds import Numeric
+from ..limits import FILE_BYTES, LINE_BYTES
 from .presence import LOST, TRACKING, UNCERTAIN, Track
 
 LOG = logging.getLogger(__name__)
@@ -131,9 +143,9 @@ class TrackWriter:
     """
 
     def __init__(self, path: str | Path, kind: Kind | None = None) -> None:
-        self.path = Path(path)
+        self.path = as_path(path, "tracks")
         self.kind = kind_of(path) if kind is None else kind
-        if self.kind not in TEXTS:
+        if not is_name(self.kind, tuple(TEXTS)):
             raise InputError(f"tracks {path}: kind {kind!r} is not one of {', '.join(TEXTS)}")
         self._size = 0
         try:
@@ -193,42 +205,53 @@ def read_tracks(path: str | Path, kind: Kind | None = None) -> list[TrackRecord]
     Raises:
         InputError: missing, or a line that is not in the format; the message names it.
     """
-    kind = kind_of(path) if kind is None else kind
+    file = as_path(path, "tracks")
+    kind = kind_of(file) if kind is None else kind
+    if not is_name(kind, tuple(PARSERS)):
+        raise InputError(f"tracks {file}: kind {kind!r} is not one of {', '.join(PARSERS)}")
     try:
-        text = Path(path).read_bytes().decode()
+        data = read_regular(file, FILE_BYTES.value)
+        text = data.decode()
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+        raise InputError(f"{file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not a text file") from error
+        raise InputError(f"{file} is not a text file") from error
+    except ValueError as error:
+        raise InputError(f"{error}; set {FILE_BYTES.variable} to accept more") from error
     records = []
-    for number, line in enumerate(text.splitlines(keepends=True), 1):
+    for number, line in enumerate(io.StringIO(text, newline=None), 1):
         if not line.strip() or (kind == "csv" and number == 1):
             continue
         try:
+            if len(line) > LINE_BYTES:
+                raise ValueError(f"more than {LINE_BYTES} characters")
             records.append(PARSERS[kind](line.strip()))
         except (ValueError, TypeError, KeyError, IndexError) as error:
             if not line.endswith("\n"):
-                LOG.warning("%s is cut off in line %d; left out", path, number)
+                LOG.warning("%s is cut off in line %d; left out", file, number)
                 break
             raise InputError(
-                f"{path}, line {number}: {line.strip()!r} is no {kind} track"
+                f"{file}, line {number}: {shown(line.strip())} is no {kind} track "
+                f"({first_line(error)})"
             ) from error
     return records
 
 
 def _from_json(line: str) -> TrackRecord:
     """Read a line of JSON."""
-    values = json.loads(line)
-    if not isinstance(values, Mapping):
-        raise ValueError("not an object")
+    values = object_of(parse_json(line, LINE_BYTES), "it")
+    number = values.get("id")
+    calibrated = values.get("calibrated", True)
+    if not isinstance(calibrated, bool):
+        raise ValueError(f"calibrated is {shown(calibrated)}; it must be true or false")
     return TrackRecord(
-        frame=int(values["frame"]),
-        time=None if values["time"] is None else float(values["time"]),
-        box=as_box(values["box"]),
-        score=float(values["score"]),
-        state=_state(values["state"]),
-        id=None if values.get("id") is None else int(values["id"]),
-        calibrated=values.get("calibrated", True) is not False,
+        frame=count_of(member(values, "frame"), "frame"),
+        time=or_none(member(values, "time"), lambda time: number_of(time, "time")),
+        box=as_box(list_of(member(values, "box"), "box", 4)),
+        score=number_of(member(values, "score"), "score", 0, 1),
+        state=_state(member(values, "state")),
+        id=None if number is None else count_of(number, "id"),
+        calibrated=calibrated,
     )
 
 
@@ -236,12 +259,12 @@ def _from_csv(line: str) -> TrackRecord:
     """Read a line of CSV."""
     values = dict(zip(COLUMNS, line.split(","), strict=True))
     return TrackRecord(
-        frame=int(values["frame"]),
-        time=float(values["time"]) if values["time"] else None,
+        frame=count_of(int(values["frame"]), "frame"),
+        time=number_of(float(values["time"]), "time") if values["time"] else None,
         box=as_box([float(values[name]) for name in "xywh"]),
-        score=float(values["score"]),
+        score=number_of(float(values["score"]), "score", 0, 1),
         state=_state(values["state"]),
-        id=int(values["id"]) if values["id"] else None,
+        id=count_of(int(values["id"]), "id") if values["id"] else None,
     )
 
 
@@ -249,13 +272,21 @@ def _from_mot(line: str) -> TrackRecord:
     """Read a line of MOTChallenge text."""
     frame, number, x, y, w, h, score = line.split(",")[:MOT_FIELDS]
     box = as_box((float(x) - 1, float(y) - 1, float(w), float(h)))
-    return TrackRecord(int(frame) - 1, None, box, float(score), TRACKING, int(number) - 1)
+    return TrackRecord(
+        count_of(int(frame) - 1, "frame"),
+        None,
+        box,
+        number_of(float(score), "score"),
+        TRACKING,
+        # Detections of no object have the number -1 there.
+        count_of(int(number) - 1, "id", -2),
+    )
 
 
 def _state(text: str) -> str:
     """Check the name of a state."""
-    if text not in STATES:
-        raise ValueError(text)
+    if not is_name(text, STATES):
+        raise ValueError(f"state is {shown(text)}; it must be one of {', '.join(STATES)}")
     return text
 
 

@@ -12,11 +12,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..boxes import Box, as_box
+from ..boxes import Box, box_in_frame, check_elongation
 from ..errors import InputError
-from ..files import whole
-from ..images import Image
+from ..files import as_path, whole
+from ..images import Image, as_bgr, decode_values
+from ..json_values import object_of, parse_json
 from ..kinds import Numeric
+from ..limits import SAVED_BYTES
+from ..saved_arrays import array_of, read_arrays, text_of_array
 from ..value_range import ValueRange
 from ..version import __version__
 from .follower import Follower
@@ -26,6 +29,7 @@ from .plain_state import StatePacker, StateUnpacker
 from .presence import Belief
 from .redetect import WholeFrameSearch
 from .spread_search import SpreadSearch
+from .state_checks import check_attribute
 from .target import TargetModel
 
 Array = NDArray[Any]
@@ -137,10 +141,17 @@ class SavedTracker:
         Raises:
             ValueError, TypeError, KeyError, IndexError: the state is damaged.
         """
-        unpacker = StateUnpacker(self.arrays, _known(follower.model))
+        model = follower.model
+        unpacker = StateUnpacker(self.arrays, _known(model))
+        coarse, fine = model.coarse, model.first_patches
+        looks = {"recent": coarse, "_newer": coarse}
+        looks |= {"_recent_patches": fine, "_newer_patches": fine}
         for part in parts_of(follower, view):
-            for name, packed in self.state[type(part).__name__].items():
-                setattr(part, name, unpacker.unpack(packed))
+            kind = type(part).__name__
+            for name, packed in self.state[kind].items():
+                value = unpacker.unpack(packed)
+                check_attribute(kind, name, value, looks)
+                setattr(part, name, value)
 
     def write(self, path: str | Path, model: str) -> Path:
         """Write it as ``.npz`` (no pickles), whole or not at all; returns the path.
@@ -152,7 +163,7 @@ class SavedTracker:
         Raises:
             OSError: it cannot be written; the message names the path.
         """
-        target = Path(path)
+        target = as_path(path, "saved tracker")
         _, picture = cv2.imencode(".png", self.frame)
         data: dict[str, Any] = {
             "tracker_format": FORMAT,
@@ -177,13 +188,20 @@ def read_tracker(path: str | Path) -> tuple[SavedTracker, str]:
     Raises:
         InputError: missing, damaged, something else, or of another version.
     """
+    file = as_path(path, "saved tracker")
     try:
-        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as data:
-            state: dict[str, dict[str, Any]] = json.loads(str(data["state"]))
-            written = int(data["tracker_format"]), str(data["version"])
-            current = written[0] == FORMAT and _names(state) == _names(NAMED)
-            saved = _saved(data, state) if current else None
-            model = str(data["model"])
+        data = read_arrays(file)
+        state = {
+            kind: object_of(names, kind)
+            for kind, names in object_of(
+                parse_json(text_of_array(data, "state"), SAVED_BYTES.value), "state"
+            ).items()
+        }
+        number = int(array_of(data, "tracker_format", "iu", ()))
+        written = number, text_of_array(data, "version")
+        current = written[0] == FORMAT and _names(state) == _names(NAMED)
+        saved = _saved(data, state) if current else None
+        model = text_of_array(data, "model")
     except FileNotFoundError:
         raise InputError(
             f"saved tracker {path} does not exist; write one with Tracker.save"
@@ -206,16 +224,20 @@ def unreadable(path: str | Path, error: Exception) -> InputError:
     )
 
 
-def _saved(data: Any, state: dict[str, dict[str, Any]]) -> SavedTracker:
+def _saved(data: dict[str, Array], state: dict[str, dict[str, Any]]) -> SavedTracker:
     """What is in a file of this version."""
-    count = sum(name.startswith("array") for name in data.files)
-    frame = cv2.imdecode(data["first_frame"], cv2.IMREAD_COLOR)
-    if frame is None:
+    count = sum(name.startswith("array") for name in data)
+    frame = decode_values(array_of(data, "first_frame", "u", (None,)).tobytes())
+    if frame is None or frame.dtype != np.uint8:
         raise ValueError("no picture")
+    picture = as_bgr(frame, "first frame")
+    sides = array_of(data, "first_box", "f", (4,)).tolist()
+    box = box_in_frame(sides, picture.shape[1], picture.shape[0])
+    check_elongation(box)
     return SavedTracker(
-        TrackerOptions.from_dict(json.loads(str(data["options"]))),
-        np.asarray(frame, np.uint8),
-        as_box([float(value) for value in data["first_box"]]),
+        TrackerOptions.from_dict(object_of(parse_json(text_of_array(data, "options")), "options")),
+        picture,
+        box,
         ValueRange.recorded(data),
         state,
         tuple(data[f"array{number}"] for number in range(count)),

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ..answers import ms_since
 from ..backends.graph import Device, Precision
-from ..boxes import BoxLike, box_in_frame
+from ..boxes import BoxLike, box_in_frame, check_elongation
 from ..errors import InputError, QatmError, TemplateError
 from ..images import AnyImage, Image, as_bgr, as_object_frame
 from ..patches.encoder import Encoder
@@ -57,6 +57,8 @@ class TrackerBase(SessionTask):
         threads: int | None = None,
         options: TrackerOptions | None = None,
     ) -> None:
+        if options is not None and not isinstance(options, TrackerOptions):
+            raise InputError(f"options is a {type(options).__name__}; give TrackerOptions")
         super().__init__(bundle, device, precision, threads)
         recipes = self.bundle.spec.recipes
         self.options = TrackerOptions.of(recipes.track) if options is None else options
@@ -114,6 +116,8 @@ class TrackerBase(SessionTask):
         else:
             picture, values = as_bgr(frame, "frame", kept), kept
         placed = None if box is None else box_in_frame(box, picture.shape[1], picture.shape[0])
+        if placed is not None:
+            check_elongation(placed)
         if view is None:
             assert placed is not None
             follower = self._follower_of(FirstLook(picture, placed))

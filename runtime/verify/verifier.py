@@ -10,6 +10,7 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 from ..answers import ms_since
+from ..arguments import as_number, is_name
 from ..backends.graph import Device, Precision
 from ..errors import InputError
 from ..images import AnyImage, Image, as_bgr, is_flat
@@ -80,11 +81,11 @@ class Verifier(SessionTask):
         decide: Literal["fit", "network"] = "fit",
         value_range: Sequence[float] | None = None,
     ) -> None:
-        if matching not in MATCHING:
+        if not is_name(matching, MATCHING):
             raise InputError(f"matching is {matching!r}; choose one of {', '.join(MATCHING)}")
-        if decide not in DECIDE:
+        if not is_name(decide, DECIDE):
             raise InputError(f"decide is {decide!r}; choose one of {', '.join(DECIDE)}")
-        if panorama not in (True, False, "auto"):
+        if not (isinstance(panorama, bool) or is_name(panorama, ("auto",))):
             raise InputError(f"panorama is {panorama!r}; give True, False or 'auto'")
         self._values = None if value_range is None else ValueRange.fixed(value_range)
         picture = as_bgr(reference, "reference", self._values)
@@ -137,7 +138,7 @@ class Verifier(SessionTask):
         """
         self._check_open()
         start = time.perf_counter()
-        if min_score is not None and not 0 <= min_score <= 1:
+        if min_score is not None and not 0 <= as_number(min_score, "min_score") <= 1:
             raise InputError(f"min_score is {min_score}; scores lie between 0 and 1")
         picture = as_bgr(query, "query", self._values)
         check_size(picture, "query", self._recipe)

@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ..arguments import as_number
 from ..errors import ImageError
 from ..images import checked_pixels
 
@@ -36,6 +37,7 @@ class GivenReader:
 
         Raises:
             ImageError: it is not a usable image; the message says which it is.
+            InputError: its time is no finite number.
         """
         frame = next(self._frames, None)
         if frame is None:
@@ -43,7 +45,7 @@ class GivenReader:
         name = f"frame {self._given}"
         self._given += 1
         time = getattr(frame, "time", None)
-        self._time = None if time is None else float(time)
+        self._time = None if time is None else as_number(time, f"time of {name}")
         try:
             return checked_pixels(getattr(frame, "image", frame), name)
         except ImageError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import VideoError
+from ..files import as_path
 from ..images import (
     IMAGE_SUFFIXES,
     AnyImage,
@@ -24,11 +26,13 @@ from ..images import (
     read_values,
 )
 from ..kinds import Bound, Numeric
+from ..limits import PICTURE_PIXELS
 from .given_frames import GivenReader
 from .stdin import PictureStream, PipedFile, open_stdin
 
 STREAM_TIMEOUT_MS: Bound[int] = 10_000
 FASTEST_RATE: Bound[float] = 1000.0
+LAST_CAMERA: Bound[int] = 9999
 LONGEST_COUNT: Bound[float] = 1e9
 MOST_DAMAGED: Bound[int] = 25
 """Frames in a row that cannot be decoded, after which a video counts as cut off."""
@@ -102,15 +106,17 @@ def open_reader(source: Source) -> Reader:
     Raises:
         VideoError: it cannot be opened; the message says why.
         ImageError: a folder or pattern holds no picture.
+        InputError: an empty name, or one that no file can have.
     """
-    if isinstance(source, int) and not isinstance(source, bool):
+    if isinstance(source, int) and not isinstance(source, bool) and source >= 0:
         return open_camera(source)
     if isinstance(source, str | Path):
+        as_path(source, "source")
         return _open_named(str(source))
     if isinstance(source, cv2.VideoCapture):
         return _given_capture(source)
     if isinstance(source, list | tuple) and source and isinstance(source[0], str | Path):
-        files = [Path(str(file)) for file in source]
+        files = [as_path(file, "picture") for file in source]
         return PictureReader(files, f"list of {len(files)} pictures")
     one = isinstance(source, np.ndarray) and source.ndim < MOVIE_AXES
     empty = isinstance(source, Sized) and not len(source)
@@ -174,6 +180,8 @@ def natural_key(path: Path) -> list[str | int]:
 def open_camera(camera: int | str) -> Reader:
     """Open a camera by its index or device file."""
     name = f"camera {camera}"
+    if str(camera).isdigit() and int(camera) > LAST_CAMERA:
+        raise VideoError(f"{name} cannot be opened: cameras count from 0 to {LAST_CAMERA}")
     capture = _captured(int(camera) if str(camera).isdigit() else camera)
     if capture is None:
         known = ", ".join(sorted(str(path) for path in Path("/dev").glob("video*")))
@@ -239,14 +247,19 @@ def open_file(text: str) -> Reader:
 def what_is_wrong(path: Path) -> str:
     """Why a file cannot be opened as a video."""
     try:
+        if path.is_fifo():
+            raise OSError(errno.EINVAL, "it is a pipe; give - and pipe into standard input")
         with path.open("rb") as file:
             if path.is_file() and path.stat().st_size == 0:
                 return "is empty (0 bytes)"
             unfinished = path.is_file() and _lacks_index(file)
     except FileNotFoundError:
         return "does not exist"
+        str(path).encode()
     except OSError as error:
         return f"cannot be read: {error.strerror}"
+    except UnicodeEncodeError:
+        return "has a name that is no UTF-8, which OpenCV cannot open; rename it"
     if unfinished:
         return "is an unfinished video: the index at its end is missing; copy or record it again"
     return "is not a video that OpenCV can read: damaged, another kind of file, or an unknown codec"
@@ -268,8 +281,10 @@ def _lacks_index(file: BinaryIO) -> bool:
 def _captured(*arguments: Any) -> cv2.VideoCapture | None:
     """``cv2.VideoCapture(...)``, or ``None`` if it does not open."""
     try:
+        # OpenCV crashes where a name is no text, as names of files may be.
+        str(arguments[0]).encode()
         capture = cv2.VideoCapture(*arguments)
-    except cv2.error:
+    except (cv2.error, UnicodeEncodeError):
         return None
     if capture.isOpened():
         return capture
@@ -277,8 +292,27 @@ def _captured(*arguments: Any) -> cv2.VideoCapture | None:
     return None
 
 
+def _check_frames(capture: cv2.VideoCapture, name: str, piped: PipedFile | None) -> None:
+    """Refuse frames that are too large, before one is decoded.
+
+    Raises:
+        VideoError: they are; the capture and what it reads from are released.
+    """
+    sides = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+    width, height = (max(0.0, capture.get(side)) for side in sides)
+    if refusal := PICTURE_PIXELS.refusal(width * height):
+        capture.release()
+        if piped is not None:
+            piped.close()
+        raise VideoError(f"{name} has frames of {width:.0f}x{height:.0f} px: one {refusal}")
+
+
 class CaptureReader:
-    """A reader on ``cv2.VideoCapture``; the attributes are those of :class:`Reader`."""
+    """A reader on ``cv2.VideoCapture``; the attributes are those of :class:`Reader`.
+
+    Raises:
+        VideoError: its frames have more pixels than :mod:`..limits` allow.
+    """
 
     def __init__(
         self,
@@ -289,6 +323,7 @@ class CaptureReader:
         piped: PipedFile | None = None,
         owned: bool = True,
     ) -> None:
+        _check_frames(capture, name, piped)
         fps, count = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.name = name
         self.fps: float | None = fps if 0 < fps <= FASTEST_RATE else None

@@ -146,13 +146,15 @@ class PictureStream:
         end.
 
         Raises:
-            ImageError: the picture cannot be decoded.
+            ImageError: the picture cannot be decoded, or is too large.
         """
         data = self._next()
         if data is None:
             return None
         try:
             image = decode_values(data)
+        except ImageError as error:
+            raise ImageError(f"picture {self._number} of {self.name} {error}") from error
         except cv2.error:
             image = None
         if image is None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import as_count, as_number
 from ..errors import InputError, VideoError
 from ..images import Image
 from ..kinds import Bound, Numeric
@@ -100,9 +101,9 @@ class Video:
         fps: float | None = None,
         value_range: Sequence[float] | None = None,
     ) -> None:
-        if start < 0:
+        if as_count(start, "start") < 0:
             raise InputError(f"start {start} is negative; frames count from 0")
-        if fps is not None and not 0 < fps <= FASTEST_RATE:
+        if fps is not None and not 0 < as_number(fps, "fps") <= FASTEST_RATE:
             raise InputError(f"fps {fps} is not between 0 and {FASTEST_RATE:g}")
         self._values = FrameValues(value_range)
         self._reader = reader = open_reader(source)

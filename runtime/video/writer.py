@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import math
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from ..arguments import as_count, as_number
 from ..errors import ImageError, InputError, VideoError
-from ..files import check_folder, move_over, part_name
+from ..files import as_path, check_folder, move_over, part_name, remove_abandoned, writing
 from ..images import AnyImage, Image, as_bgr, resize_to
 from ..kinds import Bound, Numeric
 
@@ -75,21 +77,25 @@ class VideoWriter:
         min_free: int = MIN_FREE,
         longest_gap: float = LONGEST_GAP_S,
     ) -> None:
-        self.path = Path(path)
-        self.fps = fps
+        self.path = as_path(path, "video")
+        self.fps = as_number(fps, "fps")
         self.written = 0
         suffix = self.path.suffix.lower()
         if suffix not in CODECS:
             raise InputError(f"video {self.path} must end in {', '.join(CODECS)}")
         if not 0 < fps <= FASTEST_RATE:
             raise InputError(f"fps {fps} is not between 0 and {FASTEST_RATE:g}")
-        if not 0 < longest_gap < math.inf:
+        if as_number(longest_gap, "longest_gap") <= 0:
             raise InputError(f"longest_gap {longest_gap} is not a number of seconds above 0")
         if self.path.is_dir():
             raise InputError(f"video {self.path} is a folder; name a file")
+        if not str(self.path).isascii():
+            _check_text(self.path)
         check_folder(self.path.parent, f"video {self.path}")
+        remove_abandoned(self.path.parent)
         self._file = part_name(self.path) if suffix in INDEX_AT_END else self.path
-        self._min_free = min_free
+        self._held = ExitStack()
+        self._min_free = as_count(min_free, "min_free")
         self._longest_gap = longest_gap
         self._writer: cv2.VideoWriter | None = None
         self._last: Image | None = None
@@ -111,11 +117,13 @@ class VideoWriter:
 
         Raises:
             VideoError: closed already, or no codec for this container.
+        InputError: a time that is no finite number.
             OSError: the disk is full; what was written so far is complete and readable.
             ImageError: not a usable image.
         """
         if self._closed:
             raise VideoError(f"{self.path} is closed; open a new VideoWriter")
+        time = None if time is None else as_number(time, "time")
         if isinstance(image, np.ndarray) and image.dtype != np.uint8:
             # Each in its own range would flicker.
             raise ImageError(
@@ -148,16 +156,17 @@ class VideoWriter:
         if self._closed:
             return
         self._closed = True
-        if self._writer is None:
-            return
-        self._writer.release()
-        kept = count_frames(self._file)
-        try:
-            if kept > 0 and self._file != self.path:
-                move_over(self._file, self.path)
-        finally:
-            if self._file != self.path:
-                self._file.unlink(missing_ok=True)
+        with self._held:
+            if self._writer is None:
+                return
+            self._writer.release()
+            kept = count_frames(self._file)
+            try:
+                if kept > 0 and self._file != self.path:
+                    move_over(self._file, self.path)
+            finally:
+                if self._file != self.path:
+                    self._file.unlink(missing_ok=True)
         if kept < self.written:
             raise VideoError(
                 f"{self.path} {self._loss(kept)}; free some room or try another ending"
@@ -172,6 +181,8 @@ class VideoWriter:
     def _opened(self) -> cv2.VideoWriter:
         """OpenCV's writer with the first codec that works."""
         codecs = CODECS[self.path.suffix.lower()]
+        if self._file != self.path:
+            self._held.enter_context(writing(self._file))
         for codec in codecs:
             writer = cv2.VideoWriter(
                 str(self._file), cv2.VideoWriter.fourcc(*codec), self.fps, self._size
@@ -211,6 +222,18 @@ class VideoWriter:
         saved = f"the {self.written} frames so far are saved" if self.written else "nothing written"
         reason = f"disk full ({free / (1 << 20):.0f} MiB left); {saved}"
         raise OSError(errno.ENOSPC, reason, str(self.path))
+
+
+def _check_text(path: Path) -> None:
+    """Refuse a name that is no text, as those of files may be: OpenCV crashes over it.
+
+    Raises:
+        InputError: it is none.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"video {path} has a name that is no UTF-8; choose another") from None
 
 
 def count_frames(path: Path) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -433,3 +435,17 @@ def test_pictures_that_no_opencv_reads_are_told(
         (tmp_path / name).touch()
     assert expand_sources([tmp_path]) == [tmp_path / "a.png"]
     assert f"2 pictures in {tmp_path} are left out, such as b.HEIC" in caplog.text
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no named pipes")
+def test_pipes_are_read_and_devices_are_not(tmp_path: Path) -> None:
+    image = np.full((20, 30, 3), 9, np.uint8)
+    data = cv2.imencode(".png", image)[1].tobytes()
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(data))
+    writer.start()
+    assert np.array_equal(read_image(pipe), image)
+    writer.join()
+    with pytest.raises(ImageError, match=r"/dev/zero cannot be read: it is a device or pipe"):
+        read_image("/dev/zero")

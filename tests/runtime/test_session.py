@@ -34,13 +34,13 @@ BOX = (180, 70, 64, 48)
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that were hashed, in order."""
     names: list[str] = []
-    real = folder.sha256_of
+    real = folder.read_hashed
 
-    def counted(path: Path) -> str:
+    def counted(path: Path, most: int) -> tuple[bytes, str]:
         names.append(path.name)
-        return real(path)
+        return real(path, most)
 
-    monkeypatch.setattr(folder, "sha256_of", counted)
+    monkeypatch.setattr(folder, "read_hashed", counted)
     return names
 
 

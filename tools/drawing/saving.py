@@ -12,6 +12,7 @@ import numpy as np
 from ...runtime.errors import ImageError, InputError
 from ...runtime.files import check_folder, write_bytes
 from ...runtime.images import Image
+from ..destinations import real_place
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -40,9 +41,9 @@ def plan_pictures(
         )
     else:
         targets, folder = _names_in(save, files), save
-    taken = {path.resolve() for path in (*files, *inputs)}
+    taken = {real_place(path) for path in (*files, *inputs)}
     for target in targets:
-        if target.resolve() in taken:
+        if real_place(target) in taken:
             raise InputError(f"{option} {target} would overwrite an input; choose another name")
     check_folder(folder, f"{option} {save}", make=True)
     return list(targets)

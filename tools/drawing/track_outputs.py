@@ -14,6 +14,7 @@ from ...runtime.track.records import Kind, TrackRecord, TrackWriter, json_text
 from ...runtime.video.video import Frame, Video
 from ...runtime.video.writer import VideoWriter
 from ..console import print_line
+from ..destinations import real_place
 from .window import Window
 
 STDOUT = Path("-")
@@ -122,9 +123,9 @@ def saved_video(file: Path, video: Video) -> VideoWriter:
 
 def check_names(files: Mapping[str, Path], source: str) -> None:
     """Make sure that no output overwrites the source or another output."""
-    taken = {Path(source).resolve(): "the source"} if source != "-" else {}
+    taken = {real_place(Path(source)): "the source"} if source != "-" else {}
     for option, file in files.items():
-        place = file.resolve()
+        place = real_place(file)
         if place in taken:
             raise InputError(f"{option} {file} would overwrite {taken[place]}; choose another name")
         taken[place] = f"the file of {option}"

@@ -11,6 +11,7 @@ from ...runtime.bundle.folder import MANIFEST, Bundle
 from ...runtime.bundle.sidecar import sidecar_of
 from ...runtime.errors import BundleError, InputError
 from ...runtime.files import whole_folder, write_text
+from ..destinations import real_place
 from ..drawing.saving import save_picture
 from .instructions import README, instructions
 from .self_test import FILE, FOLDER, AnswerCheck, SelfTest, ask, pictures_of
@@ -84,7 +85,7 @@ def check_out(bundle: Bundle, out: Path, *, force: bool) -> None:
     Raises:
         InputError: it does, or there is a pack and no ``--force``.
     """
-    if out.resolve().is_relative_to(bundle.path.resolve()):
+    if real_place(out).is_relative_to(real_place(bundle.path)):
         raise InputError(f"OUT {out} lies in the bundle {bundle.path}; choose another folder")
     if out.exists() and not out.is_dir():
         raise InputError(f"OUT {out} is a file; give a folder to write")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,9 +12,12 @@ from typing import Any
 import numpy as np
 
 from ...runtime import Aligner, Matcher, Verifier
+from ...runtime.backends.graph import DEVICES
 from ...runtime.bundle.folder import Bundle
 from ...runtime.errors import BundleError, QatmError, first_line
 from ...runtime.images import Image, read_image
+from ...runtime.json_values import list_of, member, number_of, object_of, read_json, text_of
+from ...runtime.kinds import Bound
 from ..evaluation.device.gpu_report import find_precisions
 from .self_test_pictures import BOX, SelfTestPictures
 
@@ -25,6 +27,9 @@ PICTURES = ("frame.png", "image.png", "without.png")
 """The object in its frame, a picture to find it in, and one that lacks it."""
 
 SCHEMA = 1
+
+MOST_SIDES: Bound[int] = 16
+"""Numbers of one quantity of an answer."""
 
 Answer = Mapping[str, Any]
 """Lists are places in pixels, numbers scores, and booleans decisions."""
@@ -93,12 +98,18 @@ class SelfTest:
         if not file.is_file():
             return None
         try:
-            data = json.loads(file.read_text(encoding="utf-8"))
-            if data["schema"] != SCHEMA:
+            data = object_of(read_json(file), "the self-test")
+            if member(data, "schema") != SCHEMA:
                 raise ValueError(f"schema {data['schema']!r} is not {SCHEMA}")
-            devices = tuple(str(name) for name in data["devices"])
-            return cls(str(data["target"]), devices, dict(data["answer"]), file.parent)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            named = list_of(member(data, "devices"), "devices", len(DEVICES))
+            answer = object_of(member(data, "answer"), "answer")
+            return cls(
+                text_of(member(data, "target"), "target"),
+                tuple(text_of(name, "device") for name in named),
+                {what: _value_of(value, what) for what, value in answer.items()},
+                file.parent,
+            )
+        except (OSError, ValueError) as error:
             raise BundleError(f"{file} cannot be read ({error}); pack the bundle again") from error
 
     def to_json(self) -> dict[str, Any]:
@@ -190,6 +201,19 @@ TASKS: Mapping[str, Callable[[Bundle, SelfTestPictures, str, str], Answer]] = Ma
 )
 
 
+def _value_of(value: Any, what: str) -> Any:
+    """One quantity of an answer that was read.
+
+    Raises:
+        ValueError: no truth value, finite number or list of some.
+    """
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, list):
+        return [number_of(side, what) for side in list_of(value, what, MOST_SIDES)]
+    return number_of(value, what)
+
+
 def _compare(device: str, precision: str, found: Answer, truth: Answer) -> Iterator[AnswerCheck]:
     """Each quantity of an answer."""
     pixels, score = LIMITS[precision]
@@ -199,11 +223,12 @@ def _compare(device: str, precision: str, found: Answer, truth: Answer) -> Itera
         if isinstance(expected, bool):
             yield AnswerCheck(device, precision, what, float(seen != expected), 0.0, detail)
         elif isinstance(expected, list):
-            pairs = zip(seen or [math.inf], expected, strict=False)
-            error = max(abs(a - b) for a, b in pairs)
+            same = isinstance(seen, list) and len(seen) == len(expected)
+            pairs = zip(seen, expected, strict=True) if same else [(math.inf, 0.0)]
+            error = max((abs(a - b) for a, b in pairs), default=0.0)
             yield AnswerCheck(device, precision, what, error, pixels, detail)
         else:
-            error = math.inf if seen is None else abs(seen - expected)
+            error = math.inf if isinstance(seen, list | None) else abs(seen - expected)
             yield AnswerCheck(device, precision, what, error, score, detail)
 
 

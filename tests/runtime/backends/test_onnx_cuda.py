@@ -38,7 +38,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
         def __init__(self, model: Any, options: Any, **named: Any) -> None:
             ((self._name, provider_options),) = named["providers"]
             found.append((options, provider_options))
-            self.run = real(model, options, providers=["CPUExecutionProvider"]).run
+            inner = real(model, options, providers=["CPUExecutionProvider"])
+            self.run = inner.run
+            self.get_inputs, self.get_outputs = inner.get_inputs, inner.get_outputs
 
         def get_providers(self) -> list[str]:
             return [self._name]

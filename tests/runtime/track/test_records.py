@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -152,3 +153,53 @@ def test_files_that_cannot_be_used(tmp_path):
     with pytest.raises(OSError, match="cannot be written") as caught:
         TrackWriter(tmp_path / "none" / "tracks.csv")
     assert caught.value.filename == str(tmp_path / "none" / "tracks.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "words"),
+    [
+        (
+            "a.jsonl",
+            '{"frame": 0, "time": NaN, "box": [1,2,3,4], "score": 1, "state": "lost"}',
+            "NaN",
+        ),
+        (
+            "a.jsonl",
+            '{"frame": 0, "time": 1e999, "box": [1,2,3,4], "score": 1, "state": "lost"}',
+            "too large",
+        ),
+        (
+            "a.jsonl",
+            '{"frame": 0, "time": 0, "box": [1,2,3,4], "score": 7, "state": "lost"}',
+            "score",
+        ),
+        (
+            "a.jsonl",
+            '{"frame": 0.5, "time": 0, "box": [1,2,3,4], "score": 1, "state": "lost"}',
+            "frame",
+        ),
+        (
+            "a.jsonl",
+            '{"frame": true, "time": 0, "box": [1,2,3,4], "score": 1, "state": "lost"}',
+            "frame",
+        ),
+        (
+            "a.jsonl",
+            '{"frame": 0, "time": 0, "box": [1,2,3,4], "score": 1, "state": ["lost"]}',
+            "state",
+        ),
+        ("a.jsonl", "[" * 50_000 + "]" * 10_000, "more than 32 objects or lists"),
+        ("a.jsonl", '{"frame": ' + "1" * 70_000 + "}", "more than 65536"),
+        ("a.csv", "0,nan,,1,2,3,4,0.5,tracking", "time is nan"),
+        ("a.csv", "0,1,,1,2,3,4,inf,tracking", "score is inf"),
+        ("a.csv", "-1,1,,1,2,3,4,0.5,tracking", "frame is -1"),
+        ("a.mot", "1,1,1,2,3,4,nan,-1,-1,-1", "score is nan"),
+        ("a.mot", "1,1,1,2,3,inf,1,-1,-1,-1", "not finite"),
+    ],
+)
+def test_numbers_that_no_tracker_writes(tmp_path: Path, name: str, line: str, words: str) -> None:
+    head = "frame,time,id,x,y,w,h,score,state\n" if name.endswith("csv") else ""
+    (tmp_path / name).write_text(f"{head}{line}\n")
+    with pytest.raises(InputError, match=words) as caught:
+        read_tracks(tmp_path / name)
+    assert len(str(caught.value)) < 400

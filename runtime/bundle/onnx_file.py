@@ -1,0 +1,298 @@
+"""What an ONNX file holds that must be known before a library opens it.
+
+A graph is a program, and a library that opens it reads whatever other files it names. The few parts
+of the file's description (``onnx.proto``, protocol buffers) that say so are walked here, without
+any package for ONNX: weights in other files, operators of other makers, loops, and constants that a
+few bytes blow up to gigabytes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ..kinds import Bound, Numeric
+from ..limits import FILL_VALUES
+
+Field = tuple[int, int, int]
+"""Number of a field; where its value begins and ends, or its number twice."""
+
+VARINT: Numeric[int] = 0
+FIXED: Numeric[dict[int, int]] = {1: 8, 5: 4}
+DELIMITED: Numeric[int] = 2
+LONGEST_VARINT: Numeric[int] = 10
+LONGER: Numeric[int] = 0x80
+"""Bit of a byte after which a number goes on."""
+
+OPERATORS = ("", "ai.onnx")
+"""Domains of operators that ONNX itself describes."""
+
+REFUSED = frozenset({"Loop", "Scan", "If", "SequenceMap"})
+"""Operators that run graphs inside: a loop may have no end. Of ours only the graphs for other
+programs have some, which :data:`LOOPING` names."""
+
+LOOPING = ("encode", "find")
+"""Roles of graphs that only proofs and other programs run, with loops over places and sizes."""
+
+DEEPEST: Bound[int] = 8
+"""Graphs inside one another."""
+
+FILLING = frozenset({"ConstantOfShape", "Expand", "Tile"})
+"""Operators that make a large array of a small one, whose size another input gives."""
+
+WITH_TENSORS = frozenset({"Constant", "ConstantOfShape"})
+"""Operators with a tensor among their attributes."""
+
+INT64: Numeric[int] = 7
+
+FEW_SIDES: Bound[int] = 16
+FEW_BYTES: Bound[int] = 8 * 16
+"""Of a constant that may be a shape."""
+
+
+class Onnx:
+    """Numbers of fields in ``onnx.proto``, by the message that has them."""
+
+    GRAPH, OPSETS, FUNCTIONS, TRAINING = 7, 8, 25, 20
+    NODES, INITIALIZERS, SPARSE = 1, 5, 15
+    NODE_INPUTS, NODE_OUTPUTS, NODE_KIND, NODE_ATTRIBUTES, NODE_DOMAIN = 1, 2, 4, 5, 7
+    ATTRIBUTE_INTEGERS, ATTRIBUTE_TENSORS, ATTRIBUTE_SPARSE = (3, 8), (5, 10), (22, 23)
+    ATTRIBUTE_GRAPHS = (6, 11)
+    KIND, INTEGERS, NAME, RAW, EXTERNAL, PLACE = 2, 7, 8, 9, 13, 14
+
+
+@dataclass
+class OnnxContents:
+    """What was found in an ONNX file.
+
+    Attributes:
+        external: names of other files that hold weights.
+        problems: why the file is not to be opened, in words that follow its name.
+    """
+
+    external: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def onnx_contents(data: bytes, *, loops: bool = False) -> OnnxContents:
+    """Look through an ONNX file.
+
+    Args:
+        data: all of it.
+        loops: it may run graphs inside, which are then looked through as well.
+
+    Raises:
+        ValueError: it is none.
+    """
+    walker = _Walker(data, loops=loops)
+    walker.model()
+    return walker.found
+
+
+class _Walker:
+    """Goes through the messages of one file.
+
+    Args:
+        data: all of it.
+        loops: operators that run graphs inside are not refused.
+    """
+
+    def __init__(self, data: bytes, *, loops: bool) -> None:
+        self.found = OnnxContents()
+        self._data = data
+        self._loops = loops
+        self._depth = 0
+        self._constants: dict[str, int] = {}
+
+    def model(self) -> None:
+        """The whole file.
+
+        Raises:
+            ValueError: it is no ONNX file.
+        """
+        graphs = 0
+        for number, start, end in self._fields(0, len(self._data)):
+            if number == Onnx.GRAPH:
+                graphs += 1
+                self._graph(start, end)
+            elif number == Onnx.OPSETS:
+                for inner, begin, stop in self._fields(start, end):
+                    if inner == 1:
+                        self._domain(self._text(begin, stop))
+            elif number in (Onnx.FUNCTIONS, Onnx.TRAINING):
+                self._refuse("has functions or training of its own")
+        if graphs != 1:
+            raise ValueError("it holds no graph")
+
+    def _graph(self, start: int, end: int) -> None:
+        """The graph: its nodes and its weights."""
+        nodes: list[tuple[int, int]] = []
+        for number, begin, stop in self._fields(start, end):
+            if number == Onnx.NODES:
+                nodes.append((begin, stop))
+            elif number == Onnx.INITIALIZERS:
+                self._tensor(begin, stop)
+            elif number == Onnx.SPARSE:
+                self._refuse("has sparse weights")
+        for node in nodes:
+            self._node(*node)
+
+    def _node(self, start: int, end: int) -> None:
+        """One operator.
+
+        Graphs inside it need a look only where what runs them is not refused.
+        """
+        parts: dict[int, list[tuple[int, int]]] = {}
+        for number, begin, stop in self._fields(start, end):
+            parts.setdefault(number, []).append((begin, stop))
+        kinds = [self._text(*part) for part in parts.get(Onnx.NODE_KIND, ())]
+        for part in parts.get(Onnx.NODE_DOMAIN, ()):
+            self._domain(self._text(*part))
+        if not WITH_TENSORS.isdisjoint(kinds):
+            output = next((self._text(*part) for part in parts.get(Onnx.NODE_OUTPUTS, ())), "")
+            for part in parts.get(Onnx.NODE_ATTRIBUTES, ()):
+                self._attribute(*part, output)
+        if self._loops:
+            for part in parts.get(Onnx.NODE_ATTRIBUTES, ()):
+                self._inner(*part)
+        for kind in () if self._loops else REFUSED.intersection(kinds):
+            self._refuse(f"runs graphs inside operator {kind}, which may have no end")
+        for kind in FILLING.intersection(kinds):
+            inputs = (self._text(*part) for part in parts.get(Onnx.NODE_INPUTS, ()))
+            values = max((self._constants.get(name, 0) for name in inputs), default=0)
+            if values > FILL_VALUES:
+                self._refuse(f"makes {values:,} values out of a constant in operator {kind}")
+
+    def _inner(self, start: int, end: int) -> None:
+        """The graphs of an attribute, with whatever they hold.
+
+        Raises:
+            ValueError: they lie too deep in one another.
+        """
+        for number, begin, stop in self._fields(start, end):
+            if number in Onnx.ATTRIBUTE_GRAPHS:
+                if self._depth == DEEPEST:
+                    raise ValueError(f"more than {DEEPEST} graphs lie inside one another")
+                self._depth += 1
+                self._graph(begin, stop)
+                self._depth -= 1
+
+    def _attribute(self, start: int, end: int, output: str) -> None:
+        """An attribute of a constant, which is named as its output."""
+        values: list[int] = []
+        for number, begin, stop in self._fields(start, end):
+            if number in Onnx.ATTRIBUTE_TENSORS:
+                self._tensor(begin, stop, output)
+            elif number in Onnx.ATTRIBUTE_SPARSE:
+                self._refuse("has sparse weights")
+            elif number in Onnx.ATTRIBUTE_INTEGERS:
+                values += self._integers(begin, stop)
+        self._constant(output, values)
+
+    def _tensor(self, start: int, end: int, name: str = "") -> None:
+        """Weights, or a constant: whether they are elsewhere, and how many values they stand for
+        if they are a shape."""
+        kind, external = 0, False
+        values: list[int] = []
+        for number, begin, stop in self._fields(start, end):
+            if number == Onnx.EXTERNAL:
+                external = True
+                self._external(begin, stop)
+            elif number == Onnx.PLACE:
+                external = external or begin != 0
+            elif number == Onnx.KIND:
+                kind = begin
+            elif number == Onnx.NAME:
+                name = name or self._text(begin, stop)
+            elif number == Onnx.RAW and stop - begin <= FEW_BYTES:
+                raw = self._data[begin:stop]
+                values += [
+                    int.from_bytes(raw[at : at + 8], "little", signed=True)
+                    for at in range(0, len(raw), 8)
+                ]
+            elif number == Onnx.INTEGERS:
+                values += self._integers(begin, stop)
+        if external and not self.found.external:
+            self._refuse("has weights elsewhere, and does not say where")
+        if kind == INT64:
+            self._constant(name, values)
+
+    def _constant(self, name: str, values: list[int]) -> None:
+        """Keep how many values an array has whose shape is a constant of this name."""
+        if name and 0 < len(values) <= FEW_SIDES:
+            size = math.prod(max(value, 1) for value in values)
+            self._constants[name] = max(size, self._constants.get(name, 0))
+
+    def _external(self, start: int, end: int) -> None:
+        """Where weights are that lie in another file."""
+        pair = {number: self._text(begin, stop) for number, begin, stop in self._fields(start, end)}
+        if pair.get(1) == "location":
+            self.found.external.append(pair.get(2, ""))
+
+    def _domain(self, name: str) -> None:
+        """Whose operators they are."""
+        if name not in OPERATORS:
+            self._refuse(f"uses operators of {name!r}, which ONNX does not describe")
+
+    def _refuse(self, problem: str) -> None:
+        """Keep a reason, once."""
+        if problem not in self.found.problems:
+            self.found.problems.append(problem)
+
+    def _text(self, start: int, end: int) -> str:
+        """A text; what is none gets marks that no name has."""
+        return self._data[start:end].decode("utf-8", "replace")
+
+    def _integers(self, start: int, end: int) -> list[int]:
+        """Whole numbers, packed one after another or a single one."""
+        if start == end:
+            return [start]
+        if end - start > FEW_BYTES:
+            return []
+        found: list[int] = []
+        while start < end:
+            value, start = self._varint(start, end)
+            found.append(value - (1 << 64) if value >> 63 else value)
+        return found
+
+    def _fields(self, start: int, end: int) -> Iterator[Field]:
+        """The fields of a message: number, and where the value is; a plain number is itself.
+
+        Raises:
+            ValueError: it is no message.
+        """
+        data, read = self._data, self._varint
+        while start < end:
+            # Nearly all keys and lengths have one byte.
+            key, start = (data[start], start + 1) if data[start] < LONGER else read(start, end)
+            kind = key & 7
+            if kind == DELIMITED and start < end:
+                short = data[start] < LONGER
+                size, start = (data[start], start + 1) if short else read(start, end)
+            elif kind == VARINT:
+                value, start = read(start, end)
+                yield key >> 3, value, value
+                continue
+            elif kind in FIXED:
+                size = FIXED[kind]
+            else:
+                raise ValueError("it is no protocol buffer")
+            if start + size > end:
+                raise ValueError("it is cut off")
+            yield key >> 3, start, start + size
+            start += size
+
+    def _varint(self, at: int, end: int) -> tuple[int, int]:
+        """A number of any length, and where it ends.
+
+        Raises:
+            ValueError: it does not end.
+        """
+        value = 0
+        for place in range(at, min(end, at + LONGEST_VARINT)):
+            byte = self._data[place]
+            value |= (byte & 0x7F) << 7 * (place - at)
+            if byte < LONGER:
+                return value, place + 1
+        raise ValueError("it is no protocol buffer, or cut off")

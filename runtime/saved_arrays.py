@@ -1,0 +1,156 @@
+"""Files of named arrays that somebody else may have made: ``.npz``, read without trust.
+
+An archive says how large its arrays are, and so does each array; neither is believed before both
+agree and what they say together is no more than :mod:`.limits` allow. Nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from .files import read_regular
+from .kinds import Bound
+from .limits import FILE_BYTES, SAVED_BYTES
+
+Array = NDArray[Any]
+
+MEMBERS: Bound[int] = 4096
+"""Arrays in one file."""
+
+ENDING = ".npy"
+
+
+def read_arrays(path: Path) -> dict[str, Array]:
+    """All arrays of a ``.npz`` file, by name.
+
+    Raises:
+        OSError: it cannot be read, or is no file.
+        ValueError: it is damaged, none of ours, or too large.
+    """
+    data = read_regular(path, FILE_BYTES.value)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return _members(archive)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise ValueError(f"no archive of arrays, or a damaged one ({error})") from error
+    except (RuntimeError, LookupError, OverflowError, MemoryError, TypeError) as error:
+        # What the libraries say of entries that are encrypted, or misnamed.
+        raise ValueError(f"a damaged archive ({type(error).__name__}: {error})") from error
+
+
+def _members(archive: zipfile.ZipFile) -> dict[str, Array]:
+    """The arrays of an opened archive.
+
+    Raises:
+        ValueError: as :func:`read_arrays`.
+    """
+    entries = archive.infolist()
+    if len(entries) > MEMBERS:
+        raise ValueError(f"{len(entries)} arrays; at most {MEMBERS} are accepted")
+    if refusal := SAVED_BYTES.refusal(sum(entry.file_size for entry in entries)):
+        raise ValueError(f"it {refusal}")
+    found: dict[str, Array] = {}
+    for entry in entries:
+        name = entry.filename.removesuffix(ENDING)
+        if name in found:
+            raise ValueError(f"array {name!r} is there twice")
+        with archive.open(entry) as member:
+            content = member.read(entry.file_size)
+        found[name] = _array(content, name)
+    return found
+
+
+def _array(content: bytes, name: str) -> Array:
+    """An array from its bytes, whose header must say what is there.
+
+    Raises:
+        ValueError: it does not.
+    """
+    stream = io.BytesIO(content)
+    if npy.read_magic(stream) == (1, 0):
+        shape, column_first, dtype = npy.read_array_header_1_0(stream)
+    else:
+        shape, column_first, dtype = npy.read_array_header_2_0(stream)
+    start = stream.tell()
+    if dtype.hasobject or dtype.fields is not None or dtype.itemsize == 0:
+        raise ValueError(f"array {name!r} is of {dtype}")
+    if any(side < 0 for side in shape) or math.prod(shape) * dtype.itemsize != len(content) - start:
+        raise ValueError(f"array {name!r} of shape {shape} has {len(content) - start} bytes")
+    values = np.frombuffer(content, dtype, math.prod(shape), start)
+    return values.reshape(shape, order="F" if column_first else "C").copy()
+
+
+def array_of(
+    arrays: Mapping[str, Array], name: str, kinds: str, shape: tuple[int | None, ...]
+) -> Array:
+    """One of the arrays, as it has to be.
+
+    Args:
+        arrays: all of them.
+        name: its own.
+        kinds: of numpy types, such as ``f`` for floats or ``b`` for truth values.
+        shape: ``None`` for any number.
+
+    Raises:
+        ValueError: it is missing, of another kind or shape, or has a number that is not finite.
+    """
+    if name not in arrays:
+        raise ValueError(f"array {name!r} is missing")
+    array = arrays[name]
+    fits = len(array.shape) == len(shape) and all(
+        wanted is None or side == wanted for side, wanted in zip(array.shape, shape, strict=True)
+    )
+    if not fits or array.dtype.kind not in kinds:
+        raise ValueError(f"array {name!r} is {array.dtype} of shape {array.shape}")
+    if array.dtype.kind in "fc" and not np.isfinite(array).all():
+        raise ValueError(f"array {name!r} has numbers that are not finite")
+    return array
+
+
+def numbers_of(
+    arrays: Mapping[str, Array], name: str, count: int | None, low: float, high: float
+) -> list[float]:
+    """A few numbers, each from ``low`` to ``high``.
+
+    Args:
+        arrays, name: as for :func:`array_of`.
+        count: how many; ``None`` for any number of them.
+        low, high: their range.
+
+    Raises:
+        ValueError: something else is there.
+    """
+    values = [float(value) for value in array_of(arrays, name, "fiu", (count,))]
+    if not all(low <= value <= high for value in values):
+        raise ValueError(f"array {name!r} has numbers that are not from {low:g} to {high:g}")
+    return values
+
+
+def switch_of(arrays: Mapping[str, Array], name: str) -> bool:
+    """A truth value.
+
+    Raises:
+        ValueError: something else is there.
+    """
+    return bool(array_of(arrays, name, "b", ()))
+
+
+def text_of_array(arrays: Mapping[str, Array], name: str) -> str:
+    """A text.
+
+    Raises:
+        ValueError: something else is there, or half a character.
+    """
+    text = str(array_of(arrays, name, "U", ()))
+    text.encode()
+    return text

@@ -1,0 +1,213 @@
+"""What the saved state of a tracker may hold: a file that somebody else made may hold anything."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..boxes import MAX_VALUE, Box
+from ..kinds import Bound
+from ..limits import PICTURE_PIXELS, TEMPLATE_ROWS
+from ..patches.grid import PatchGrid, check_grid
+from .frame_stream import NEAR, POINTS, Sample
+from .presence import LOST, TRACKING, UNCERTAIN, Track
+from .spread_search import LikelyPlace
+
+LARGEST_COUNT: Bound[int] = 1 << 62
+"""Of frames and searches."""
+
+LARGEST_SIZE: Bound[float] = 100.0
+"""Of an object, relative to its first; recipes allow no more."""
+
+MOST_WAITING: Bound[int] = 10_000
+
+Check = Callable[[Any], bool]
+
+
+def is_count(value: Any) -> bool:
+    """A whole number that counts something."""
+    return type(value) is int and 0 <= value <= LARGEST_COUNT
+
+
+def is_truth(value: Any) -> bool:
+    """A truth value."""
+    return isinstance(value, (bool, np.bool_))
+
+
+def is_finite(value: Any) -> bool:
+    """A finite number."""
+    number = isinstance(value, (int, float, np.floating, np.integer))
+    return number and not isinstance(value, bool) and math.isfinite(value)
+
+
+def is_point(value: Any) -> bool:
+    """A place or a move in pixels, ``(x, y)``."""
+    return (
+        isinstance(value, tuple)
+        and len(value) == 2  # noqa: PLR2004
+        and all(is_finite(side) and abs(side) <= MAX_VALUE for side in value)
+    )
+
+
+def is_factor(value: Any) -> bool:
+    """The size of an object, relative to its first."""
+    return is_finite(value) and 1 / LARGEST_SIZE <= value <= LARGEST_SIZE
+
+
+def is_known(value: Any) -> bool:
+    """A place and the size there."""
+    pair = isinstance(value, tuple) and len(value) == 2  # noqa: PLR2004
+    return pair and is_point(value[0]) and is_factor(value[1])
+
+
+def is_share(value: Any) -> bool:
+    """A number from 0 to 1."""
+    return is_finite(value) and 0 <= value <= 1
+
+
+def is_state(value: Any) -> bool:
+    """The name of a state."""
+    return value in (TRACKING, UNCERTAIN, LOST) if isinstance(value, str) else False
+
+
+def is_size(value: Any) -> bool:
+    """Width and height of a picture."""
+    return (
+        isinstance(value, tuple)
+        and len(value) == 2  # noqa: PLR2004
+        and all(is_count(side) and side > 0 for side in value)
+        and PICTURE_PIXELS.refusal(value[0] * value[1]) is None
+    )
+
+
+def is_scale(value: Any) -> bool:
+    """Pixels per pixel, across and down."""
+    return is_point(value) and all(side >= 1 / MAX_VALUE for side in value)
+
+
+def is_box(value: Any) -> bool:
+    """A box that an object may have, also in a picture of another size."""
+    return isinstance(value, Box) and all(map(is_finite, value)) and min(value.w, value.h) > 0
+
+
+def is_track(value: Any) -> bool:
+    """What was said of a frame."""
+    return (
+        isinstance(value, Track)
+        and is_box(value.box)
+        and is_share(value.score)
+        and is_state(value.state)
+    )
+
+
+def is_waiting(value: Any) -> bool:
+    """Places that are to be looked at."""
+    return (
+        type(value) is deque
+        and len(value) <= MOST_WAITING
+        and all(
+            isinstance(each, LikelyPlace) and is_known(each[:2]) and is_truth(each.known)
+            for each in value
+        )
+    )
+
+
+def is_sampled(value: Any) -> bool:
+    """Pixels of a frame, of all of it and around the object."""
+    return isinstance(value, tuple) and len(value) in (0, 2) and all(map(_is_sample, value))
+
+
+def _is_sample(value: Any) -> bool:
+    """Some pixels, and where they are."""
+    if not isinstance(value, Sample):
+        return False
+    places = [value.rows, value.columns]
+    if not all(
+        isinstance(place, slice)
+        and all(is_count(end) for end in (place.start, place.stop, place.step))
+        and place.step > 0
+        and place.start < place.stop <= MAX_VALUE
+        for place in places
+    ):
+        return False
+    shape = tuple(len(range(place.start, place.stop, place.step)) for place in places)
+    pixels = value.pixels
+    return (
+        isinstance(pixels, np.ndarray)
+        and pixels.dtype == np.uint8
+        and pixels.shape == (*shape, 3)
+        and max(shape) <= max(POINTS, NEAR)
+    )
+
+
+def grid_like(first: PatchGrid) -> Check:
+    """Whether a value is a grid of the same channels as the first look's, and no larger."""
+
+    def check(value: Any) -> bool:
+        if not isinstance(value, PatchGrid):
+            return False
+        arrays = (value.rows, value.target, value.footprint)
+        if not all(isinstance(a, np.ndarray) and a.dtype == np.float32 for a in arrays):
+            return False
+        if not is_point(value.offset):
+            return False
+        try:
+            check_grid(value, TEMPLATE_ROWS)
+        except ValueError:
+            return False
+        # A box on other pixels has a row or column of cells more or less.
+        cells = zip(value.footprint.shape, first.footprint.shape, strict=True)
+        return value.rows.shape[1] == first.rows.shape[1] and all(a <= b + 1 for a, b in cells)
+
+    return check
+
+
+STATE: Mapping[str, Mapping[str, Check]] = {
+    "Follower": {
+        "centre": is_point,
+        "size": is_factor,
+        "_move": is_point,
+        "_sure": is_known,
+        "_settled": is_known,
+        "_seen_for": is_count,
+        "_fit": is_finite,
+        "_lost_for": is_count,
+        "_doubted": is_count,
+        "_calm": is_truth,
+        "_score": is_share,
+    },
+    "TargetModel": {"_looks": is_count},
+    "Belief": {"state": is_state, "_odds": is_finite},
+    "WholeFrameSearch": {"_searches": is_count},
+    "SpreadSearch": {
+        "_waiting": is_waiting,
+        "_turn": is_count,
+        "_searched": is_finite,
+        "refused": is_truth,
+    },
+    "StreamView": {"size": is_size, "factors": is_scale, "latest": is_track},
+    "FrameStream": {"_size": is_size, "_samples": is_sampled},
+}
+"""By class, what each saved attribute has to be; looks of the target are compared with the first
+one, see :func:`grid_like`."""
+
+
+def check_attribute(kind: str, name: str, value: Any, looks: Mapping[str, PatchGrid]) -> None:
+    """Refuse a value that no tracker would have saved.
+
+    Args:
+        kind: name of the class.
+        name: of the attribute.
+        value: what was read.
+        looks: attributes that are grids, and the first look's of that kind.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    check = grid_like(looks[name]) if name in looks else STATE[kind][name]
+    if not check(value):
+        raise ValueError(f"{kind}.{name} is not what a tracker saves")

@@ -1,0 +1,66 @@
+"""A session that was made before ``fork``: the child has one of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+
+PROGRAM = """
+import os, sys, signal
+import numpy as np
+from qatm.runtime import Matcher, Session, Tracker
+image = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
+session = Session(device="cpu", threads=3)
+matcher, tracker = Matcher(session), Tracker(session)
+matcher.set_template(image, (100, 100, 60, 60))
+tracker.init(image, (100, 100, 60, 60))
+moved = np.roll(image, (5, -7), (0, 1))
+expected = matcher.match(moved)[0].box, {before}
+child = os.fork()
+if child == 0:
+    signal.alarm(60)
+    def work():
+        assert (matcher.match(moved)[0].box, tracker.update(moved)[1]) == expected
+    {inside}
+    sys.exit(7)
+_, status = os.waitpid(child, 0)
+assert matcher.match(moved)[0].box == expected[0]
+for each in (matcher, tracker, session):
+    each.close()
+print(os.waitstatus_to_exitcode(status))
+"""
+
+CLOSING = "[each.close() for each in (matcher, tracker, session)]"
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "pass",
+        CLOSING,
+        "work()",
+        f"work(); {CLOSING}",
+        "grandchild = os.fork()\n    if grandchild: sys.exit(0 if os.waitpid(grandchild, 0)[1] "
+        "== 7 << 8 and not work() else 1)\n    work()",
+    ],
+    ids=["exits", "closes", "works", "works and closes", "forks again"],
+)
+def test_a_child_works_closes_and_ends(inside: str) -> None:
+    program = PROGRAM.format(inside=inside, before="Tracker.load(saved, session).update(moved)[1]")
+    setup = "import tempfile; saved = tempfile.mkdtemp() + '/t.npz'; tracker.save(saved)\n"
+    program = program.replace("moved = ", setup + "moved = ", 1)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    status = 0 if "grandchild" in inside else 7
+    assert done.stdout.strip() == str(status), done.stderr

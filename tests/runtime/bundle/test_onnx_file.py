@@ -1,0 +1,176 @@
+"""What is found in ONNX files without any package for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from qatm.runtime import Bundle, BundleError, Matcher
+from qatm.runtime.bundle.folder import default_align_path, default_bundle_path
+from qatm.runtime.bundle.onnx_file import onnx_contents
+
+REAL = sorted([*default_bundle_path().glob("*.onnx"), *default_align_path().glob("*.onnx")])
+
+
+def model_of(
+    *nodes: onnx.NodeProto, constants: dict[str, list[int]] | None = None, **more: Any
+) -> onnx.ModelProto:
+    """A model of some nodes and constants, as far as it matters here."""
+    weights = [
+        helper.make_tensor(name, TensorProto.INT64, [len(values)], values)
+        for name, values in (constants or {}).items()
+    ]
+    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n"])
+    graph = helper.make_graph(list(nodes), "g", [], [output], weights)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], **more)
+
+
+def problems(model: onnx.ModelProto) -> str:
+    return "; ".join(onnx_contents(model.SerializeToString()).problems)
+
+
+@pytest.mark.parametrize("file", REAL, ids=lambda file: f"{file.parent.name}-{file.stem}")
+def test_nothing_is_wrong_with_ours(file: Path) -> None:
+    found = onnx_contents(file.read_bytes())
+    assert (found.external, found.problems) == ([], [])
+
+
+@pytest.mark.parametrize("kind", ["Loop", "Scan", "If", "SequenceMap"])
+def test_graphs_inside_graphs(kind: str) -> None:
+    assert f"operator {kind}, which may have no end" in problems(
+        model_of(helper.make_node(kind, [], ["y"]))
+    )
+
+
+def test_operators_of_others() -> None:
+    node = helper.make_node("Add", ["a", "b"], ["y"], domain="com.evil")
+    assert "uses operators of 'com.evil'" in problems(model_of(node))
+    model = model_of(helper.make_node("Add", ["a", "b"], ["y"]))
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    assert "uses operators of 'com.microsoft'" in problems(model)
+    assert problems(model_of(helper.make_node("Add", ["a", "b"], ["y"], domain="ai.onnx"))) == ""
+
+
+def test_functions_and_sparse_weights() -> None:
+    function = helper.make_function(
+        "own", "f", [], ["y"], [helper.make_node("Relu", ["x"], ["y"])], []
+    )
+    assert "functions" in problems(model_of(functions=[function]))
+    model = model_of()
+    model.graph.sparse_initializer.add()
+    assert "sparse" in problems(model)
+
+
+@pytest.mark.parametrize("kind", ["ConstantOfShape", "Expand", "Tile"])
+@pytest.mark.parametrize("packing", ["raw", "packed", "one by one", "attribute", "tensor"])
+def test_constants_that_become_enormous(kind: str, packing: str) -> None:
+    shape = [1 << 12, 1 << 13]
+    tensor = helper.make_tensor("s", TensorProto.INT64, [2], shape)
+    nodes = [helper.make_node(kind, ["s"], ["y"])]
+    model = model_of(*nodes)
+    if packing == "raw":
+        raw = np.array(shape, np.int64).tobytes()
+        tensor = helper.make_tensor("s", TensorProto.INT64, [2], raw, raw=True)
+    if packing == "attribute":
+        model.graph.node.insert(0, helper.make_node("Constant", [], ["s"], value_ints=shape))
+    elif packing == "tensor":
+        model.graph.node.insert(0, helper.make_node("Constant", [], ["s"], value=tensor))
+    elif packing != "one by one":
+        model.graph.initializer.append(tensor)
+    data = model.SerializeToString()
+    if packing == "one by one":
+        # What the format also allows: each number with its own key; field 5 of the graph.
+        numbers = b"\x38" + varint(shape[0]) + b"\x38" + varint(shape[1])
+        body = b"\x08\x02\x10\x07" + numbers + b"\x42\x01s"
+        weights = b"\x2a" + varint(len(body)) + body
+        model.graph.ClearField("output")
+        graph = model.graph.SerializeToString() + weights
+        data = b"\x3a" + varint(len(graph)) + graph
+        assert list(onnx.load_from_string(data).graph.initializer[0].int64_data) == shape
+    assert onnx_contents(data).problems == [
+        f"makes 33,554,432 values out of a constant in operator {kind}"
+    ]
+
+
+def varint(value: int) -> bytes:
+    """A number as protocol buffers have it."""
+    found = bytearray()
+    while value >= 0x80:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*found, value])
+
+
+def test_weights_elsewhere() -> None:
+    model = model_of(constants={"w": [1, 2]})
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("int64_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    assert "does not say where" in problems(model)
+    tensor.external_data.add(key="location", value="../secret")
+    found = onnx_contents(model.SerializeToString())
+    assert found.external == ["../secret"]
+    inside = helper.make_node("Constant", [], ["c"], value=tensor)
+    assert onnx_contents(model_of(inside).SerializeToString()).external == ["../secret"]
+
+
+def test_damaged_files_are_none() -> None:
+    real = (default_bundle_path() / "match.onnx").read_bytes()
+    for data in (b"", b"not a graph", real[:1000], bytes(100), b"\xff" * 100, real[7:]):
+        with pytest.raises(ValueError, match=r"no graph|protocol buffer|cut off"):
+            onnx_contents(data)
+    random = np.random.default_rng(0)
+    for _ in range(300):
+        data = bytearray(real)
+        for place in random.integers(0, len(data), 5):
+            data[place] = random.integers(0, 256)
+        try:
+            onnx_contents(bytes(data))
+        except ValueError:
+            continue
+
+
+def test_a_bundle_with_weights_that_nobody_hashes(tmp_path: Path) -> None:
+    import shutil
+
+    from bundle_copies import seal
+
+    folder = Path(shutil.copytree(default_bundle_path(), tmp_path / "b"))
+    model = onnx.load(str(folder / "features.onnx"))
+    onnx.save(model, str(folder / "features.onnx"), save_as_external_data=True, location="w.bin")
+    seal(folder, "features.onnx")
+    with pytest.raises(BundleError, match=r"features\.onnx has weights in 'w\.bin', whose SHA-256"):
+        Bundle.load(folder)
+
+
+def test_a_bundle_whose_weights_are_listed(tmp_path: Path) -> None:
+    import json
+    import shutil
+
+    from bundle_copies import seal
+
+    folder = Path(shutil.copytree(default_bundle_path(), tmp_path / "b"))
+    model = onnx.load(str(folder / "features.onnx"))
+    onnx.save(model, str(folder / "features.onnx"), save_as_external_data=True, location="w.bin")
+    manifest = folder / "bundle.json"
+    data = json.loads(manifest.read_text())
+    data["files"]["w.bin"] = {
+        "role": "weights",
+        "precision": "fp32",
+        "sha256": "",
+        "bytes": 0,
+        "inputs": [],
+        "outputs": [],
+    }
+    manifest.write_text(json.dumps(data))
+    for name in ("features.onnx", "w.bin"):
+        seal(folder, name)
+    Matcher(folder, "cpu", threads=1).close()
+    (folder / "w.bin").write_bytes(bytes((folder / "w.bin").stat().st_size))
+    with pytest.raises(BundleError, match=r"w\.bin does not have the SHA-256"):
+        Matcher(folder, "cpu", threads=1)

@@ -1,0 +1,162 @@
+"""Templates that somebody else saved: checked when they are read, and against the bundle."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from qatm.runtime import Matcher, Template, TemplateError
+from qatm.runtime.saved_arrays import read_arrays
+
+Arrays = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def matcher() -> Iterator[Matcher]:
+    with Matcher(device="cpu", threads=1) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def saved(matcher: Matcher, photographs: dict[str, Any], tmp_path_factory: Any) -> Path:
+    image = np.ascontiguousarray(photographs["astronaut"][:200, :240])
+    template = matcher.encode_template(image, (90, 60, 60, 50), rotation=30)
+    return template.save(tmp_path_factory.mktemp("saved") / "t.npz")
+
+
+def written(folder: Path, arrays: Arrays) -> Path:
+    with (folder / "changed.npz").open("wb") as file:
+        np.savez(file, **arrays)
+    return folder / "changed.npz"
+
+
+def put(name: str, at: Any, value: Any) -> Callable[[Arrays], None]:
+    def change(arrays: Arrays) -> None:
+        arrays[name] = arrays[name].copy()
+        arrays[name][at] = value
+
+    return change
+
+
+def replaced(name: str, make: Callable[[Any], Any]) -> Callable[[Arrays], None]:
+    def change(arrays: Arrays) -> None:
+        arrays[name] = make(arrays[name])
+
+    return change
+
+
+DAMAGES: dict[str, Callable[[Arrays], Any]] = {
+    "no rows": lambda arrays: arrays.pop("fine0_rows"),
+    "not a number": put("fine0_rows", (0, 0), np.nan),
+    "beyond squares": put("coarse0_rows", (0, 0), 1e30),
+    "fewer rows": replaced("fine0_rows", lambda rows: rows[:-1]),
+    "fewer channels": replaced("fine0_rows", lambda rows: rows[:, :-1]),
+    "no target": replaced("fine0_target", np.zeros_like),
+    "target of halves": put("fine0_target", 0, 0.5),
+    "competitors first": replaced("fine0_target", lambda target: target[::-1].copy()),
+    "another footprint": put("fine0_footprint", (0, 0), 0),
+    "flat footprint": replaced("coarse0_footprint", np.ravel),
+    "offset": put("coarse0_offset", 0, np.inf),
+    "no scales": replaced("scales", lambda scales: scales[:0]),
+    "rising scales": replaced("scales", lambda scales: scales * 0 + 1),
+    "scale of nothing": put("scales", -1, 0),
+    "negative size": put("size", 0, -3),
+    "elongated": put("size", 0, 1e6),
+    "size of three": replaced("size", lambda size: np.append(size, 1)),
+    "model of numbers": replaced("model", lambda _: np.array(3)),
+    "inside of texts": replaced("inside", lambda _: np.array("yes")),
+    "view of floats": replaced("view", lambda view: view.astype(np.float32)),
+    "view without colour": replaced("view", lambda view: view[..., 0]),
+    "box outside": put("view_about", 0, 1e5),
+    "other box": put("view_about", 2, 5),
+    "zoom": put("view_about", 4, 0),
+    "poses of nothing": put("poses", (0, 3), 0),
+    "poses of more": put("poses", (0, 3), 10**6),
+    "poses of parts": put("poses", (0, 3), 1.5),
+    "stride": put("poses", (0, 2), 0),
+    "pose cells": put("pose_cells", (0, 0), 1 << 40),
+    "pose rows": replaced("pose_rows", lambda rows: rows[:-1]),
+    "format": replaced("format", lambda _: np.array([2, 2])),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_what_is_damaged_is_refused_when_it_is_read(name: str, saved: Path, tmp_path: Path) -> None:
+    arrays = dict(read_arrays(saved))
+    DAMAGES[name](arrays)
+    with pytest.raises(TemplateError, match=r"changed\.npz cannot be read \(.*encode it again"):
+        Template.load(written(tmp_path, arrays))
+
+
+def test_what_fits_itself_but_not_the_bundle(
+    saved: Path, tmp_path: Path, matcher: Matcher, photographs: dict[str, Any]
+) -> None:
+    image = photographs["astronaut"]
+    assert matcher.match(image, templates=[Template.load(saved)])[0].found
+    narrow = {
+        name: array[:, :-1] if name.endswith("rows") else array
+        for name, array in read_arrays(saved).items()
+    }
+    with pytest.raises(TemplateError, match="of 175 channels, where this bundle has 176"):
+        matcher.match(image, templates=[Template.load(written(tmp_path, narrow))])
+    large = dict(read_arrays(saved))
+    shape = large["coarse0_footprint"].shape
+    large["coarse0_footprint"] = np.pad(large["coarse0_footprint"], ((0, 40), (0, 0)))
+    with pytest.raises(TemplateError, match=rf"{shape[1]}x{shape[0] + 40} patches"):
+        matcher.match(image, templates=[Template.load(written(tmp_path, large))])
+
+
+def archive(folder: Path, name: str, content: bytes) -> Path:
+    """A compressed archive of one array."""
+    with zipfile.ZipFile(folder / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr(f"{name}.npy", content)
+    return folder / "bomb.npz"
+
+
+def test_arrays_that_are_not_there_take_no_memory(tmp_path: Path) -> None:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"shape": (1 << 40,), "fortran_order": False, "descr": "<f8"}
+    )
+    with pytest.raises(TemplateError, match=r"array 'rows' of shape .* has 8 bytes"):
+        Template.load(archive(tmp_path, "rows", header.getvalue() + bytes(8)))
+    zeros = io.BytesIO()
+    np.save(zeros, np.zeros(1 << 26, np.float32))
+    with pytest.raises(TemplateError, match=r"268,435,584 bytes unpacked.*QATM_MAX_SAVED_BYTES"):
+        Template.load(archive(tmp_path, "rows", zeros.getvalue()))
+
+
+def test_an_archive_that_says_less_than_it_holds(tmp_path: Path) -> None:
+    content = io.BytesIO()
+    np.save(content, np.zeros(1 << 20, np.float32))
+    file = archive(tmp_path, "rows", content.getvalue())
+    data = bytearray(file.read_bytes())
+    size = struct.pack("<I", len(content.getvalue()))
+    while (at := data.find(size)) >= 0:
+        data[at : at + 4] = struct.pack("<I", 200)
+    file.write_bytes(bytes(data))
+    with pytest.raises(TemplateError, match=r"cannot be read"):
+        Template.load(file)
+
+
+def test_nothing_is_unpickled(tmp_path: Path) -> None:
+    file = tmp_path / "pickled.npz"
+    np.savez(file, format=np.array([print], object), allow_pickle=True)
+    with pytest.raises(TemplateError, match="cannot be read"):
+        Template.load(file)
+
+
+def test_a_template_of_a_single_pixel_is_looked_for_at_other_angles(
+    matcher: Matcher, photographs: dict[str, Any]
+) -> None:
+    image = np.ascontiguousarray(photographs["astronaut"][:100, :120])
+    template = matcher.encode_template(image, (50, 40, 1, 1))
+    found = matcher.match(image, templates=[template], rotation=90)[0]
+    assert 0 <= found.score <= 1
