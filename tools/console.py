@@ -10,14 +10,16 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ..runtime.errors import InputError, QatmError
 from ..runtime.opencv import opencv_problem
-from ..runtime.session_task import MatcherInfo
+
+if TYPE_CHECKING:
+    from ..runtime.session_task import MatcherInfo
 
 Item = TypeVar("Item")
 

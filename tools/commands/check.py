@@ -49,6 +49,7 @@ def check(
     device: Annotated[
         list[str] | None,
         typer.Option(
+            "--device",
             metavar="DEVICE",
             help="Run the self-test of a packed bundle here; may be repeated. Default: what it was "
             "packed for.",
