@@ -13,6 +13,7 @@ from ..boxes import MAX_VALUE, Box
 from ..kinds import Bound
 from ..limits import PICTURE_PIXELS, TEMPLATE_ROWS
 from ..patches.grid import PatchGrid, check_grid
+from .colours import COUNT, ObjectColours
 from .frame_stream import NEAR, POINTS, Sample
 from .presence import LOST, TRACKING, UNCERTAIN, Track
 from .spread_search import LikelyPlace
@@ -24,6 +25,12 @@ LARGEST_SIZE: Bound[float] = 100.0
 """Of an object, relative to its first; recipes allow no more."""
 
 MOST_WAITING: Bound[int] = 10_000
+
+HALF_TURN: Bound[float] = 180.0
+"""Largest angle of an object, in degrees."""
+
+TOLERANCE: Bound[float] = 1e-3
+"""By which rounding may bring a sum of shares above 1."""
 
 Check = Callable[[Any], bool]
 
@@ -56,6 +63,24 @@ def is_point(value: Any) -> bool:
 def is_factor(value: Any) -> bool:
     """The size of an object, relative to its first."""
     return is_finite(value) and 1 / LARGEST_SIZE <= value <= LARGEST_SIZE
+
+
+def is_angle(value: Any) -> bool:
+    """Degrees."""
+    return is_finite(value) and abs(value) <= HALF_TURN
+
+
+def is_colours(value: Any) -> bool:
+    """Shares of colours."""
+    return isinstance(value, ObjectColours) and all(
+        isinstance(each, np.ndarray)
+        and each.dtype == np.float32
+        and each.shape == (COUNT,)
+        and bool(np.isfinite(each).all())
+        and float(each.min()) >= 0
+        and float(each.sum()) <= 1 + TOLERANCE
+        for each in value
+    )
 
 
 def is_known(value: Any) -> bool:
@@ -101,6 +126,16 @@ def is_track(value: Any) -> bool:
         and is_box(value.box)
         and is_share(value.score)
         and is_state(value.state)
+        and (value.angle is None or is_angle(value.angle))
+        and (value.scale is None or (is_finite(value.scale) and value.scale > 0))
+        and (
+            value.corners is None
+            or (
+                isinstance(value.corners, tuple)
+                and len(value.corners) == 4  # noqa: PLR2004
+                and all(map(is_point, value.corners))
+            )
+        )
     )
 
 
@@ -170,8 +205,10 @@ STATE: Mapping[str, Mapping[str, Check]] = {
     "Follower": {
         "centre": is_point,
         "size": is_factor,
+        "angle": is_angle,
         "_move": is_point,
         "_sure": is_known,
+        "_sure_angle": is_angle,
         "_settled": is_known,
         "_seen_for": is_count,
         "_fit": is_finite,
@@ -180,7 +217,7 @@ STATE: Mapping[str, Mapping[str, Check]] = {
         "_calm": is_truth,
         "_score": is_share,
     },
-    "TargetModel": {"_looks": is_count},
+    "TargetModel": {"_looks": is_count, "colours": is_colours},
     "Belief": {"state": is_state, "_odds": is_finite},
     "WholeFrameSearch": {"_searches": is_count},
     "SpreadSearch": {

@@ -81,14 +81,15 @@ def export(
     check_new_folder("OUT", out)
     if not engines.engines_only:
         check_bundle_folder("OUT", out, force=force)
-    if options.engine != NONE:
-        warn_of_single_sizes(options)
     with quiet_video(), progress() as bar:
         if engines.engines_only:
             bundle = Bundle.load(out)
+            warn_of_single_sizes(options)
             reports = build_engines(bundle, options, engine_precisions(bundle), bar)
         else:
-            exported = _export(out, _export_options(graphs, calibration, options), bar)
+            wanted = _export_options(graphs, calibration, options)
+            warn_of_single_sizes(options)
+            exported = _export(out, wanted, bar)
             reports = exported.engines
             _tell_exported(exported)
     _tell_engines(reports)
@@ -135,7 +136,7 @@ def check_effects(context: typer.Context, engine: str, *, int8: bool, engines_on
 
 def warn_of_single_sizes(options: EngineOptions) -> None:
     """Say what engines for one size only cost where they are for Turing cards."""
-    if options.engine == "tensorrt" or (options.sm and TURING not in options.sm):
+    if options.engine in ("tensorrt", NONE) or (options.sm and TURING not in options.sm):
         return
     for shapes in options.image_shapes:
         if shapes.minimum == shapes.maximum:
