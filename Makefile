@@ -6,10 +6,12 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LINKS  := $(VENV)/namespace/qatm
 # Test processes; 0 runs every test in pytest's own.
 WORKERS ?= 2
+# How long to try damaged input, over all kinds.
+SECONDS ?= 120
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types format networks clean distclean
+.PHONY: help demo test fuzz lint types format networks clean distclean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -19,6 +21,9 @@ demo: $(VENV)/.demo-installed ## find and follow objects in real photographs; se
 
 test: lint types ## every check: style, types, tests (WORKERS=1; ARGS="-m 'not slow'" goes to pytest)
 	$(BIN)/pytest -ra --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
+
+fuzz: $(VENV)/.dev-installed ## damaged input of every kind (SECONDS=3600; ARGS="picture --seed 7")
+	$(BIN)/python tests/fuzz/fuzz.py $(SECONDS) $(ARGS)
 
 lint: $(VENV)/.dev-installed ## style and layout of the code
 	$(BIN)/ruff check .
