@@ -18,6 +18,7 @@ from ..files import as_path
 from ..images import IMAGE_SUFFIXES, Image, as_bgr, expand_sources, is_pattern, read_values
 from ..kinds import Bound
 from ..limits import PICTURE_PIXELS
+from .protocols import FILES, NETWORK, check_scheme, only_protocols
 from .stdin import PictureStream, PipedFile, open_stdin
 
 Source = int | str | Path | Sequence[str | Path]
@@ -141,14 +142,15 @@ def open_camera(camera: int | str) -> Reader:
 
 
 def open_stream(url: str) -> Reader:
-    """Open a URL; one without a known number of frames is endless."""
+    """Open a URL of the network; one without a known number of frames is endless."""
     name = re.sub(r"//[^/@]*@", "//", url)
+    check_scheme(url, name)
     if cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG):
         limits = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC)
         settings = [value for limit in limits for value in (limit, STREAM_TIMEOUT_MS)]
-        capture = _captured(url, cv2.CAP_FFMPEG, settings)
+        capture = _captured(url, cv2.CAP_FFMPEG, settings, protocols=NETWORK)
     else:
-        capture = _captured(url)
+        capture = _captured(url, protocols=NETWORK)
     if capture is None:
         raise VideoError(
             f"{name} cannot be opened: check the address, the network, user and password"
@@ -228,12 +230,13 @@ def _lacks_index(file: BinaryIO) -> bool:
     return b"ftyp" in kinds and b"moov" not in kinds
 
 
-def _captured(*arguments: Any) -> cv2.VideoCapture | None:
-    """``cv2.VideoCapture(...)``, or ``None`` if it does not open."""
+def _captured(*arguments: Any, protocols: tuple[str, ...] = FILES) -> cv2.VideoCapture | None:
+    """``cv2.VideoCapture(...)`` with these protocols, or ``None`` if it does not open."""
     try:
         # OpenCV crashes where a name is no text, as names of files may be.
         str(arguments[0]).encode()
-        capture = cv2.VideoCapture(*arguments)
+        with only_protocols(protocols):
+            capture = cv2.VideoCapture(*arguments)
     except (cv2.error, UnicodeEncodeError):
         return None
     if capture.isOpened():

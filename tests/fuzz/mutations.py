@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from copy import deepcopy
 from random import Random
 from typing import Any
 
@@ -63,7 +64,8 @@ def _replace(dice: Random, place: Any, key: Any) -> None:
         others = (value * 2, value + 1, -value, value / 2, value * 1000, int(value), 0, 1, 1e300)
         place[key] = dice.choice((*others, 2**31, int(abs(value)) * 2))
     else:
-        place[key] = dice.choice(ODD_JSON)
+        # A copy: what is damaged next may be inside.
+        place[key] = deepcopy(dice.choice(ODD_JSON))
 
 
 def damaged_json_text(dice: Random, value: Any) -> bytes:
