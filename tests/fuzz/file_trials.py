@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,9 @@ from qatm.runtime.bundle.sidecar import EngineInfo
 
 Trial = Callable[[Random], None]
 
+ENGINE = b"no engine"
 SIDECAR = {
+    "sha256": hashlib.sha256(ENGINE).hexdigest(),
     "schema": 1,
     "file": "f.engine",
     "flavour": "tensorrt",
@@ -29,8 +32,7 @@ SIDECAR = {
     "key": "k",
     "source": "features.onnx",
     "source_sha256": "0" * 64,
-    "sha256": "1" * 64,
-    "bytes": 3,
+    "bytes": len(ENGINE),
     "build_seconds": 1.5,
     "options": {"tf32": False},
     "profiles": [
@@ -95,6 +97,7 @@ def sidecar_trials(folder: Path) -> Trial:
     bundle = Bundle.load(default_bundle_path(), check=False)
     sidecar = {**SIDECAR, "source_sha256": bundle.file_hash("features", "fp32")}
     path = folder / "f.engine.json"
+    (folder / "f.engine").write_bytes(ENGINE)
 
     def trial(dice: Random) -> None:
         path.write_bytes(damaged_json_text(dice, sidecar))
