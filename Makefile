@@ -11,7 +11,7 @@ SECONDS ?= 120
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test fuzz lint types format networks clean distclean
+.PHONY: help demo test fuzz kills lint types format networks clean distclean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -24,6 +24,9 @@ test: lint types ## every check: style, types, tests (WORKERS=1; ARGS="-m 'not s
 
 fuzz: $(VENV)/.dev-installed ## damaged input of every kind (SECONDS=3600; ARGS="picture --seed 7")
 	$(BIN)/python tests/fuzz/fuzz.py $(SECONDS) $(ARGS)
+
+kills: $(VENV)/.dev-installed ## writers that are killed, 500 times, or whose disk is full, 100 times
+	$(BIN)/python -m qatm.tools.lab.killed_writers $(or $(ARGS),500 100)
 
 lint: $(VENV)/.dev-installed ## style and layout of the code
 	$(BIN)/ruff check .
