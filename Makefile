@@ -6,6 +6,8 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LINKS  := $(VENV)/namespace/qatm
 # Test processes; 0 runs every test in pytest's own.
 WORKERS ?= 2
+# How long to try damaged input, over all kinds.
+SECONDS ?= 120
 
 # What the tests of the runtime need beside what a device installs.
 TESTERS := "pytest>=8" "pytest-xdist>=3.6.1" "hypothesis>=6.100" "filelock>=3.12" "psutil>=5.9"
@@ -13,7 +15,7 @@ RUNTIME_TESTS := tests/runtime tests/tools/test_start.py tests/tools/test_cli.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-oldest test-newest lint types format networks docs package clean distclean
+.PHONY: help demo test test-oldest test-newest fuzz kills lint types format networks docs package clean distclean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -34,6 +36,12 @@ test-oldest test-newest: test-%:
 	build/$*/bin/python -m pip --quiet install --upgrade --requirement build/$*/requirements.txt $(TESTERS)
 	build/$*/bin/python -m pip --quiet install --no-deps --editable .
 	QATM_RUNTIME_ONLY=1 build/$*/bin/python -m pytest -m "not slow" -W ignore::DeprecationWarning --numprocesses=$(WORKERS) $(RUNTIME_TESTS) $(ARGS)
+
+fuzz: $(VENV)/.dev-installed ## damaged input of every kind (SECONDS=3600; ARGS="picture --seed 7")
+	$(BIN)/python tests/fuzz/fuzz.py $(SECONDS) $(ARGS)
+
+kills: $(VENV)/.dev-installed ## writers that are killed, 500 times, or whose disk is full, 100 times
+	$(BIN)/python -m qatm.tools.lab.killed_writers $(or $(ARGS),500 100)
 
 lint: $(VENV)/.dev-installed ## style and layout of the code
 	$(BIN)/ruff check .

@@ -39,6 +39,14 @@ NO_LENGTH: Numeric[frozenset[int]] = frozenset((0x01, *range(0xD0, 0xD9)))
 
 START_OF_SCAN: Numeric[int] = 0xDA
 
+PNG_START = b"\x89PNG\r\n\x1a\n"
+
+PNG_CHUNK: Numeric[int] = 12
+"""Bytes of a chunk besides what it holds."""
+
+PNG_CHUNKS: Bound[int] = 1 << 20
+"""That are looked at: encoders put some thousand bytes into each."""
+
 SEGMENTS: Bound[int] = 4096
 """Parts of a header that are looked at."""
 
@@ -54,14 +62,14 @@ def claimed_size(data: bytes) -> Size | None:
     """Width and height that a picture file claims.
 
     Args:
-        data: the file, at least its header.
+        data: the file.
 
     Returns:
         The largest width and the largest height that its header names; ``None`` for a format that
         is not known.
 
     Raises:
-        ValueError: the format is known, and its header names no size.
+        ValueError: the format is known, and its header names no size, or parts that are not there.
     """
     read = next((read for start, read in READERS.items() if data.startswith(start)), None)
     if read is None and data[4:8] != b"ftyp":
@@ -122,8 +130,19 @@ def jpeg_scan(data: bytes) -> int:
 
 
 def _png(data: bytes) -> Size | None:
-    """PNG (ISO/IEC 15948): the first chunk gives the size."""
-    return struct.unpack_from(">II", data, 16)
+    """PNG (ISO/IEC 15948): the first chunk gives the size.
+
+    Decoders take the memory for a chunk before they read it, so that each must be there.
+    """
+    at = len(PNG_START)
+    for _ in range(PNG_CHUNKS):
+        kind = data[at + 4 : at + 8]
+        at += PNG_CHUNK + int.from_bytes(data[at : at + 4], "big")
+        if at > len(data):
+            raise ValueError("its header is damaged: a chunk has more bytes than are there")
+        if kind in (b"IEND", b""):
+            return struct.unpack_from(">II", data, 16)
+    raise ValueError("its header is damaged: it has more chunks than can be looked at")
 
 
 def _jpeg(data: bytes) -> Size | None:
@@ -250,7 +269,7 @@ def _largest(sizes: list[Size]) -> Size | None:
 
 
 READERS: dict[bytes, Callable[[bytes], Size | None]] = {
-    b"\x89PNG\r\n\x1a\n": _png,
+    PNG_START: _png,
     b"\xff\xd8": _jpeg,
     b"BM": _bmp,
     **dict.fromkeys(TIFF_STARTS, _tiff),

@@ -30,7 +30,7 @@ from .backends.roles import (
 from .bundle.folder import Bundle
 from .bundle.manifest import NETWORK_ROLE
 from .bundle.recipes import TASKS
-from .errors import BundleError, DeviceError
+from .errors import BundleError, DeviceError, InputError
 from .kinds import Numeric
 
 Array = NDArray[Any]
@@ -91,6 +91,8 @@ class Session:
             works), ``cpu``, ``cuda``, ``tensorrt`` or ``tensorrt-rtx``.
         precision: ``auto``, ``fp32``, ``fp16`` or ``int8``.
         threads: CPU threads; ``None`` lets the inference library choose.
+        sha256: what ``bundle.json`` must have, as ``sha256sum bundle.json`` prints it; any other
+            bundle is refused before anything of it is opened.
 
     Attributes:
         bundle: what was opened.
@@ -100,8 +102,10 @@ class Session:
         tap_steps: how many cells of the finest map one cell of each of the taps covers.
 
     Raises:
-        BundleError: the bundle is missing, damaged, or lacks the precision.
+        BundleError: the bundle is missing, damaged, lacks the precision, or is not the one that
+            ``sha256`` is of.
         DeviceError: what was asked for is not available here.
+        InputError: ``sha256`` is no hash, or stands beside a bundle that was loaded.
     """
 
     def __init__(
@@ -111,8 +115,14 @@ class Session:
         *,
         precision: Precision = "auto",
         threads: int | None = None,
+        sha256: str | None = None,
     ) -> None:
-        self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle, check=False)
+        if isinstance(bundle, Bundle):
+            if sha256 is not None:
+                raise InputError("sha256 beside a loaded bundle; give it to Bundle.load")
+            self.bundle = bundle
+        else:
+            self.bundle = Bundle.load(bundle, check=False, sha256=sha256)
         self._backend = open_backend(self.bundle, device, precision, threads)
         self.device = self._backend.device
         self.provider = self._backend.provider

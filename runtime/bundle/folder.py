@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import BundleError
+from ..errors import BundleError, InputError
 from ..files import as_path, read_regular
-from ..json_values import read_json
+from ..json_values import parse_json
+from ..limits import JSON_BYTES
 from .manifest import BundleSpec, FileInfo
 from .onnx_file import LOOPING, onnx_contents
 
@@ -61,19 +63,25 @@ class Bundle:
         return f"Bundle({str(self.path)!r}, {self.spec.backbone.label})"
 
     @classmethod
-    def load(cls, path: str | Path | None = None, *, check: bool = True) -> Bundle:
+    def load(
+        cls, path: str | Path | None = None, *, check: bool = True, sha256: str | None = None
+    ) -> Bundle:
         """Read and check a bundle; ``None`` is the one that ships with the package.
 
         Args:
             path: its folder.
             check: read the FP32 graphs too and compare their hashes. Without it a file is checked
                 when it is asked for, so that whoever runs another precision hashes that one only.
+            sha256: what ``bundle.json`` must have, 64 hexadecimal digits, as ``sha256sum`` prints
+                them. It holds the hashes of all graphs and weights, so that this pins those, too.
 
         Raises:
-            BundleError: missing, incomplete, damaged, or of another schema version.
-            InputError: no path at all.
+            BundleError: missing, incomplete, damaged, of another schema version, or not the one
+                that ``sha256`` is of.
+            InputError: no path at all, or a ``sha256`` that is none.
         """
         folder = default_bundle_path() if path is None else as_path(path, "bundle")
+        expected = None if sha256 is None else _checked_hash(sha256)
         manifest = folder / MANIFEST
         if not folder.is_dir():
             what = "is a file" if folder.exists() else "does not exist"
@@ -83,7 +91,13 @@ class Bundle:
                 f"{folder} holds no {MANIFEST}; give a folder that qatm-export completed"
             )
         try:
-            data = read_json(manifest)
+            text = read_regular(manifest, JSON_BYTES)
+            if expected is not None and (digest := hashlib.sha256(text).hexdigest()) != expected:
+                raise BundleError(
+                    f"{manifest} has the SHA-256 {digest} and not {expected}; it is another bundle "
+                    "than the one that was pinned"
+                )
+            data = parse_json(text)
         except (OSError, ValueError) as error:
             raise BundleError(f"{manifest} cannot be read ({error}); export it again") from error
         bundle = cls(folder, BundleSpec.from_json(data))
@@ -184,6 +198,17 @@ class Bundle:
                     "export it again"
                 )
             self._checked(other, self.spec.files[other])
+
+
+def _checked_hash(sha256: object) -> str:
+    """A hash that a caller gave, in lower case.
+
+    Raises:
+        InputError: it is not 64 hexadecimal digits.
+    """
+    if not isinstance(sha256, str) or not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
+        raise InputError(f"sha256 is {sha256!r:.80}; give 64 hexadecimal digits")
+    return sha256.lower()
 
 
 def _mark(state: os.stat_result) -> tuple[int, ...]:

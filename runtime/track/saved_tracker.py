@@ -29,7 +29,7 @@ from .plain_state import StatePacker, StateUnpacker
 from .presence import Belief
 from .redetect import WholeFrameSearch
 from .spread_search import SpreadSearch
-from .state_checks import check_attribute
+from .state_checks import check_attribute, check_stream
 from .target import TargetModel
 
 Array = NDArray[Any]
@@ -152,6 +152,8 @@ class SavedTracker:
                 value = unpacker.unpack(packed)
                 check_attribute(kind, name, value, looks)
                 setattr(part, name, value)
+        stream = vars(vars(view)["_stream"])
+        check_stream(stream["_size"], stream["_samples"])
 
     def write(self, path: str | Path, model: str) -> Path:
         """Write it as ``.npz`` (no pickles), whole or not at all; returns the path.

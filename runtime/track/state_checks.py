@@ -179,6 +179,27 @@ def _is_sample(value: Any) -> bool:
     )
 
 
+def check_stream(size: tuple[int, int], samples: tuple[Sample, ...]) -> None:
+    """Refuse samples that are not of a frame of that size.
+
+    Args:
+        size: height and width.
+        samples: of all of it and around the object; or none.
+
+    Raises:
+        ValueError: they reach beyond it, or the first is not of all of it.
+    """
+    inside = all(
+        sample.rows.stop <= size[0] and sample.columns.stop <= size[1] for sample in samples
+    )
+    whole = not samples or (
+        (samples[0].rows.start, samples[0].rows.stop) == (0, size[0])
+        and (samples[0].columns.start, samples[0].columns.stop) == (0, size[1])
+    )
+    if not inside or not whole:
+        raise ValueError("the samples of the last frame are not of its size")
+
+
 def grid_like(first: PatchGrid) -> Check:
     """Whether a value is a grid of the same channels as the first look's, and no larger."""
 

@@ -28,6 +28,7 @@ from ..images import (
 from ..kinds import Bound, Numeric
 from ..limits import PICTURE_PIXELS
 from .given_frames import GivenReader
+from .protocols import FILES, NETWORK, check_scheme, only_protocols
 from .stdin import PictureStream, PipedFile, open_stdin
 
 STREAM_TIMEOUT_MS: Bound[int] = 10_000
@@ -116,7 +117,7 @@ def open_reader(source: Source) -> Reader:
     if isinstance(source, cv2.VideoCapture):
         return _given_capture(source)
     if isinstance(source, list | tuple) and source and isinstance(source[0], str | Path):
-        files = [as_path(file, "picture") for file in source]
+        files = [as_path(str(file), "picture") for file in source]
         return PictureReader(files, f"list of {len(files)} pictures")
     one = isinstance(source, np.ndarray) and source.ndim < MOVIE_AXES
     empty = isinstance(source, Sized) and not len(source)
@@ -191,14 +192,15 @@ def open_camera(camera: int | str) -> Reader:
 
 
 def open_stream(url: str) -> Reader:
-    """Open a URL; one without a known number of frames is endless."""
+    """Open a URL of the network; one without a known number of frames is endless."""
     name = re.sub(r"//[^/@]*@", "//", url)
+    check_scheme(url, name)
     if cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG):
         limits = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC)
         settings = [value for limit in limits for value in (limit, STREAM_TIMEOUT_MS)]
-        capture = _captured(url, cv2.CAP_FFMPEG, settings)
+        capture = _captured(url, cv2.CAP_FFMPEG, settings, protocols=NETWORK)
     else:
-        capture = _captured(url)
+        capture = _captured(url, protocols=NETWORK)
     if capture is None:
         raise VideoError(
             f"{name} cannot be opened: check the address, the network, user and password"
@@ -278,12 +280,13 @@ def _lacks_index(file: BinaryIO) -> bool:
     return b"ftyp" in kinds and b"moov" not in kinds
 
 
-def _captured(*arguments: Any) -> cv2.VideoCapture | None:
-    """``cv2.VideoCapture(...)``, or ``None`` if it does not open."""
+def _captured(*arguments: Any, protocols: tuple[str, ...] = FILES) -> cv2.VideoCapture | None:
+    """``cv2.VideoCapture(...)`` with these protocols, or ``None`` if it does not open."""
     try:
         # OpenCV crashes where a name is no text, as names of files may be.
         str(arguments[0]).encode()
-        capture = cv2.VideoCapture(*arguments)
+        with only_protocols(protocols):
+            capture = cv2.VideoCapture(*arguments)
     except (cv2.error, UnicodeEncodeError):
         return None
     if capture.isOpened():

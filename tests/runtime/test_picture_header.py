@@ -111,3 +111,16 @@ def test_other_bytes_are_no_picture() -> None:
     assert claimed_size(b"") is None
     assert claimed_size(b"hello, this is a text of some length") is None
     assert tiff_tag(b"hello", 258) == 0
+
+
+def test_a_chunk_that_claims_gigabytes_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    data = bytearray(encoded("png"))
+    at = data.index(b"IDAT") - 4
+    data[at : at + 4] = b"\xff\0\x20\0"
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(ImageError, match="a chunk has more bytes than are there"):
+        read_image(tmp_path / "a.png")
+
+
+def test_bytes_behind_the_end_of_a_png_do_not_matter() -> None:
+    assert claimed_size(encoded("png") + b"\xff" * 40) == (53, 37)

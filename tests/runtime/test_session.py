@@ -236,3 +236,24 @@ def test_threads_that_close_one_task_count_as_one_user() -> None:
             list(pool.map(lambda _: matcher.close(), range(64)))
         assert session.users == 2
         other.close()
+
+
+def test_eight_threads_answer_as_one(photographs: Images) -> None:
+    image = np.ascontiguousarray(photographs["astronaut"][:240, :320])
+    frames = [np.roll(image, 7 * number, 1) for number in range(8)]
+
+    with Session(device="cpu", threads=1) as session, Matcher(session) as matcher:
+        template = matcher.encode_template(image, BOX)
+
+        def work(number: int) -> list[Any]:
+            found = matcher.match(frames[number], templates=[template], top_k=3)
+            with Tracker(session) as tracker:
+                tracker.init(image, BOX)
+                steps = [tracker.track(frame) for frame in frames[:3]]
+            return [[(*m.box, m.score) for m in found], [(*s.box, s.score) for s in steps]]
+
+        alone = [work(number) for number in range(8)]
+        with ThreadPoolExecutor(8) as pool:
+            for _ in range(2):
+                assert list(pool.map(work, range(8))) == alone
+        assert session.users == 2

@@ -12,9 +12,11 @@ from qatm.runtime.patches.region import Region, cut_region
 def test_a_turned_region_shows_what_is_turned_upright(scale: float, angle: float) -> None:
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 255, (400, 600, 3), np.uint8)
-    picture = cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 8), None, 0, 255, cv2.NORM_MINMAX)
+    smooth = cv2.GaussianBlur(noise, (0, 0), 8).astype(np.float32)
+    levels = 255 * (smooth - smooth.min()) / np.ptp(smooth)
+    picture = levels.astype(np.uint8)
     matrix = cv2.getRotationMatrix2D((299.5, 199.5), angle, 1.0)
-    turned = cv2.warpAffine(picture, matrix, (600, 400))
+    turned = cv2.warpAffine(picture, matrix, (600, 400)).astype(np.uint8)
     upright = Region.around((300.0, 200.0), scale, 96, 64)
     follows = Region.around((300.0, 200.0), scale, 96, 64, angle)
     expected = cut_region(picture, upright).astype(float)

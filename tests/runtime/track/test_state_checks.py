@@ -109,3 +109,17 @@ def test_any_change_is_refused_or_goes_on(
         except QatmError:
             refused += 1
     assert refused > 30
+
+
+@pytest.mark.parametrize("size", [(60, 160), (120, 80), (121, 160)])
+def test_samples_of_a_frame_of_another_size_are_refused(
+    saved: Path, session: Session, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    state = json.loads(str(read_arrays(saved)["state"]))
+    text = json.dumps(state["FrameStream"]["_size"])
+    assert "120" in text, text
+    state["FrameStream"]["_size"] = json.loads(
+        text.replace("120", str(size[0])).replace("160", str(size[1]))
+    )
+    with pytest.raises(InputError, match="cannot be read"):
+        Tracker.load(rewritten(saved, tmp_path / "x.npz", state), session)
