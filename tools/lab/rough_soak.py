@@ -46,7 +46,7 @@ class Held:
         threads: of the process, those of libraries too.
         refused: frames that were no pictures.
         lost: frames in which the tracker said "lost".
-        found: of the matcher's.
+        matched: frames that the matcher answered, whatever the score.
     """
 
     frames: int
@@ -55,7 +55,7 @@ class Held:
     threads: int
     refused: int
     lost: int
-    found: int
+    matched: int
 
 
 def rough_frame(scene: MovingScene, index: int) -> Any:
@@ -77,7 +77,7 @@ def soak(frames: int) -> Iterator[Held]:
         QatmError: there is no ``/proc`` to read from.
     """
     scene = MovingScene(WIDTH, HEIGHT, SIDE)
-    refused = lost = found = 0
+    refused = lost = matched = 0
     with Session(device="cpu", threads=1) as session:
         matcher, tracker = Matcher(session), Tracker(session)
         matcher.set_template(scene.frame(0), scene.box(0))
@@ -87,21 +87,21 @@ def soak(frames: int) -> Iterator[Held]:
             try:
                 lost += tracker.track(frame).state == "lost"
                 if index % MATCHED == 0:
-                    found += bool(matcher.match(frame))
+                    matched += bool(matcher.match(frame))
             except ImageError:
                 refused += 1
             if index * REPORTS // frames > (index - 1) * REPORTS // frames:
-                yield _held(index, refused, lost, found)
+                yield _held(index, refused, lost, matched)
         matcher.close()
         tracker.close()
 
 
-def _held(frames: int, refused: int, lost: int, found: int) -> Held:
+def _held(frames: int, refused: int, lost: int, matched: int) -> Held:
     memory = memory_mb("VmRSS")
     if memory is None:
         raise QatmError("what a process holds is read from /proc, which this system lacks")
     descriptors, threads = (len(os.listdir(f"/proc/self/{kind}")) for kind in ("fd", "task"))
-    return Held(frames, round(memory, 1), descriptors, threads, refused, lost, found)
+    return Held(frames, round(memory, 1), descriptors, threads, refused, lost, matched)
 
 
 def grown(reports: list[Held]) -> bool:

@@ -16,7 +16,7 @@ def test_bad_frames_are_refused_and_nothing_stays_open() -> None:
     reports = list(soak(400))
     assert [report.frames for report in reports] == list(range(40, 401, 40))
     assert reports[-1].refused == 1
-    assert reports[-1].found > 60
+    assert reports[-1].matched > 60
     assert reports[-1].descriptors <= reports[2].descriptors
     assert reports[-1].threads <= reports[2].threads
 
