@@ -19,7 +19,7 @@ from moving_scene import moving
 from shared_folders import shared_folder
 from source_tree import ROOT
 
-from qatm.runtime import Box, Bundle, Matcher, box_iou
+from qatm.runtime import Box, Bundle, Matcher, box_iou, read_image
 from qatm.runtime.bundle.folder import default_bundle_path
 
 pytestmark = pytest.mark.slow
@@ -136,7 +136,7 @@ def keep_screenshot(tab: Tab, name: str) -> None:
 
 def of_python(pictures: Path, name: str) -> Any:
     """What the Matcher says of a picture."""
-    images = [cv2.imread(str(pictures / f"{each}.png")) for each in ("cat", name)]
+    images = [read_image(pictures / f"{each}.png") for each in ("cat", name)]
     with Matcher(device="cpu") as matcher:
         matcher.set_template(images[0], EYE)
         return matcher.match(images[1])[0]

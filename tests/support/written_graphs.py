@@ -29,4 +29,4 @@ def given_by(write: Callable[..., Sequence[Value]], **arrays: Any) -> list[Any]:
     outputs = {f"output{i}": (value, None) for i, value in enumerate(values)}
     model = writer.model("test", outputs, 20, 10)
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return session.run(None, arrays)
+    return list(session.run(None, arrays))

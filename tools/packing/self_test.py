@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...runtime import Aligner, Matcher, Verifier
-from ...runtime.backends.graph import DEVICES
+from ...runtime.backends.graph import DEVICES, Device, Precision, named_device, named_precision
 from ...runtime.bundle.folder import Bundle
 from ...runtime.errors import BundleError, QatmError, first_line
 from ...runtime.images import Image, read_image
@@ -154,10 +154,13 @@ def ask(bundle: Bundle, pictures: SelfTestPictures, device: str, precision: str)
     Raises:
         QatmError: the device or the precision does not work.
     """
-    return TASKS.get(bundle.spec.task, _match)(bundle, pictures, device, precision)
+    task = TASKS.get(bundle.spec.task, _match)
+    return task(bundle, pictures, named_device(device), named_precision(precision))
 
 
-def _match(bundle: Bundle, pictures: SelfTestPictures, device: str, precision: str) -> Answer:
+def _match(
+    bundle: Bundle, pictures: SelfTestPictures, device: Device, precision: Precision
+) -> Answer:
     """Where the object is, and whether it is seen where it is not."""
     with Matcher(bundle, device, precision=precision) as matcher:
         matcher.set_template(pictures.frame, BOX)
@@ -171,7 +174,9 @@ def _match(bundle: Bundle, pictures: SelfTestPictures, device: str, precision: s
     }
 
 
-def _align(bundle: Bundle, pictures: SelfTestPictures, device: str, precision: str) -> Answer:
+def _align(
+    bundle: Bundle, pictures: SelfTestPictures, device: Device, precision: Precision
+) -> Answer:
     """Where the object's corners land."""
     x, y, w, h = BOX
     corners = [(x, y), (x + w, y), (x + w, y + h), (x, y + h)]
@@ -185,7 +190,9 @@ def _align(bundle: Bundle, pictures: SelfTestPictures, device: str, precision: s
     }
 
 
-def _verify(bundle: Bundle, pictures: SelfTestPictures, device: str, precision: str) -> Answer:
+def _verify(
+    bundle: Bundle, pictures: SelfTestPictures, device: Device, precision: Precision
+) -> Answer:
     """Whether it is the same place, and another one."""
     with Verifier(pictures.frame, bundle, device, precision=precision) as verifier:
         near, other = verifier.verify(pictures.near), verifier.verify(pictures.without)
@@ -196,8 +203,8 @@ def _verify(bundle: Bundle, pictures: SelfTestPictures, device: str, precision: 
     }
 
 
-TASKS: Mapping[str, Callable[[Bundle, SelfTestPictures, str, str], Answer]] = MappingProxyType(
-    {"match": _match, "align": _align, "verify": _verify}
+TASKS: Mapping[str, Callable[[Bundle, SelfTestPictures, Device, Precision], Answer]] = (
+    MappingProxyType({"match": _match, "align": _align, "verify": _verify})
 )
 
 
@@ -223,9 +230,10 @@ def _compare(device: str, precision: str, found: Answer, truth: Answer) -> Itera
         if isinstance(expected, bool):
             yield AnswerCheck(device, precision, what, float(seen != expected), 0.0, detail)
         elif isinstance(expected, list):
-            same = isinstance(seen, list) and len(seen) == len(expected)
-            pairs = zip(seen, expected, strict=True) if same else [(math.inf, 0.0)]
-            error = max((abs(a - b) for a, b in pairs), default=0.0)
+            error = math.inf
+            if isinstance(seen, list) and len(seen) == len(expected):
+                pairs = zip(seen, expected, strict=True)
+                error = max((abs(a - b) for a, b in pairs), default=0.0)
             yield AnswerCheck(device, precision, what, error, pixels, detail)
         else:
             error = math.inf if isinstance(seen, list | None) else abs(seen - expected)

@@ -29,6 +29,7 @@ def test_a_track_alone_is_drawn_as_one_of_several_without_a_number() -> None:
 
 def test_a_trail_follows_the_middles_of_the_last_frames() -> None:
     trails = Trails(length=4)
+    drawn = black()
     for step in range(8):
         drawn = draw_tracks(black(), {2: track(40 + 20 * step, 200)}, trails)
     alone = draw_tracks(black(), {2: track(180, 200)})
