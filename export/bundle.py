@@ -36,7 +36,6 @@ from ..runtime.errors import ExportError
 from ..runtime.files import STAGE, held_folder, move_over, remove_abandoned
 from ..runtime.json_values import member, object_of, read_json
 from ..runtime.version import __version__
-from .descriptions import describe
 from .engines.engines import (
     EngineOptions,
     EngineReport,
@@ -45,6 +44,7 @@ from .engines.engines import (
     check_engines,
     engine_precisions,
 )
+from .file_entries import describe
 from .find.find_files import write_find
 from .graph_contract import annotate
 from .graphs import (

@@ -196,8 +196,14 @@ def joint_export(backbone: Backbone, alpha: float, align: int) -> GraphExport:
     )
 
 
-def write_onnx(export: GraphExport, path: Path, opset: int) -> None:
+def write_onnx(export: GraphExport, path: Path, opset: int, *, told: bool = True) -> None:
     """Trace, strip, check and run one graph at several sizes; write it to ``path``.
+
+    Args:
+        export: the graph.
+        path: the file.
+        opset: of its operators.
+        told: whether its contract is written into it; graphs of earlier forms have none.
 
     Raises:
         ExportError: the opset is not usable, the exporter failed, or the file is not right.
@@ -215,7 +221,7 @@ def write_onnx(export: GraphExport, path: Path, opset: int) -> None:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ExportError(f"the exported {export.role} graph is not valid: {error}") from error
-    onnx.save(annotate(model, export.role, export.precision), str(path))
+    onnx.save(annotate(model, export.role, export.precision) if told else model, str(path))
     _check_runs(export, path)
 
 

@@ -6,7 +6,6 @@ import errno
 import json
 import math
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from ..runtime.errors import InputError, QatmError
 from ..runtime.opencv import opencv_problem
+from .command_words import check_numbers, check_words
 
 if TYPE_CHECKING:
     from ..runtime.session_task import MatcherInfo
@@ -33,9 +33,6 @@ EPILOG = (
     "input; 130 interrupted."
 )
 HELP_NAMES = ["-h", "--help"]
-
-EMPTY_VALUE = re.compile("--[a-z][a-z-]*=")
-"""An option with nothing behind its sign."""
 
 PYDANTIC_PREFIXES = ("Value error, ", "Assertion failed, ")
 """What pydantic, with which typer reads values, writes before the messages of others."""
@@ -70,28 +67,11 @@ class Mannered:
         """Read the command line.
 
         Raises:
-            InputError: an argument is empty, which would stand for the current folder, or a number
-                is none, which would pass every check of its range.
+            InputError: an argument is empty, or a number is none.
         """
-        options = {name: one for one in ctx.command.params for name in one.opts}
-        for before, argument in zip(["", *args], args, strict=False):
-            if EMPTY_VALUE.fullmatch(argument):
-                option = argument[:-1]
-            elif argument:
-                continue
-            else:
-                option = before if before.startswith("-") else ""
-            # Other options say by themselves what they take; commands in a group, all of theirs.
-            if not option or _names_path(options.get(option)):
-                what = f"{option} has no value" if option else "an argument is empty"
-                raise InputError(f"{what}; give one, '.' for the current folder")
+        check_words(ctx.command.params, args)
         rest = super().parse_args(ctx, args)  # pyright: ignore[reportAttributeAccessIssue]
-        for parameter in ctx.command.params:
-            values = ctx.params.get(parameter.name)
-            for value in values if isinstance(values, (list, tuple)) else (values,):
-                if isinstance(value, float) and not math.isfinite(value):
-                    name = max(parameter.opts, key=len)
-                    raise InputError(f"{name} is {value}; give a finite number")
+        check_numbers(ctx.command.params, ctx.params)
         return rest
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
@@ -333,13 +313,6 @@ def while_read() -> Iterator[Audience]:
         yield audience
     except ClosedPipe:
         audience.gone = True
-
-
-def _names_path(parameter: Any) -> bool:
-    """Whether a parameter of typer takes the path of a file or folder."""
-    described = getattr(parameter, "type_descriptor", None)
-    kind = getattr(parameter, "type", None) if described is None else described.annotation
-    return parameter is not None and "path" in repr(kind).lower()
 
 
 def _hush(stream: Any) -> None:

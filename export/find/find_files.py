@@ -9,7 +9,7 @@ from types import MappingProxyType
 import onnx
 
 from ...runtime.bundle.manifest import BundleSpec, FileInfo
-from ..descriptions import describe
+from ..file_entries import describe
 from ..graph_contract import annotate
 from .find_models import find_models
 

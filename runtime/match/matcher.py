@@ -184,7 +184,9 @@ class Matcher(SessionTask):
         """
         self._check_open()
         start = time.perf_counter()
-        top_k = _checked_top(top_k)
+        top_k = as_count(top_k, "top_k")
+        if top_k < 1:
+            raise InputError(f"top_k is {top_k}; it must be at least 1")
         if min_score is not None and not 0 <= as_number(min_score, "min_score") <= 1:
             raise InputError(f"min_score is {min_score}; scores lie between 0 and 1")
         taking = checked_suppress(suppress)
@@ -298,7 +300,9 @@ class Matcher(SessionTask):
         Raises: as :meth:`match`.
         """
         self._check_open()
-        top_k = _checked_top(top_k)
+        top_k = as_count(top_k, "top_k")
+        if top_k < 1:
+            raise InputError(f"top_k is {top_k}; it must be at least 1")
         poses = PoseRange.of(rotation, scale)
         wanted = self._checked(templates)
         judged = self._judged(_shown(image, wanted), wanted, top_k, poses)
@@ -375,18 +379,6 @@ class Matcher(SessionTask):
         if poses is None:
             return self._uprights.found(search, templates, count)
         return self._poses.found(search, templates, count, poses)
-
-
-def _checked_top(top_k: Any) -> int:
-    """How many matches are asked for.
-
-    Raises:
-        InputError: no whole number from 1 on.
-    """
-    count = as_count(top_k, "top_k")
-    if count < 1:
-        raise InputError(f"top_k is {top_k}; it must be at least 1")
-    return count
 
 
 def _shown(image: AnyImage, templates: Sequence[Template]) -> Image:

@@ -23,11 +23,11 @@ from ..images import (
     as_bgr,
     expand_sources,
     is_pattern,
-    read_values,
 )
 from ..kinds import Bound, Numeric
 from ..limits import PICTURE_PIXELS
 from .given_frames import GivenReader
+from .picture_reader import PictureReader
 from .protocols import FILES, NETWORK, check_scheme, only_protocols
 from .stdin import PictureStream, PipedFile, open_stdin
 
@@ -117,10 +117,11 @@ def open_reader(source: Source) -> Reader:
     if isinstance(source, cv2.VideoCapture):
         return _given_capture(source)
     if isinstance(source, list | tuple) and source and isinstance(source[0], str | Path):
-        files = [as_path(str(file), "picture") for file in source]
+        names: Sequence[Any] = source
+        files = [as_path(name, "picture") for name in names]
         return PictureReader(files, f"list of {len(files)} pictures")
     one = isinstance(source, np.ndarray) and source.ndim < MOVIE_AXES
-    empty = isinstance(source, Sized) and not len(source)
+    empty = not one and isinstance(source, Sized) and not len(source)
     if isinstance(source, Iterable) and not (one or empty or isinstance(source, bytes)):
         return GivenReader(source)
     seen = f"an array of shape {source.shape}" if isinstance(source, np.ndarray) else repr(source)
@@ -295,18 +296,15 @@ def _captured(*arguments: Any, protocols: tuple[str, ...] = FILES) -> cv2.VideoC
     return None
 
 
-def _check_frames(capture: cv2.VideoCapture, name: str, piped: PipedFile | None) -> None:
+def _check_frames(capture: cv2.VideoCapture, name: str) -> None:
     """Refuse frames that are too large, before one is decoded.
 
     Raises:
-        VideoError: they are; the capture and what it reads from are released.
+        VideoError: they are.
     """
     sides = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
     width, height = (max(0.0, capture.get(side)) for side in sides)
     if refusal := PICTURE_PIXELS.refusal(width * height):
-        capture.release()
-        if piped is not None:
-            piped.close()
         raise VideoError(f"{name} has frames of {width:.0f}x{height:.0f} px: one {refusal}")
 
 
@@ -326,7 +324,12 @@ class CaptureReader:
         piped: PipedFile | None = None,
         owned: bool = True,
     ) -> None:
-        _check_frames(capture, name, piped)
+        self._capture, self._piped, self._owned = capture, piped, owned
+        try:
+            _check_frames(capture, name)
+        except VideoError:
+            self.close()
+            raise
         fps, count = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.name = name
         self.fps: float | None = fps if 0 < fps <= FASTEST_RATE else None
@@ -334,9 +337,6 @@ class CaptureReader:
         self.endless = endless
         self.damaged = 0
         self._passed = 0
-        self._capture = capture
-        self._piped = piped
-        self._owned = owned
 
     def read(self) -> Image | None:
         """The next frame that can be decoded, ``(H, W, 3)`` uint8 BGR; ``None`` at the end."""
@@ -385,36 +385,3 @@ class CaptureReader:
             self._capture.release()
         if self._piped is not None:
             self._piped.close()
-
-
-class PictureReader:
-    """A reader on picture files; the attributes are those of :class:`Reader`."""
-
-    def __init__(self, files: Sequence[Path], name: str) -> None:
-        self.name = name
-        self.fps: float | None = None
-        self.count: int | None = len(files)
-        self.endless = False
-        self.damaged = 0
-        self._files = iter(files)
-
-    def read(self) -> NDArray[Any] | None:
-        """The next picture, in the type that its file stores; ``None`` at the end.
-
-        Raises:
-            ImageError: the picture cannot be read; the message names the file.
-        """
-        file = next(self._files, None)
-        return None if file is None else read_values(file)
-
-    def skip(self) -> bool:
-        """Pass over a picture without reading it; whether there was one."""
-        return next(self._files, None) is not None
-
-    def position(self) -> float | None:
-        """Pictures have no time stamps."""
-        return None
-
-    def close(self) -> None:
-        """Forget the files."""
-        self._files = iter(())

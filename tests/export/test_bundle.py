@@ -17,7 +17,7 @@ from qatm.export import bundle as bundle_writer
 from qatm.export.bundle import ExportOptions, export_bundle, staging_folder
 from qatm.export.graphs import GraphExport, clearly_ranked, match_export, strip_metadata, write_onnx
 from qatm.model import QATM, build_backbone, standardise
-from qatm.runtime import Bundle, BundleError, ExportError, Matcher
+from qatm.runtime import Bundle, BundleError, ExportError, InputError, Matcher
 from qatm.runtime.backends.onnx import OnnxGraph
 from qatm.runtime.bundle.folder import MANIFEST, sha256_of
 from qatm.runtime.bundle.recipes import TASKS, Recipes
@@ -184,7 +184,7 @@ def test_matcher_runs_on_an_exported_bundle(tiny_bundle, photographs):
 
 @pytest.mark.parametrize("alpha", [0.0, -3.0, float("nan"), float("inf")])
 def test_alpha_must_be_positive(tmp_path, alpha):
-    with pytest.raises(ExportError, match="alpha is"):
+    with pytest.raises(InputError, match="alpha is"):
         export_bundle(tmp_path / "out", quick_options(alpha=alpha))
     assert not (tmp_path / "out").exists()
 

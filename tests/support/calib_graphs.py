@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from dataclasses import replace
@@ -12,6 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from qatm.export.file_entries import describe
 from qatm.runtime import Bundle
 from qatm.runtime.bundle.folder import default_bundle_path
 from qatm.runtime.bundle.manifest import FileInfo
@@ -112,8 +112,7 @@ def add_features(bundle: Bundle, stage: Path, files: dict[str, str]) -> Bundle:
 
 def entry(path: Path, precision: str) -> FileInfo:
     """Manifest entry of a features graph."""
-    data = path.read_bytes()
-    return FileInfo("features", precision, hashlib.sha256(data).hexdigest(), len(data))
+    return describe(path, "features", precision)
 
 
 def write_manifest(folder, spec):

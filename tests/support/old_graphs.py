@@ -67,5 +67,5 @@ def write_old_bundle(folder: Path) -> Bundle:
 
 def _written(export: GraphExport, folder: Path, opset: int):
     path = folder / export.file_name
-    write_onnx(export, path, opset)
+    write_onnx(export, path, opset, told=False)
     return describe(path, export.role, export.precision, export.least)

@@ -87,9 +87,8 @@ def export(
             warn_of_single_sizes(options)
             reports = build_engines(bundle, options, engine_precisions(bundle), bar)
         else:
-            wanted = _export_options(graphs, calibration, options)
+            exported = _export(out, _export_options(graphs, calibration, options), bar)
             warn_of_single_sizes(options)
-            exported = _export(out, wanted, bar)
             reports = exported.engines
             _tell_exported(exported)
     _tell_engines(reports)

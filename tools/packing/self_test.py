@@ -154,7 +154,8 @@ def ask(bundle: Bundle, pictures: SelfTestPictures, device: Device, precision: P
     Raises:
         QatmError: the device or the precision does not work.
     """
-    return TASKS.get(bundle.spec.task, _match)(bundle, pictures, device, precision)
+    task = TASKS.get(bundle.spec.task, _match)
+    return task(bundle, pictures, named_device(device), named_precision(precision))
 
 
 def _match(
@@ -229,9 +230,10 @@ def _compare(device: str, precision: str, found: Answer, truth: Answer) -> Itera
         if isinstance(expected, bool):
             yield AnswerCheck(device, precision, what, float(seen != expected), 0.0, detail)
         elif isinstance(expected, list):
-            places = seen if isinstance(seen, list) and len(seen) == len(expected) else None
-            pairs = zip(places, expected, strict=True) if places is not None else [(math.inf, 0.0)]
-            error = max((abs(a - b) for a, b in pairs), default=0.0)
+            error = math.inf
+            if isinstance(seen, list) and len(seen) == len(expected):
+                pairs = zip(seen, expected, strict=True)
+                error = max((abs(a - b) for a, b in pairs), default=0.0)
             yield AnswerCheck(device, precision, what, error, pixels, detail)
         else:
             error = math.inf if isinstance(seen, list | None) else abs(seen - expected)

@@ -47,6 +47,31 @@ def test_graphs_inside_graphs(kind: str) -> None:
     )
 
 
+def looping(*inside: onnx.NodeProto, depth: int = 1) -> bytes:
+    """A file with graphs inside one another, the innermost with these nodes."""
+    nodes = list(inside)
+    for _ in range(depth):
+        output = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n"])
+        body = helper.make_graph(nodes, "body", [], [output])
+        nodes = [helper.make_node("Loop", [], ["y"], body=body)]
+    return model_of(*nodes).SerializeToString()
+
+
+def test_graphs_that_may_loop_are_looked_through() -> None:
+    assert onnx_contents(looping(), loops=True).problems == []
+    evil = helper.make_node("Add", ["a", "b"], ["y"], domain="com.evil")
+    for depth in (1, 3):
+        (problem,) = onnx_contents(looping(evil, depth=depth), loops=True).problems
+        assert "com.evil" in problem
+    secret = helper.make_tensor("w", TensorProto.INT64, [1], [1])
+    secret.data_location = TensorProto.EXTERNAL
+    secret.external_data.add(key="location", value="../secret")
+    inside = helper.make_node("Constant", [], ["c"], value=secret)
+    assert onnx_contents(looping(inside), loops=True).external == ["../secret"]
+    with pytest.raises(ValueError, match="inside one another"):
+        onnx_contents(looping(depth=20), loops=True)
+
+
 def test_operators_of_others() -> None:
     node = helper.make_node("Add", ["a", "b"], ["y"], domain="com.evil")
     assert "uses operators of 'com.evil'" in problems(model_of(node))

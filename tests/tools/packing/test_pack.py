@@ -15,6 +15,7 @@ from qatm.runtime.bundle.folder import MANIFEST
 from qatm.runtime.bundle.sidecar import SIDECAR_SCHEMA
 from qatm.tools.cli import app
 from qatm.tools.packing.pack import pack
+from qatm.tools.packing.self_test import SelfTest
 from qatm.tools.packing.targets import TARGETS, find_target
 
 ALWAYS = {"bundle.json", "features.onnx", "match.onnx", "README.txt", "selftest"}
@@ -147,6 +148,31 @@ def test_what_the_target_cannot_do_without(tiny_bundle, target, words, tmp_path)
 def test_browsers_need_a_graph_that_does_all(tmp_path):
     with pytest.raises(BundleError, match="no find or joint graph"):
         pack(Bundle.load(), find_target("web"), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("schema", 2),
+        ("devices", "cpu"),
+        ("devices", [1]),
+        ("answer", [1]),
+        ("answer", {"score": "high"}),
+        ("answer", {"box": [1, None]}),
+        ("answer", {"box": [1] * 100}),
+    ],
+)
+def test_a_self_test_of_somebody_else_is_read_strictly(name, value, tmp_path):
+    test = {"schema": 1, "target": "cpu", "devices": ["cpu"], "answer": {"score": 0.5}}
+    file = tmp_path / "selftest" / "selftest.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps(test))
+    loaded = SelfTest.load(tmp_path)
+    assert loaded is not None
+    assert loaded.answer == {"score": 0.5}
+    file.write_text(json.dumps({**test, name: value}))
+    with pytest.raises(BundleError, match=r"selftest\.json cannot be read"):
+        SelfTest.load(tmp_path)
 
 
 def test_damaged_engines_are_not_packed(rich, tmp_path):

@@ -1,0 +1,62 @@
+"""What is wrong with words on a command line that every check of a single option would pass."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from ..runtime.errors import InputError
+
+EMPTY_VALUE = re.compile("--[a-z][a-z-]*=")
+"""An option with nothing behind its sign."""
+
+
+def check_words(parameters: Sequence[Any], words: Sequence[str]) -> None:
+    """Refuse empty arguments.
+
+    Args:
+        parameters: of the command.
+        words: of the command line.
+
+    Raises:
+        InputError: an argument is empty, which would stand for the current folder.
+    """
+    options = {name: one for one in parameters for name in one.opts}
+    for before, argument in zip(["", *words], words, strict=False):
+        if EMPTY_VALUE.fullmatch(argument):
+            option = argument[:-1]
+        elif argument:
+            continue
+        else:
+            option = before if before.startswith("-") else ""
+        # Other options say by themselves what they take; commands in a group, all of theirs.
+        if not option or _names_path(options.get(option)):
+            what = f"{option} has no value" if option else "an argument is empty"
+            raise InputError(f"{what}; give one, '.' for the current folder")
+
+
+def check_numbers(parameters: Sequence[Any], read: dict[str, Any]) -> None:
+    """Refuse numbers that are none.
+
+    Args:
+        parameters: of the command.
+        read: their values by name.
+
+    Raises:
+        InputError: a number is not finite, which would pass every check of its range.
+    """
+    for parameter in parameters:
+        values = read.get(parameter.name)
+        for value in values if isinstance(values, (list, tuple)) else (values,):
+            if isinstance(value, float) and not math.isfinite(value):
+                name = max(parameter.opts, key=len)
+                raise InputError(f"{name} is {value}; give a finite number")
+
+
+def _names_path(parameter: Any) -> bool:
+    """Whether a parameter of typer takes the path of a file or folder."""
+    described = getattr(parameter, "type_descriptor", None)
+    kind = getattr(parameter, "type", None) if described is None else described.annotation
+    return parameter is not None and "path" in repr(kind).lower()
