@@ -87,14 +87,17 @@ def test_both_programs_refuse_in_one_line(program):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["match", "a.png", "--device", "gpu"], ["'--device': 'gpu' is not one of 'auto', 'cpu'"]),
+        (
+            ["match", "a.png", "--device", "tpu"],
+            ["'--device': 'tpu' is not one of 'auto', 'gpu', 'cpu'"],
+        ),
         (["match", "a.png", "--precision", "fp8"], ["'fp8' is not one of"]),
         (["match", "a.png", "--top", "many"], ["'many'", "integer"]),
         (["match", "a.png", "--top", "0"], ["'0'", "1"]),
-        (["bench", "--device", "gpu"], ["'gpu' is not one of"]),
+        (["bench", "--device", "tpu"], ["'tpu' is not one of"]),
         (["eval", "otb", "x", "--protocol", "mine"], ["'mine' is not one of"]),
-        (["eval", "track", "x", "--device", "gpu"], ["'gpu' is not one of"]),
-        (["train", "align", "--out", "x", "--device", "gpu"], ["'gpu' is not one of"]),
+        (["eval", "track", "x", "--device", "tpu"], ["'tpu' is not one of"]),
+        (["train", "align", "--out", "x", "--device", "tpu"], ["'tpu' is not one of"]),
         (["train", "align", "--out", "x", "--learning-rate", "much"], ["'much'", "number"]),
     ],
 )
