@@ -117,9 +117,7 @@ def open_reader(source: Source) -> Reader:
     if isinstance(source, cv2.VideoCapture):
         return _given_capture(source)
     if isinstance(source, list | tuple) and source and isinstance(source[0], str | Path):
-        names: Sequence[Any] = source
-        files = [as_path(name, "picture") for name in names]
-        return PictureReader(files, f"list of {len(files)} pictures")
+        return _listed_pictures(source)
     one = isinstance(source, np.ndarray) and source.ndim < MOVIE_AXES
     empty = not one and isinstance(source, Sized) and not len(source)
     if isinstance(source, Iterable) and not (one or empty or isinstance(source, bytes)):
@@ -129,6 +127,16 @@ def open_reader(source: Source) -> Reader:
         f"source {seen} is not a file, folder, pattern, camera index, URL, list of files, opened "
         "cv2.VideoCapture or frames one after another"
     )
+
+
+def _listed_pictures(names: Sequence[Any]) -> Reader:
+    """Pictures in the order of a list.
+
+    Raises:
+        InputError: one of the list is no name that a file can have.
+    """
+    files = [as_path(name, "picture") for name in names]
+    return PictureReader(files, f"list of {len(files)} pictures")
 
 
 def _given_capture(capture: cv2.VideoCapture) -> Reader:
