@@ -623,7 +623,7 @@ def test_memory_counts_from_the_first_whole_period():
 
 def test_sizes_are_measured_in_turn():
     timings = measure(
-        lambda: open_tracker("mil", ONE_THREAD), [32, 48], 2, ((160, 120), (320, 240))
+        lambda: open_tracker("qatm", ONE_THREAD), [32, 48], 2, ((160, 120), (320, 240))
     )
     assert [timing[:3] for timing in timings] == [(160, 120, 32), (320, 240, 48)]
     assert timings[0].ratio == 1
