@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from ..answers import PlainAnswer
 from ..arguments import is_name
-from ..boxes import Box, as_box
+from ..boxes import MAX_VALUE, Box, as_box
 from ..errors import InputError, first_line
 from ..files import as_path, read_regular, unwritable
 from ..json_values import (
@@ -27,7 +27,7 @@ from ..json_values import (
 )
 from ..kinds import Numeric
 from ..limits import FILE_BYTES, LINE_BYTES
-from .presence import LOST, TRACKING, UNCERTAIN, Track
+from .presence import LOST, TRACKING, UNCERTAIN, Corners, Track
 
 LOG = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ KINDS: dict[str, Kind] = {
 }
 COLUMNS: tuple[str, ...] = ("frame", "time", "id", "x", "y", "w", "h", "score", "state")
 MOT_FIELDS: Numeric[int] = 7
+HALF_TURN: Numeric[float] = 180.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class TrackRecord(PlainAnswer):
         id: which object; ``None`` if there is only one.
         calibrated: whether the score was fitted for the backbone that it comes from; JSON says so
             where it was not, the other formats have no place for it.
+        angle, scale, corners: as of :class:`~.presence.Track`; in JSON alone, where they are sure.
     """
 
     frame: int
@@ -68,15 +70,19 @@ class TrackRecord(PlainAnswer):
     state: str
     id: int | None = None
     calibrated: bool = True
+    angle: float | None = None
+    scale: float | None = None
+    corners: Corners | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """What a line of JSON holds; numbers rounded to what they mean."""
         named = {} if self.id is None else {"id": self.id}
+        pose = self.angle, self.scale, self.corners
         return {
             "frame": self.frame,
             "time": None if self.time is None else round(float(self.time), 4),
             **named,
-            **Track(self.box, self.score, self.state).as_dict(),
+            **Track(self.box, self.score, self.state, *pose).as_dict(),
             **({} if self.calibrated else {"calibrated": False}),
         }
 
@@ -252,7 +258,30 @@ def _from_json(line: str) -> TrackRecord:
         state=_state(member(values, "state")),
         id=None if number is None else count_of(number, "id"),
         calibrated=calibrated,
+        angle=_optional(values, "angle", -HALF_TURN, HALF_TURN),
+        scale=_optional(values, "scale", 0, MAX_VALUE),
+        corners=_corners(values.get("corners")),
     )
+
+
+def _optional(values: Mapping[str, Any], name: str, least: float, most: float) -> float | None:
+    """A number within bounds that may be missing."""
+    return or_none(values.get(name), lambda value: number_of(value, name, least, most))
+
+
+def _corners(listed: Any) -> Corners | None:
+    """Four points that may be missing."""
+    if listed is None:
+        return None
+    points = [list_of(point, "corner", 2) for point in list_of(listed, "corners", 4)]
+    first, second, third, fourth = (
+        (
+            number_of(x, "corner", -MAX_VALUE, MAX_VALUE),
+            number_of(y, "corner", -MAX_VALUE, MAX_VALUE),
+        )
+        for x, y in points
+    )
+    return first, second, third, fourth
 
 
 def _from_csv(line: str) -> TrackRecord:

@@ -92,6 +92,9 @@ class Outputs:
                 track.state,
                 number,
                 self.calibrated,
+                track.angle,
+                track.scale,
+                track.corners,
             )
             for writer in self._records:
                 writer.write(record)

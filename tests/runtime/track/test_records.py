@@ -203,3 +203,17 @@ def test_numbers_that_no_tracker_writes(tmp_path: Path, name: str, line: str, wo
     with pytest.raises(InputError, match=words) as caught:
         read_tracks(tmp_path / name)
     assert len(str(caught.value)) < 400
+
+
+def test_a_sure_pose_is_written_as_json_and_read_back(tmp_path):
+    corners = ((1.5, 2.0), (31.5, 4.0), (29.5, 44.0), (-0.5, 42.0))
+    record = TrackRecord(
+        3, 0.1, Box(0, 2, 31, 42), 0.9, "tracking", None, True, -4.25, 1.5, corners
+    )
+    path = tmp_path / "tracks.jsonl"
+    with TrackWriter(path) as writer:
+        writer.write(record)
+    assert read_tracks(path) == [record]
+    path.write_text(path.read_text().replace("31.5", "null"))
+    with pytest.raises(InputError, match="line 1"):
+        read_tracks(path)
