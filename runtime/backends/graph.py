@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, TypeVar, get_args
 
 from numpy.typing import NDArray
 
@@ -12,6 +12,7 @@ from ..arguments import is_name
 from ..errors import DeviceError
 
 Array = NDArray[Any]
+Known = TypeVar("Known", bound=str)
 
 Device = Literal[
     "auto",
@@ -41,10 +42,7 @@ def named_device(name: str) -> Device:
     Raises:
         DeviceError: there is none of this name.
     """
-    for device in DEVICES:
-        if is_name(name, (device,)):
-            return device
-    raise DeviceError(f"device {name!r} is unknown; choose one of {', '.join(DEVICES)}")
+    return _named("device", name, DEVICES)
 
 
 def named_precision(name: str) -> Precision:
@@ -53,10 +51,19 @@ def named_precision(name: str) -> Precision:
     Raises:
         DeviceError: there is none of this name.
     """
-    for precision in PRECISIONS:
-        if is_name(name, (precision,)):
-            return precision
-    raise DeviceError(f"precision {name!r} is unknown; choose one of {', '.join(PRECISIONS)}")
+    return _named("precision", name, PRECISIONS)
+
+
+def _named(what: str, name: str, known: tuple[Known, ...]) -> Known:
+    """The known name that a string is.
+
+    Raises:
+        DeviceError: it is none.
+    """
+    for each in known:
+        if is_name(name, (each,)):
+            return each
+    raise DeviceError(f"{what} {name!r} is unknown; choose one of {', '.join(known)}")
 
 
 def usable_cores() -> int:

@@ -13,7 +13,7 @@ from ..patches.region import Region, RegionFeatures
 from .budget import SearchBudget
 from .options import TrackerOptions
 from .outline import Outline
-from .presence import LOST, TRACKING, Belief, Track
+from .presence import HALF_TURN, LOST, TRACKING, Belief, Track
 from .redetect import WholeFrameSearch
 from .spread_search import Known, LikelyPlace, SpreadSearch
 from .target import Sighting, TargetModel
@@ -275,8 +275,7 @@ class Follower:
 
     def _move_to(self, centre: tuple[float, float], frame: Image) -> None:
         """Accept a new place; the centre stays inside the frame."""
-        x = min(max(centre[0], 0.0), float(frame.shape[1]))
-        y = min(max(centre[1], 0.0), float(frame.shape[0]))
+        x, y = _inside(frame, *centre)
         if not self.repeated:
             # Half of the old move: single measurements jump.
             self._move = (
@@ -296,13 +295,17 @@ class Follower:
         measured = self.model.scale / seen.region.scale * read.zoom
         size = self.size * (measured / self.size) ** options.scale_gain
         self.size = min(max(size, 1 / options.max_scale), options.max_scale)
-        self.angle = (self.angle + options.turn_gain * read.turn + 180) % 360 - 180
+        self.angle = (self.angle + options.turn_gain * read.turn + HALF_TURN) % (
+            2 * HALF_TURN
+        ) - HALF_TURN
         part = options.place_gain * read.sureness
         x, y = (
             here + part * (there - here)
             for here, there in zip(self.centre, read.centre, strict=True)
         )
-        self.centre = (
-            min(max(x, 0.0), float(frame.shape[1])),
-            min(max(y, 0.0), float(frame.shape[0])),
-        )
+        self.centre = _inside(frame, x, y)
+
+
+def _inside(frame: Image, x: float, y: float) -> tuple[float, float]:
+    """The nearest point of a frame."""
+    return min(max(x, 0.0), float(frame.shape[1])), min(max(y, 0.0), float(frame.shape[0]))

@@ -10,10 +10,14 @@ from ..answers import PlainAnswer, plain_box, rounded
 from ..boxes import Box
 from ..bundle.log_odds import log_odds
 from ..bundle.recipes import TrackRecipe
+from ..kinds import Numeric
 
 TRACKING = "tracking"
 UNCERTAIN = "uncertain"
 LOST = "lost"
+
+HALF_TURN: Numeric[float] = 180.0
+"""Angles of objects lie within it, in degrees."""
 
 Point = tuple[float, float]
 Corners = tuple[Point, Point, Point, Point]

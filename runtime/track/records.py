@@ -27,7 +27,7 @@ from ..json_values import (
 )
 from ..kinds import Numeric
 from ..limits import FILE_BYTES, LINE_BYTES
-from .presence import LOST, TRACKING, UNCERTAIN, Corners, Track
+from .presence import HALF_TURN, LOST, TRACKING, UNCERTAIN, Corners, Track
 
 LOG = logging.getLogger(__name__)
 
@@ -44,7 +44,6 @@ KINDS: dict[str, Kind] = {
 }
 COLUMNS: tuple[str, ...] = ("frame", "time", "id", "x", "y", "w", "h", "score", "state")
 MOT_FIELDS: Numeric[int] = 7
-HALF_TURN: Numeric[float] = 180.0
 
 
 @dataclass(frozen=True)

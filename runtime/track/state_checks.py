@@ -15,7 +15,7 @@ from ..limits import PICTURE_PIXELS, TEMPLATE_ROWS
 from ..patches.grid import PatchGrid, check_grid
 from .colours import COUNT, ObjectColours
 from .frame_stream import NEAR, POINTS, Sample
-from .presence import LOST, TRACKING, UNCERTAIN, Track
+from .presence import HALF_TURN, LOST, TRACKING, UNCERTAIN, Track
 from .spread_search import LikelyPlace
 
 LARGEST_COUNT: Bound[int] = 1 << 62
@@ -25,9 +25,6 @@ LARGEST_SIZE: Bound[float] = 100.0
 """Of an object, relative to its first; recipes allow no more."""
 
 MOST_WAITING: Bound[int] = 10_000
-
-HALF_TURN: Bound[float] = 180.0
-"""Largest angle of an object, in degrees."""
 
 TOLERANCE: Bound[float] = 1e-3
 """By which rounding may bring a sum of shares above 1."""
