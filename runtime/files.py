@@ -47,7 +47,8 @@ JUST_MADE_S: Bound[float] = 1.0
 
 BLOCK: Numeric[int] = 1 << 20
 
-OPENED: Numeric[int] = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+NO_WAIT: Numeric[int] = getattr(os, "O_NONBLOCK", 0)
+OPENED: Numeric[int] = os.O_RDONLY | NO_WAIT | getattr(os, "O_BINARY", 0)
 """How what is to be read is opened: a pipe that nobody writes into must not be waited for."""
 
 
@@ -87,16 +88,19 @@ def read_regular(path: Path, most: int, *, pipes: bool = False) -> bytes:
         OSError: it cannot be read, or is no file.
         ValueError: it is larger.
     """
-    with os.fdopen(os.open(path, OPENED), "rb", buffering=0) as file:
+    # Opened so, a pipe's writer is waited for. It must be opened once: what was written before a
+    # second time may be all that its writer had.
+    waits = pipes and stat.S_ISFIFO(path.stat().st_mode)
+    with os.fdopen(
+        os.open(path, OPENED & ~NO_WAIT if waits else OPENED), "rb", buffering=0
+    ) as file:
         state = os.fstat(file.fileno())
         if stat.S_ISDIR(state.st_mode):
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if state.st_size > most:
             raise ValueError(f"{path} has more than {most:,} bytes")
-        if pipes and stat.S_ISFIFO(state.st_mode):
-            # Opened once more, for now it shall be waited for.
-            with path.open("rb") as pipe:
-                data = pipe.read(most + 1)
+        if waits and stat.S_ISFIFO(state.st_mode):
+            data = _read_all(file, 0, most + 1)
         elif not _is_file(state):
             raise OSError(errno.EINVAL, "it is a device or pipe, not a file", str(path))
         else:
@@ -108,7 +112,7 @@ def read_regular(path: Path, most: int, *, pipes: bool = False) -> bytes:
 
 
 def _read_all(file: FileIO, expected: int, most: int) -> bytes:
-    """Read to the end of a file; at once, if it is as long as expected."""
+    """Read to the end of a file; at once, if it has a byte less than expected."""
     data = file.read(expected) or b""
     if len(data) == expected - 1:
         return data

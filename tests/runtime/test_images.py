@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -438,14 +439,25 @@ def test_pictures_that_no_opencv_reads_are_told(
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no named pipes")
-def test_pipes_are_read_and_devices_are_not(tmp_path: Path) -> None:
+def test_pipes_are_read_and_devices_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     image = np.full((20, 30, 3), 9, np.uint8)
     data = cv2.imencode(".png", image)[1].tobytes()
     pipe = tmp_path / "pipe.png"
     os.mkfifo(pipe)
-    writer = threading.Thread(target=lambda: pipe.write_bytes(data))
-    writer.start()
-    assert np.array_equal(read_image(pipe), image)
-    writer.join()
+    state = os.fstat
+
+    def late(handle: int) -> os.stat_result:
+        time.sleep(0.2)
+        return state(handle)
+
+    for look in (state, late):
+        # A writer may have ended before the reader knows what it opened.
+        monkeypatch.setattr(os, "fstat", look)
+        writer = threading.Thread(target=lambda: pipe.write_bytes(data))
+        writer.start()
+        assert np.array_equal(read_image(pipe), image)
+        writer.join()
     with pytest.raises(ImageError, match=r"/dev/zero cannot be read: it is a device or pipe"):
         read_image("/dev/zero")
