@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock
@@ -33,15 +35,37 @@ SINGLE = "fp32"
 INSTALL = 'pip install "qatm[openvino]"'
 
 
-def _import_openvino(device: str) -> Any:
+def _import_openvino(device: str) -> None:
     """Import OpenVINO or say how to get it."""
     try:
-        import openvino
+        import openvino  # noqa: F401
     except (ImportError, OSError) as error:
         missing = isinstance(error, ModuleNotFoundError) and error.name == "openvino"
         why = "is not installed" if missing else f"cannot be loaded ({first_line(error)})"
         raise DeviceError(f"device {device!r} needs OpenVINO, which {why}: {INSTALL}") from None
-    return openvino
+
+
+@cache
+def _core_of(process: int) -> Any:  # noqa: ARG001
+    """OpenVINO's core of a process; a forked one needs another, with threads of its own.
+
+    It is never released. Each core gives the thread that makes it a stack for signals and takes
+    that away at its end; of two cores the one that ends last puts the stack of the other back,
+    which is gone: the next signal, such as Ctrl-C, would then be a crash.
+    """
+    import openvino
+
+    return openvino.Core()
+
+
+def core_of(device: str) -> Any:
+    """OpenVINO's core, the same for all that asks for it.
+
+    Raises:
+        DeviceError: OpenVINO is not there, or cannot be loaded.
+    """
+    _import_openvino(device)
+    return _core_of(os.getpid())
 
 
 class OpenVinoGraph:
@@ -145,7 +169,7 @@ class OpenVinoBackend:
     def __init__(
         self, bundle: Bundle, device: str, precision: str, threads: int | None = None
     ) -> None:
-        openvino = _import_openvino(device)
+        core = core_of(device)
         if precision not in PRECISIONS:
             raise DeviceError(
                 f"device {device!r} has no {precision} graphs; choose one of "
@@ -154,7 +178,7 @@ class OpenVinoBackend:
         self.device = device
         self.precision = PRECISIONS[precision]
         self._bundle = bundle
-        self._core: Any = openvino.Core()
+        self._core = core
         available = {name.partition(".")[0] for name in self._core.available_devices}
         found = [part for part in PARTS[device] if part in available]
         if not found:

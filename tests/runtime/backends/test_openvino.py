@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 
 from qatm.runtime import Bundle, BundleError, DeviceError, Matcher, Session, Tracker
+from qatm.runtime.backends import openvino
 from qatm.runtime.backends.devices import AUTO_ORDER, open_backend, works
-from qatm.runtime.backends.openvino import OpenVinoBackend
+from qatm.runtime.backends.openvino import OpenVinoBackend, core_of
 
 pytest.importorskip("openvino", reason="OpenVINO is not installed")
 
@@ -88,9 +90,7 @@ def test_it_follows(photographs):
 
 
 def test_a_device_that_is_absent_is_an_error():
-    import openvino
-
-    if "GPU" in openvino.Core().available_devices:
+    if "GPU" in core_of("openvino").available_devices:
         pytest.skip("this machine has a GPU for OpenVINO")
     with pytest.raises(DeviceError, match="'openvino-gpu' needs GPU, and OpenVINO sees only CPU"):
         Matcher(device="openvino-gpu")
@@ -130,10 +130,8 @@ class Elsewhere:
 
 
 def test_another_device_than_asked_for_is_an_error(monkeypatch):
-    import openvino
-
-    made = Elsewhere(openvino.Core())
-    monkeypatch.setattr(openvino, "Core", lambda: made)
+    made = Elsewhere(core_of("openvino"))
+    monkeypatch.setattr(openvino, "core_of", lambda _: made)
     with pytest.raises(DeviceError, match=r"was asked for GPU, but runs features.onnx on CPU"):
         OpenVinoBackend(Bundle.load(), "openvino", "auto")
 
@@ -147,3 +145,29 @@ def test_a_closed_graph_says_so():
         backend.graph("match")
     with pytest.raises(DeviceError, match=r"features.onnx is closed"):
         graph.run({"image": np.zeros((1, 32, 32, 3), np.uint8)})
+
+
+SIGNALLED = """
+import faulthandler, gc, signal
+from qatm.runtime import Matcher
+if {watched}:
+    faulthandler.enable()
+matchers = [Matcher(device="openvino-cpu") for _ in range(2)]
+while matchers:
+    matchers.pop(0).close()
+    gc.collect()
+signal.signal(signal.SIGINT, lambda *_: print("handled"))
+signal.raise_signal(signal.SIGINT)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize("watched", [False, True])
+def test_signals_still_arrive_after_matchers_were_closed(watched):
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNALLED.format(watched=watched)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
