@@ -4,13 +4,15 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LINKS  := $(VENV)/namespace/qatm
-# Test processes; 0 runs every test in pytest's own.
+# Test processes; 0 runs every test in pytest's own. One that dies ends the run, which names its test:
+# with another in its place some would be waited for that never come.
 WORKERS ?= 2
+PYTEST  := $(BIN)/pytest -ra --dist=worksteal --max-worker-restart=0
 # How long to try damaged input, over all kinds.
 SECONDS ?= 120
 
 # What the tests of the runtime need beside what a device installs.
-TESTERS := "pytest>=8" "pytest-xdist>=3.6.1" "hypothesis>=6.100" "filelock>=3.12" "psutil>=5.9"
+TESTERS := "pytest>=8" "pytest-timeout>=2.3" "pytest-xdist>=3.6.1" "hypothesis>=6.100" "filelock>=3.12" "psutil>=5.9"
 RUNTIME_TESTS := tests/runtime tests/tools/test_start.py tests/tools/test_cli.py
 
 .DEFAULT_GOAL := help
@@ -24,7 +26,7 @@ demo: $(VENV)/.demo-installed ## find and follow objects in real photographs; se
 	$(BIN)/python -m qatm.tools.demo $(ARGS)
 
 test: lint types ## every check: style, types, tests (WORKERS=1; ARGS="-m 'not slow'" goes to pytest)
-	$(BIN)/pytest -ra --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
+	$(PYTEST) --numprocesses=$(WORKERS) $(ARGS)
 
 # Each in an environment of its own, with what a device installs and photographs to look at. Old
 # versions of one package use what newer ones of another warn about.
