@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..runtime.bundle.folder import MANIFEST, Bundle
-from .bundle import describe, publish, staging_folder, write_manifest
+from ..runtime.bundle.publishing import publish
+from .bundle import describe, staging_folder, write_manifest
 from .graphs import DEFAULT_OPSET, write_onnx
 from .networks import TrainedNetwork
 

@@ -29,12 +29,11 @@ from ..runtime.bundle.manifest import (
     BundleSpec,
     FileInfo,
     TapInfo,
-    is_plain_name,
 )
 from ..runtime.bundle.match_recipe import MatchRecipe
+from ..runtime.bundle.publishing import publish
 from ..runtime.errors import ExportError
-from ..runtime.files import STAGE, held_folder, move_over, remove_abandoned
-from ..runtime.json_values import member, object_of, read_json
+from ..runtime.files import STAGE, held_folder, remove_abandoned
 from ..runtime.version import __version__
 from .engines.engines import (
     EngineOptions,
@@ -358,23 +357,3 @@ def _remove_if_empty(folder: Path) -> None:
     """Leave no empty folder behind a failed export."""
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
-
-
-def publish(stage: Path, folder: Path) -> None:
-    """Move finished files into the bundle, the manifest last: without it nothing loads."""
-    names = sorted(path.name for path in stage.iterdir() if path.name != MANIFEST)
-    before, after = _listed(folder / MANIFEST), _listed(stage / MANIFEST)
-    (folder / MANIFEST).unlink(missing_ok=True)
-    for name in (*names, MANIFEST):
-        move_over(stage / name, folder / name)
-    for name in before - after:
-        (folder / name).unlink(missing_ok=True)
-
-
-def _listed(manifest: Path) -> set[str]:
-    """The files that a manifest lists; none where it is missing or damaged."""
-    try:
-        names = object_of(member(object_of(read_json(manifest), "it"), "files"), "files")
-    except (OSError, ValueError):
-        return set()
-    return {name for name in names if is_plain_name(name)}

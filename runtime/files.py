@@ -141,7 +141,7 @@ def whole(path: str | Path) -> Iterator[Path]:
         OSError: it cannot be written; the message names ``path``.
     """
     target = as_path(path)
-    _check_target(target)
+    check_target(target)
     remove_abandoned(target.parent)
     part = part_name(target)
     try:
@@ -291,7 +291,7 @@ def move_over(part: Path, path: Path) -> None:
     Raises:
         OSError: ``path`` cannot be written; the message names it.
     """
-    _check_target(path)
+    check_target(path)
     try:
         # A name that leads nowhere, as links in a circle do, has no permissions to pass on.
         if path.exists():
@@ -330,7 +330,7 @@ def check_folder(folder: Path, purpose: str, *, make: bool = False) -> None:
         ) from error
 
 
-def _check_target(path: Path) -> None:
+def check_target(path: Path) -> None:
     """Refuse a name that stands for something else than a file: renaming would replace a device.
 
     Raises:
@@ -344,44 +344,3 @@ def _check_target(path: Path) -> None:
         raise unwritable(path, OSError(errno.EISDIR, "it is a folder"))
     if not stat.S_ISREG(mode):
         raise unwritable(path, OSError(errno.EINVAL, "it is a device or pipe, not a file"))
-
-
-@contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """Write a folder whole or not at all; one that is there is replaced at the end.
-
-    The block gets an empty hidden folder beside it, which gets the name when the block is done.
-
-    Args:
-        folder: to write; the folders above it are made.
-
-    Raises:
-        OSError: it cannot be written; the message names it.
-    """
-    target = folder.absolute()
-    part, old = target.with_name(f"{STAGE}{secrets.token_hex(6)}"), part_name(target)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        remove_abandoned(target.parent)
-        part.mkdir()
-    except OSError as error:
-        raise unwritable(folder, error) from error
-    try:
-        with held_folder(part):
-            yield part
-            _exchange(part, target, old)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def _exchange(part: Path, target: Path, old: Path) -> None:
-    """Give a finished folder its name; what has it gets another, or keeps it where that fails."""
-    try:
-        if target.exists():
-            os.replace(target, old)
-        os.replace(part, target)
-    except OSError as error:
-        if old.exists() and not target.exists():
-            os.replace(old, target)
-        raise unwritable(target, error) from error

@@ -11,12 +11,16 @@ from pathlib import Path
 from ..errors import BundleError, InputError
 from ..files import as_path, read_regular
 from ..json_values import parse_json
+from ..kinds import Bound
 from ..limits import JSON_BYTES
 from .manifest import BundleSpec, FileInfo
 from .onnx_file import LOOPING, onnx_contents
+from .publishing import MANIFEST, finish
 
-MANIFEST = "bundle.json"
 ONNX_SUFFIX = ".onnx"
+
+READS: Bound[int] = 3
+"""How often a bundle is read that is replaced meanwhile."""
 
 
 def default_bundle_path() -> Path:
@@ -82,24 +86,29 @@ class Bundle:
         """
         folder = default_bundle_path() if path is None else as_path(path, "bundle")
         expected = None if sha256 is None else _checked_hash(sha256)
+        for reads_left in range(READS - 1, -1, -1):
+            text = _manifest_of(folder)
+            try:
+                return cls._checked_load(folder, text, check=check, sha256=expected)
+            except BundleError:
+                # Another process may have written another bundle there meanwhile.
+                if not reads_left or _manifest_of(folder) == text:
+                    raise
+        raise AssertionError
+
+    @classmethod
+    def _checked_load(cls, folder: Path, text: bytes, *, check: bool, sha256: str | None) -> Bundle:
+        """The bundle whose manifest has been read, checked."""
         manifest = folder / MANIFEST
-        if not folder.is_dir():
-            what = "is a file" if folder.exists() else "does not exist"
-            raise BundleError(f"bundle {folder} {what}; give a folder written by qatm-export")
-        if not manifest.is_file():
+        if sha256 is not None and (digest := hashlib.sha256(text).hexdigest()) != sha256:
             raise BundleError(
-                f"{folder} holds no {MANIFEST}; give a folder that qatm-export completed"
+                f"{manifest} has the SHA-256 {digest} and not {sha256}; it is another bundle "
+                "than the one that was pinned"
             )
         try:
-            text = read_regular(manifest, JSON_BYTES)
-            if expected is not None and (digest := hashlib.sha256(text).hexdigest()) != expected:
-                raise BundleError(
-                    f"{manifest} has the SHA-256 {digest} and not {expected}; it is another bundle "
-                    "than the one that was pinned"
-                )
             data = parse_json(text)
-        except (OSError, ValueError) as error:
-            raise BundleError(f"{manifest} cannot be read ({error}); export it again") from error
+        except ValueError as error:
+            raise _unreadable(manifest, error) from error
         bundle = cls(folder, BundleSpec.from_json(data))
         if check:
             for role in ("features", "match"):
@@ -198,6 +207,30 @@ class Bundle:
                     "export it again"
                 )
             self._checked(other, self.spec.files[other])
+
+
+def _manifest_of(folder: Path) -> bytes:
+    """What the manifest in a folder holds, once all files of the bundle are in their places.
+
+    Raises:
+        BundleError: there is none, or it cannot be read.
+    """
+    manifest = folder / MANIFEST
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise BundleError(f"bundle {folder} {what}; give a folder written by qatm-export")
+    finish(folder)
+    if not manifest.is_file():
+        raise BundleError(f"{folder} holds no {MANIFEST}; give a folder that qatm-export completed")
+    try:
+        return read_regular(manifest, JSON_BYTES)
+    except (OSError, ValueError) as error:
+        raise _unreadable(manifest, error) from error
+
+
+def _unreadable(manifest: Path, error: Exception) -> BundleError:
+    """What is said of a manifest that cannot be read."""
+    return BundleError(f"{manifest} cannot be read ({error}); export it again")
 
 
 def _checked_hash(sha256: object) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import shutil
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +19,6 @@ from qatm.runtime.files import (
     move_over,
     part_name,
     whole,
-    whole_folder,
     write_bytes,
     write_text,
 )
@@ -228,32 +226,9 @@ def test_no_other_module_renames_files_or_makes_temporary_ones() -> None:
         if BY_HAND.search(path.read_text(encoding="utf-8"))
     }
     # Standard input is spooled to a temporary file, which never gets another name.
-    assert found == {"runtime/files.py", "runtime/video/stdin.py"}
-
-
-def test_a_folder_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    out = tmp_path / "a" / "out"
-    with whole_folder(out) as part:
-        (part / "one").write_text("1")
-        assert not out.exists()
-    with pytest.raises(FileNotFoundError), whole_folder(out) as part:
-        shutil.copyfile(tmp_path / "nothing", part / "two")
-    assert [path.name for path in out.iterdir()] == ["one"]
-    assert [path.name for path in out.parent.iterdir()] == ["out"]
-
-
-def test_a_folder_that_is_there_is_replaced_at_the_end(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
-    (out / "old").write_text("kept until the end")
-    with whole_folder(out) as part:
-        (part / "new").write_text("new")
-        assert (out / "old").is_file()
-    assert [path.name for path in out.iterdir()] == ["new"]
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-
-
-def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("kept")
-    with pytest.raises(OSError, match="cannot be written"), whole_folder(tmp_path / "file" / "out"):
-        pass
+    assert found == {
+        "runtime/files.py",
+        "runtime/whole_folder.py",
+        "runtime/bundle/publishing.py",
+        "runtime/video/stdin.py",
+    }

@@ -15,6 +15,7 @@ import json
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
 import sys
 import tempfile
@@ -22,6 +23,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -31,6 +33,7 @@ import numpy as np
 from ...calib.artefacts import Calibration
 from ...calib.cache import load, store
 from ...runtime import (
+    Bundle,
     Matcher,
     QatmError,
     Template,
@@ -42,6 +45,9 @@ from ...runtime import (
     read_tracks,
 )
 from ...runtime.boxes import Box
+from ...runtime.bundle.publishing import MANIFEST, publish
+from ...runtime.files import STAGE, held_folder, remove_abandoned
+from ...runtime.whole_folder import whole_folder
 
 Write = Callable[[Path, Callable[[], None]], None]
 """Writes to a path until it is killed or cannot; says when it begins."""
@@ -53,6 +59,7 @@ LONGEST_S = 0.5
 """For which a writer works before it is killed."""
 
 PATIENCE_S = 120.0
+FOLDER_CHARACTERS = 100_000
 KEY = "0" * 64
 IN_A_FOLDER = 10
 """Kills, after which a fresh folder is begun."""
@@ -136,6 +143,46 @@ def write_videos(path: Path, began: Callable[[], None]) -> None:
                 writer.write(frame)
 
 
+def write_bundles(path: Path, began: Callable[[], None]) -> None:
+    """Two bundles in turn, one of them with a file that the other does not list."""
+    folder = path.parent
+    default = Bundle.load()
+    manifest = json.loads((default.path / MANIFEST).read_text(encoding="utf-8"))
+    more = [name for name in manifest["files"] if name.startswith("place")]
+    began()
+    for turn in count():
+        kept = dict(manifest["files"])
+        if turn % 2:
+            for name in more:
+                del kept[name]
+        remove_abandoned(folder)
+        stage = Path(tempfile.mkdtemp(prefix=STAGE, dir=folder))
+        with held_folder(stage):
+            for each in kept:
+                shutil.copyfile(default.path / each, stage / each)
+            (stage / MANIFEST).write_text(json.dumps({**manifest, "files": kept}), encoding="utf-8")
+            publish(stage, folder)
+
+
+def write_folders(path: Path, began: Callable[[], None]) -> None:
+    """A folder of two files, in turn with one of two contents."""
+    began()
+    for turn in count():
+        with whole_folder(path.parent) as part:
+            for name in (path.name, "other"):
+                (part / name).write_text(str(turn % 2) * FOLDER_CHARACTERS)
+
+
+def _whole_bundle(path: Path) -> bool:
+    bundle = Bundle.load(path.parent)
+    return all(bundle.file(info.role, info.precision) for info in bundle.spec.files.values())
+
+
+def _whole_folder(path: Path) -> bool:
+    texts = {(path.parent / name).read_text() for name in (path.name, "other")}
+    return texts in ({"0" * FOLDER_CHARACTERS}, {"1" * FOLDER_CHARACTERS})
+
+
 def _whole_tracker(path: Path) -> bool:
     with Tracker.load(path) as tracker:
         return tracker.update(picture(1)) is not None
@@ -161,6 +208,8 @@ WRITERS: dict[str, Writer] = {
     "tracker": Writer("k.npz", write_trackers, _whole_tracker),
     "calibration": Writer(f"calibration/{KEY}.npz", write_caches, _whole_cache),
     "tracks": Writer("t.jsonl", write_tracks, _whole_tracks, keeps=False),
+    "bundle": Writer(f"bundle/{MANIFEST}", write_bundles, _whole_bundle),
+    "folder": Writer("out/one", write_folders, _whole_folder),
     "video": Writer("v.mp4", write_videos, _whole_video),
 }
 
@@ -244,7 +293,10 @@ class Trials:
     def _judge(self) -> None:
         looked = self._fork.Process(target=_look, args=(self._writer, self._path))
         looked.start()
-        looked.join()
+        looked.join(PATIENCE_S)
+        if looked.is_alive():
+            looked.kill()
+            looked.join()
         lost = looked.exitcode == NONE and self._had and self._writer.keeps
         found = {GOOD: "kept", NONE: "none"}.get(looked.exitcode or GOOD, "half")
         self.counts["lost" if lost else found] += 1

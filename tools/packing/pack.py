@@ -10,7 +10,8 @@ from pathlib import Path
 from ...runtime.bundle.folder import MANIFEST, Bundle
 from ...runtime.bundle.sidecar import sidecar_of
 from ...runtime.errors import BundleError, InputError
-from ...runtime.files import whole_folder, write_text
+from ...runtime.files import write_text
+from ...runtime.whole_folder import whole_folder
 from ..destinations import real_place
 from ..drawing.saving import save_picture
 from .instructions import README, instructions
