@@ -62,9 +62,15 @@ class TrackRecipe(Record):
         recent_after: frames after which a look of the target counts as evidence beside the first
             look, and is replaced; 0 keeps to the first look alone.
         recent_weight: part of that look in placing the target, 0 to 1.
+        older_every: of so many recent looks one is kept as an older one, from which size and place
+            are read in every second frame instead of the recent one's; 0 keeps none.
         colour_weight: how much the object's colours in a window count for its place, as a power; 0
             ignores them.
         colour_gain: part of what is known of its colours that a sure frame renews, 0 to 1.
+        again_colours: how much its colours count where it is found again, and until it has proved
+            to be the right one: log-odds that are taken away for each factor of e by which their
+            likeness is below ``same_colours``; 0 ignores them.
+        same_colours: likeness, 0 to 1, from which colours say nothing against a place.
         quality_weight: how much the logarithm of the mean quality counts in the score, for each of
             the two looks.
         share_weight: how much the logarithm of the share counts that competitors leave of it.
@@ -125,10 +131,13 @@ class TrackRecipe(Record):
     place_gain: float = chosen(0.5, 0, 1)
     same_place: float = chosen(-4.5, -100, 0)
     max_scale: float = bound(30.0, 1, 100)
-    recent_after: int = chosen(6, 0, MANY)
+    recent_after: int = chosen(4, 0, MANY)
     recent_weight: float = chosen(0.5, 0, 1)
+    older_every: int = chosen(6, 0, MANY)
     colour_weight: float = chosen(2.0, 0, 10)
     colour_gain: float = chosen(0.1, 0, 1)
+    again_colours: float = chosen(12.0, 0, 1000)
+    same_colours: float = chosen(0.85, 0.01, 1)
     quality_weight: float = fitted(2.67, 0, 1000)
     share_weight: float = fitted(3.91, 0, 1000)
     agreement_weight: float = fitted(10.0, 0, 1000)

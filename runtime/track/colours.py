@@ -81,6 +81,19 @@ class ObjectColours(NamedTuple):
             self.first, _mixed(self.own, own, part), _mixed(self.around, around, part)
         )
 
+    def likeness(self, image: Image, box: Box) -> float:
+        """How like those of the object of late the colours in a box are, 0 to 1.
+
+        The coefficient of A. Bhattacharyya (1943) of both histograms, as in D. Comaniciu et al.,
+        "Kernel-based object tracking", PAMI 2003, equation 6.
+
+        Args:
+            image: ``(H, W, 3)`` uint8 BGR.
+            box: in its pixels.
+        """
+        seen, _ = _shares(colour_numbers(image), box)
+        return float(np.sqrt(seen * self.own).sum())
+
     def likely(self, image: Image) -> Array:
         """How likely each pixel is the object's by its colour, ``(H, W)`` float32 in [0, 1]."""
         own = (self.first + self.own) / 2

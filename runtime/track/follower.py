@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator, Sequence
 
 from ..boxes import Box
-from ..bundle.log_odds import log_odds
+from ..bundle.log_odds import log_odds, logistic
 from ..images import Image
+from ..kinds import Numeric
 from ..patches.encoder import Encoder
 from ..patches.region import Region, RegionFeatures
 from .budget import SearchBudget
@@ -17,6 +18,9 @@ from .presence import HALF_TURN, LOST, TRACKING, Belief, Track
 from .redetect import WholeFrameSearch
 from .spread_search import Known, LikelyPlace, SpreadSearch
 from .target import Sighting, TargetModel
+
+LEAST_LIKE: Numeric[float] = 0.01
+"""Likeness of colours below which a place is no less like."""
 
 
 class Follower:
@@ -139,11 +143,14 @@ class Follower:
         """
         score, seen = self._score, self._seen
         self._seen = None
+        proven = self._seen_for >= self.options.probation
+        if seen is not None and (self.state == LOST or not proven):
+            score = self._score_again(score, seen, self.centre)
         if self.state == LOST:
             score = self._look_again(frame, score)
         else:
             self._belief.weigh(score)
-            if self.state == TRACKING and self._seen_for < self.options.probation:
+            if self.state == TRACKING and not proven:
                 score = self._doubt(frame, score)
             elif self.state == TRACKING and seen is not None and score >= self.options.found_score:
                 self.model.remember(seen, self.centre)
@@ -184,8 +191,7 @@ class Follower:
             return score
         best, kept, better = self._fit + self.options.rival_margin, score, None
         apart = self.model.side * self.size / 2
-        for place, sighting in self._elsewhere(frame, [self._settled]):
-            other = self.score(sighting)
+        for place, sighting, other in self._elsewhere(frame, [self._settled]):
             if log_odds(other) > best and math.dist(sighting.centre, self.centre) >= apart:
                 best, kept, better = log_odds(other), other, (sighting.centre, place)
         if better is not None:
@@ -226,8 +232,7 @@ class Follower:
         found = None
         # What was found last may have been something else: the place before still counts.
         known = list(dict.fromkeys((self._sure, self._settled)))
-        for place, sighting in self._elsewhere(frame, known):
-            other = self.score(sighting)
+        for place, sighting, other in self._elsewhere(frame, known):
             needed = options.again_score if place.known else options.elsewhere_score
             if other >= needed and other > score:
                 found, score = (sighting.centre, place), other
@@ -239,8 +244,11 @@ class Follower:
 
     def _elsewhere(
         self, frame: Image, known: Sequence[Known]
-    ) -> Iterator[tuple[LikelyPlace, Sighting]]:
-        """What is seen where else the object may be: where it was seen, and in likely places."""
+    ) -> Iterator[tuple[LikelyPlace, Sighting, float]]:
+        """What is seen where else the object may be, where it was seen and in likely places.
+
+        With how surely it is the object.
+        """
         if self._budget.limited:
             for place in self._spread.places(frame, known, self._budget):
                 yield from self._look_at(frame, [place])
@@ -251,19 +259,35 @@ class Follower:
 
     def _look_at(
         self, frame: Image, places: Sequence[LikelyPlace]
-    ) -> Iterator[tuple[LikelyPlace, Sighting]]:
-        """What is seen around some places of a frame, encoded together."""
+    ) -> Iterator[tuple[LikelyPlace, Sighting, float]]:
+        """What is seen around some places of a frame, encoded together, and the score of each."""
         scale, size = self.model.scale, self.model.region_size
         regions = [
             Region.around(place.centre, scale / place.size, *size, self._angle_at(place))
             for place in places
         ]
         for place, seen in zip(places, self.model.encode_all(frame, regions), strict=True):
-            yield place, self.model.look(seen, place.centre)
+            sighting = self.model.look(seen, place.centre)
+            yield place, sighting, self._score_again(self.score(sighting), seen, sighting.centre)
 
     def score(self, sighting: Sighting) -> float:
         """How surely a sighting shows the object, 0 to 1."""
         return self.options.score((sighting.first, sighting.recent), sighting.agreement)
+
+    def _score_again(
+        self, score: float, seen: RegionFeatures, centre: tuple[float, float]
+    ) -> float:
+        """The score of a place where the object may have come back: it has kept its colours.
+
+        Team-mates and other cars have its shape. While an object is in sight its colours may change
+        with the light, and say nothing against it.
+        """
+        options = self.options
+        if score == 0 or not options.again_colours:
+            return score
+        like = max(self.model.colour_likeness(seen, centre), LEAST_LIKE)
+        unlike = max(0.0, math.log(options.same_colours / like))
+        return logistic(log_odds(score) - options.again_colours * unlike)
 
     def _expected(self) -> tuple[float, float]:
         """Where the object should be in the next frame."""

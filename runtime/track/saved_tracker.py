@@ -58,6 +58,9 @@ SAVED: Mapping[type[Any], tuple[str, ...]] = {
         "_newer",
         "_recent_patches",
         "_newer_patches",
+        "_older_patches",
+        "_next_older_patches",
+        "_reads_older",
         "_looks",
         "colours",
     ),
@@ -145,7 +148,7 @@ class SavedTracker:
         unpacker = StateUnpacker(self.arrays, _known(model))
         coarse, fine = model.coarse, model.first_patches
         looks = {"recent": coarse, "_newer": coarse}
-        looks |= {"_recent_patches": fine, "_newer_patches": fine}
+        looks |= {name: fine for name in SAVED[TargetModel] if name.endswith("_patches")}
         for part in parts_of(follower, view):
             kind = type(part).__name__
             for name, packed in self.state[kind].items():

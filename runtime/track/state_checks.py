@@ -235,7 +235,7 @@ STATE: Mapping[str, Mapping[str, Check]] = {
         "_calm": is_truth,
         "_score": is_share,
     },
-    "TargetModel": {"_looks": is_count, "colours": is_colours},
+    "TargetModel": {"_looks": is_count, "_reads_older": is_truth, "colours": is_colours},
     "Belief": {"state": is_state, "_odds": is_finite},
     "WholeFrameSearch": {"_searches": is_count},
     "SpreadSearch": {

@@ -109,6 +109,8 @@ class TargetModel:
         self.colours = ObjectColours.of(first.image, placed)
         own = self.cut(first.taps, placed, encoder.stride, FINE_POOL)
         self.first_patches = self._recent_patches = self._newer_patches = own
+        self._older_patches = self._next_older_patches = own
+        self._reads_older = False
 
     def encode(self, frame: Image, region: Region) -> RegionFeatures:
         """Features of a region of a frame."""
@@ -155,13 +157,15 @@ class TargetModel:
         """
         learns = self.learns_next
         self._looks += 1
-        at, scale = seen.region.to_working(*centre), self.scale
-        box = Box.around(at, self.box.w * scale, self.box.h * scale)
+        box = self._box_in(seen.region, centre)
         if self.options.colour_weight:
             self.colours = self.colours.renewed(seen.image, box, self.options.colour_gain)
         if learns:
             self.recent, self._rows = self._newer, None
             self._recent_patches = self._newer_patches
+            if self._ages_next:
+                self._older_patches = self._next_older_patches
+                self._next_older_patches = self._recent_patches
             pool, stride = self.options.competitor_pool, self.encoder.coarse_stride
             self._newer = self.cut(DenseCells(seen.coarse), box, stride, pool)
             self._newer_patches = self.cut(seen.taps, box, self.encoder.stride, FINE_POOL)
@@ -171,6 +175,26 @@ class TargetModel:
         """Whether the next look that is remembered will be kept."""
         after = self.options.recent_after
         return after > 0 and (self._looks + 1) % after == 0
+
+    @property
+    def _ages_next(self) -> bool:
+        """Whether the recent look is kept as an older one, too."""
+        every = self.options.older_every
+        return every > 0 and self._looks // self.options.recent_after % every == 0
+
+    def colour_likeness(self, seen: RegionFeatures, centre: tuple[float, float]) -> float:
+        """How like the target's of late the colours of a place are, 0 to 1.
+
+        Args:
+            seen: features of a region that shows the place.
+            centre: of the place, in pixels of the frame.
+        """
+        return self.colours.likeness(seen.image, self._box_in(seen.region, centre))
+
+    def _box_in(self, region: Region, centre: tuple[float, float]) -> Box:
+        """The target's box in a region, in working pixels."""
+        at, scale = region.to_working(*centre), self.scale
+        return Box.around(at, self.box.w * scale, self.box.h * scale)
 
     def read_motion(
         self, seen: RegionFeatures, centre: tuple[float, float]
@@ -185,13 +209,16 @@ class TargetModel:
             Size relative to what the region's scale supposes, and place; ``None`` if the patches
             say nothing.
         """
-        x, y = seen.region.to_working(*centre)
-        sides = self.box.w * self.scale, self.box.h * self.scale
-        corner = x - sides[0] / 2, y - sides[1] / 2
-        session, stride = self.encoder.session, self.encoder.stride
+        box = self._box_in(seen.region, centre)
+        corner, sides = (box.x, box.y), (box.w, box.h)
         looks = [self.first_patches]
-        if self._recent_patches is not self.first_patches:
-            looks.append(self._recent_patches)
+        later = self._older_patches if self._reads_older else self._recent_patches
+        # In turn, for each takes as long: the recent one knows what has just changed, and the older
+        # one has lagged behind for less long.
+        self._reads_older = not self._reads_older and self._older_patches is not self.first_patches
+        if later is not self.first_patches:
+            looks.append(later)
+        session, stride = self.encoder.session, self.encoder.stride
         readings = [
             read_patches(session, look, seen, corner, sides, stride, self.alpha) for look in looks
         ]

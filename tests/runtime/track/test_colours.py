@@ -58,3 +58,15 @@ def test_windows_beyond_the_region_hold_what_is_inside() -> None:
 def test_an_object_outside_of_the_picture_renews_nothing() -> None:
     colours = ObjectColours.of(scene(), BOX)
     assert colours.renewed(scene(own=BLUE), Box(-40.0, 0.0, 16.0, 12.0), 0.5) is colours
+
+
+def test_likeness_is_of_what_the_object_is_of_late() -> None:
+    colours = ObjectColours.of(scene(), BOX)
+    half = Box(BOX.x, BOX.y, 2 * BOX.w, BOX.h)
+    assert colours.likeness(scene(), BOX) == pytest.approx(1)
+    assert colours.likeness(scene(), half) == pytest.approx(np.sqrt(0.5), abs=1e-3)
+    assert colours.likeness(scene(own=BLUE), BOX) == 0
+    for _ in range(60):
+        colours = colours.renewed(scene(own=BLUE), BOX, 0.1)
+    assert colours.likeness(scene(own=BLUE), BOX) > 0.99
+    assert colours.likeness(scene(), Box(-40.0, 0.0, 16.0, 12.0)) == 0

@@ -42,7 +42,7 @@ def test_every_attribute_is_saved_or_made_again(photographs):
 def test_a_loaded_tracker_gives_the_boxes_of_the_saved_one(photographs, tmp_path, at):
     """Saved at once, while the object is seen, has two looks, is lost, and is found again."""
     shots = moving(photographs, 26, range(11, 19))
-    with Tracker(threads=1, options=TrackerOptions(recent_after=4)) as tracker:
+    with Tracker(threads=1, options=TrackerOptions(recent_after=3, older_every=1)) as tracker:
         tracker.init(*shots[0])
         tracks = [tracker.track(frame) for frame, _ in shots[1 : at + 1]]
         if at in (15, 20):

@@ -196,6 +196,39 @@ def test_a_look_alike_is_left_when_the_object_is_back(photographs, probation):
         assert (box_iou(back[-1].box, box) > 0.7) == (probation > 0)
 
 
+@pytest.mark.parametrize("weight", [0, None])
+def test_a_look_alike_of_other_colours_is_not_found(photographs, weight):
+    """A team's other jersey: the same patches, with red and blue exchanged."""
+    (hidden, box), _ = moving(photographs, 2, [0])
+    (scene, _), _ = moving(photographs, 2)
+    x, y, w, h = (round(side) for side in box)
+    hidden[y : y + h, 220 : 220 + w] = scene[y : y + h, x : x + w, ::-1]
+    options = TrackerOptions() if weight is None else TrackerOptions(again_colours=weight)
+    with Tracker(threads=1, options=options) as tracker:
+        tracker.init(scene, box)
+        away = [tracker.track(frame) for frame in [scene] * 3 + [hidden] * 15]
+        taken = [track.found and box_iou(track.box, (220, y, w, h)) > 0.5 for track in away[8:]]
+        assert any(taken) == (weight == 0)
+        back = [tracker.track(scene) for _ in range(6)]
+        assert box_iou(back[-1].box, box) > 0.7
+
+
+def test_an_older_look_is_kept_beside_the_recent_one(photographs):
+    shots = moving(photographs, 26)
+    with Tracker(threads=1, options=TrackerOptions(recent_after=2, older_every=3)) as tracker:
+        tracker.init(*shots[0])
+        model = tracker._follower.model
+        kept = []
+        for frame, truth in shots[1:]:
+            assert box_iou(tracker.track(frame).box, truth) > 0.85
+            if not kept or model._older_patches is not kept[-1]:
+                kept.append(model._older_patches)
+    assert kept[0] is model.first_patches
+    # Looks are learned every second frame, kept every sixth, and read when the next one is kept.
+    assert len(kept) == 1 + 24 // 6 - 1
+    assert model._older_patches is not model._recent_patches
+
+
 def test_a_size_that_cannot_be_told_does_not_drift(photographs):
     """What has come to look quite different fits all sizes about equally."""
     scene, box = moving(photographs, 1)[0]
