@@ -143,14 +143,13 @@ class Follower:
         """
         score, seen = self._score, self._seen
         self._seen = None
-        proven = self._seen_for >= self.options.probation
-        if seen is not None and (self.state == LOST or not proven):
-            score = self._score_again(score, seen, self.centre)
         if self.state == LOST:
-            score = self._look_again(frame, score)
+            score = self._look_again(frame, self._score_again(score, seen, self.centre))
         else:
             self._belief.weigh(score)
-            if self.state == TRACKING and not proven:
+            if self.state == TRACKING and self._seen_for < self.options.probation:
+                # What follows it stays sure by its patches; whether it is the right one is asked.
+                score = self._score_again(score, seen, self.centre)
                 score = self._doubt(frame, score)
             elif self.state == TRACKING and seen is not None and score >= self.options.found_score:
                 self.model.remember(seen, self.centre)
@@ -275,7 +274,7 @@ class Follower:
         return self.options.score((sighting.first, sighting.recent), sighting.agreement)
 
     def _score_again(
-        self, score: float, seen: RegionFeatures, centre: tuple[float, float]
+        self, score: float, seen: RegionFeatures | None, centre: tuple[float, float]
     ) -> float:
         """The score of a place where the object may have come back: it has kept its colours.
 
@@ -283,7 +282,7 @@ class Follower:
         with the light, and say nothing against it.
         """
         options = self.options
-        if score == 0 or not options.again_colours:
+        if seen is None or score == 0 or not options.again_colours:
             return score
         like = max(self.model.colour_likeness(seen, centre), LEAST_LIKE)
         unlike = max(0.0, math.log(options.same_colours / like))
