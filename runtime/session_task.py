@@ -104,13 +104,16 @@ class SessionTask:
         device: where to open a bundle.
         precision: of a bundle.
         threads: for a bundle.
+        sha256: what its ``bundle.json`` must have, as for ``Session``.
 
     Attributes:
         session: what it computes with.
 
     Raises:
-        InputError: a device, precision or number of threads beside a session.
-        BundleError: the bundle is missing, damaged, or lacks the precision.
+        InputError: a device, precision, number of threads or hash beside a session, or a hash
+            that is none or stands beside a bundle that was loaded.
+        BundleError: the bundle is missing, damaged, lacks the precision, or is not the one that
+            ``sha256`` is of.
         DeviceError: what was asked for is not available here, or the session is closed.
     """
 
@@ -123,9 +126,15 @@ class SessionTask:
         device: Device,
         precision: Precision,
         threads: int | None,
+        sha256: str | None = None,
     ) -> None:
         if isinstance(source, Session):
-            asked = {"device": device, "precision": precision, "threads": threads}
+            asked = {
+                "device": device,
+                "precision": precision,
+                "threads": threads,
+                "sha256": sha256,
+            }
             beside = [name for name, value in asked.items() if value not in ("auto", None)]
             if beside:
                 name = beside[0]
@@ -135,7 +144,7 @@ class SessionTask:
                 )
             self._use = source.join()
         else:
-            session = Session(source, device, precision=precision, threads=threads)
+            session = Session(source, device, precision=precision, threads=threads, sha256=sha256)
             self._use = session.join()
             session.close()
         self.session = self._use.session

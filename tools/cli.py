@@ -22,16 +22,20 @@ from .commands.eval_track import track as eval_track
 from .commands.eval_verify import verify as eval_verify
 from .commands.lab import lab_app
 from .commands.match import match
-from .commands.pack_bundle import bundle_app
+from .commands.pack_bundle import pack
 from .commands.track import track
 from .commands.train_align import align as train_align
 from .commands.train_refine import refine as train_refine
 from .commands.train_verify import verify as train_verify
 from .commands.verify import verify
+from .commands.verify_bundle import verify as verify_bundle
 from .console import EPILOG, WRONG_INPUT, add_commands, command_group, version_option
 
 app = command_group(
     "qatm", "Find a given object in images: quality-aware template matching.", epilog=EPILOG
+)
+bundle_app = command_group(
+    "bundle", "Pack a finished bundle for the machine that it runs on, or verify that it is whole."
 )
 eval_app = command_group(
     "eval", "Compare methods on pairs of pictures, and trackers on sequences, with known answers."
@@ -52,6 +56,7 @@ add_commands(
         "doctor": doctor,
     },
 )
+add_commands(bundle_app, {"pack": pack, "verify": verify_bundle})
 add_commands(
     eval_app,
     {

@@ -56,11 +56,14 @@ class Aligner(SessionTask):
             with; the score is meant for ``qatm``.
         method: ``fit``, which needs no training, or ``network``, the trained network of a bundle
             that has one (``qatm-export --task align --network``); the score means the same.
+        sha256: what ``bundle.json`` must have, as for ``Matcher``.
 
     Raises:
-        InputError: ``matching`` or ``method`` is something else, or ``device``, ``precision`` or
-            ``threads`` is given beside a session.
-        BundleError: the bundle is missing, damaged, or lacks the precision or a network.
+        InputError: ``matching`` or ``method`` is something else; ``device``, ``precision``,
+            ``threads`` or ``sha256`` is given beside a session; ``sha256`` is no hash, or stands
+            beside a bundle that was loaded.
+        BundleError: the bundle is missing, damaged, lacks the precision or a network, or is not
+            the one that ``sha256`` is of.
         DeviceError: what was asked for is not available here.
     """
 
@@ -75,13 +78,14 @@ class Aligner(SessionTask):
         threads: int | None = None,
         matching: Literal["qatm", "cosine"] = "qatm",
         method: Literal["fit", "network"] = "fit",
+        sha256: str | None = None,
     ) -> None:
         if not is_name(method, METHODS):
             raise InputError(f"method is {method!r}; choose one of {', '.join(METHODS)}")
         if not is_name(matching, MATCHING):
             raise InputError(f"matching is {matching!r}; choose one of {', '.join(MATCHING)}")
         super().__init__(
-            default_align_path() if bundle is None else bundle, device, precision, threads
+            default_align_path() if bundle is None else bundle, device, precision, threads, sha256
         )
         self._matching = matching
         self._recipe = self.bundle.spec.recipes.align

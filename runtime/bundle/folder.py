@@ -57,10 +57,17 @@ class Bundle:
     """A checked bundle: its folder and what its manifest says.
 
     A file is hashed when it is first asked for, and again only if it has changed since.
+
+    Attributes:
+        path: its folder.
+        spec: what its manifest says.
+        sha256: of ``bundle.json`` as it was read, which pins the bundle; empty for one that was not
+            loaded.
     """
 
     path: Path
     spec: BundleSpec
+    sha256: str = field(default="", compare=False, repr=False)
     _seen: dict[str, tuple[str | int, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def __repr__(self) -> str:
@@ -85,7 +92,7 @@ class Bundle:
             InputError: no path at all, or a ``sha256`` that is none.
         """
         folder = default_bundle_path() if path is None else as_path(path, "bundle")
-        expected = None if sha256 is None else _checked_hash(sha256)
+        expected = None if sha256 is None else checked_hash(sha256)
         for reads_left in range(READS - 1, -1, -1):
             text = _manifest_of(folder)
             try:
@@ -100,7 +107,8 @@ class Bundle:
     def _checked_load(cls, folder: Path, text: bytes, *, check: bool, sha256: str | None) -> Bundle:
         """The bundle whose manifest has been read, checked."""
         manifest = folder / MANIFEST
-        if sha256 is not None and (digest := hashlib.sha256(text).hexdigest()) != sha256:
+        digest = hashlib.sha256(text).hexdigest()
+        if sha256 not in (None, digest):
             raise BundleError(
                 f"{manifest} has the SHA-256 {digest} and not {sha256}; it is another bundle "
                 "than the one that was pinned"
@@ -109,7 +117,7 @@ class Bundle:
             data = parse_json(text)
         except ValueError as error:
             raise _unreadable(manifest, error) from error
-        bundle = cls(folder, BundleSpec.from_json(data))
+        bundle = cls(folder, BundleSpec.from_json(data), digest)
         if check:
             for role in ("features", "match"):
                 bundle.file(role, "fp32")
@@ -122,6 +130,22 @@ class Bundle:
             BundleError: the bundle has no such file, or it is missing or damaged.
         """
         return self._checked(*self._entry(role, precision))
+
+    def file_problems(self) -> dict[str, str]:
+        """What is wrong with the files of the bundle, each of which is hashed now.
+
+        Returns:
+            One line for each file that is missing, damaged or not what the manifest says, by its
+            name; nothing where all are whole.
+        """
+        found: dict[str, str] = {}
+        for name, info in self.spec.files.items():
+            self._seen.pop(name, None)
+            try:
+                self._checked(name, info)
+            except BundleError as error:
+                found[name] = str(error)
+        return found
 
     def file_hash(self, role: str, precision: str) -> str:
         """SHA-256 of the file with a role and a precision, from the manifest; the file is not read.
@@ -233,7 +257,7 @@ def _unreadable(manifest: Path, error: Exception) -> BundleError:
     return BundleError(f"{manifest} cannot be read ({error}); export it again")
 
 
-def _checked_hash(sha256: object) -> str:
+def checked_hash(sha256: object) -> str:
     """A hash that a caller gave, in lower case.
 
     Raises:

@@ -50,11 +50,15 @@ class Matcher(SessionTask):
             works), ``cpu``, ``cuda``, ``tensorrt`` or ``tensorrt-rtx``.
         precision: ``auto``, ``fp32``, ``fp16`` or ``int8``.
         threads: CPU threads; ``None`` lets the runtime choose.
+        sha256: what ``bundle.json`` must have, as ``sha256sum bundle.json`` prints it; any other
+            bundle is refused before anything of it is opened.
 
     Raises:
-        BundleError: the bundle is missing, damaged, or lacks the precision.
+        BundleError: the bundle is missing, damaged, lacks the precision, or is not the one that
+            ``sha256`` is of.
         DeviceError: what was asked for is not available here.
-        InputError: ``device``, ``precision`` or ``threads`` beside a session.
+        InputError: ``device``, ``precision``, ``threads`` or ``sha256`` beside a session;
+            ``sha256`` is no hash, or stands beside a bundle that was loaded.
     """
 
     TASK = "match"
@@ -66,8 +70,9 @@ class Matcher(SessionTask):
         *,
         precision: Precision = "auto",
         threads: int | None = None,
+        sha256: str | None = None,
     ) -> None:
-        super().__init__(bundle, device, precision, threads)
+        super().__init__(bundle, device, precision, threads, sha256)
         recipe = self.bundle.spec.recipes.match
         self._recipe = recipe
         self._encoder = Encoder(self.session)

@@ -56,13 +56,16 @@ class Verifier(SessionTask):
             fewer looks but is surer of less. Its answers have no ``support`` and no ``matches``.
         value_range: ``(low, high)``, the values of pictures that are not uint8 to show as black and
             white; ``None`` shows each in its own range, see :mod:`..value_range`.
+        sha256: what ``bundle.json`` must have, as for ``Matcher``.
 
     Raises:
         ImageError: the reference is not a usable image, or too small.
         InputError: ``panorama``, ``matching`` or ``decide`` is something else, ``value_range`` is
-            not two finite numbers, the lower one first, or ``device``, ``precision`` or ``threads``
-            is given beside a session.
-        BundleError: the bundle is missing, damaged, or lacks the precision or the network.
+            not two finite numbers, the lower one first; ``device``, ``precision``, ``threads`` or
+            ``sha256`` is given beside a session; ``sha256`` is no hash, or stands beside a bundle
+            that was loaded.
+        BundleError: the bundle is missing, damaged, lacks the precision or the network, or is not
+            the one that ``sha256`` is of.
         DeviceError: what was asked for is not available here.
     """
 
@@ -80,6 +83,7 @@ class Verifier(SessionTask):
         matching: PairMatching = "qatm",
         decide: Literal["fit", "network"] = "fit",
         value_range: Sequence[float] | None = None,
+        sha256: str | None = None,
     ) -> None:
         if not is_name(matching, MATCHING):
             raise InputError(f"matching is {matching!r}; choose one of {', '.join(MATCHING)}")
@@ -89,7 +93,7 @@ class Verifier(SessionTask):
             raise InputError(f"panorama is {panorama!r}; give True, False or 'auto'")
         self._values = None if value_range is None else ValueRange.fixed(value_range)
         picture = as_bgr(reference, "reference", self._values)
-        super().__init__(bundle, device, precision, threads)
+        super().__init__(bundle, device, precision, threads, sha256)
         self._recipe = self.bundle.spec.recipes.verify
         try:
             self._open(picture, panorama, matching, decide)

@@ -1,4 +1,4 @@
-"""``qatm bundle``: what is done with a finished bundle."""
+"""``qatm bundle pack``: what one kind of machine needs of a finished bundle."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ...runtime.bundle.folder import Bundle
-from ..console import add_commands, command_group, tell, warn
+from ..console import tell, warn
 
 
 class PackTarget(str, Enum):
@@ -60,7 +60,3 @@ def pack(
         tell(f"{file}: {file.stat().st_size / 1e6:.3f} MB")
     precisions = list(dict.fromkeys(verdict.precision for verdict in packed.verdicts))
     tell(f"self-test passed on this CPU: {', '.join(precisions)}; on the target: qatm check {out}")
-
-
-bundle_app = command_group("bundle", "Pack a finished bundle for the machine that it runs on.")
-add_commands(bundle_app, {"pack": pack})

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from bundle_copies import seal
 
-from qatm.runtime import Bundle, BundleError, InputError, Matcher, Session
-from qatm.runtime.bundle.folder import MANIFEST, default_bundle_path
+from qatm.runtime import Aligner, Bundle, BundleError, InputError, Matcher, Session, Verifier
+from qatm.runtime.bundle.folder import MANIFEST, default_align_path, default_bundle_path
+from qatm.runtime.session_task import SessionTask
 
 
 def manifest_hash(folder: Path) -> str:
     return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+
+
+TASKS: dict[str, Callable[..., SessionTask]] = {
+    "Matcher": Matcher,
+    "Aligner": Aligner,
+    "Verifier": partial(Verifier, np.arange(96 * 96 * 3, dtype=np.uint8).reshape(96, 96, 3)),
+}
 
 
 @pytest.fixture
@@ -68,3 +80,50 @@ def test_a_loaded_bundle_was_pinned_when_it_was_loaded() -> None:
     bundle = Bundle.load(check=False)
     with pytest.raises(InputError, match=r"give it to Bundle\.load"):
         Session(bundle, "cpu", sha256="0" * 64)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_each_task_opens_the_pinned_bundle_and_no_other(bundle: Path, task: str) -> None:
+    pinned = manifest_hash(bundle)
+    with TASKS[task](bundle, "cpu", threads=1, sha256=pinned) as opened:
+        assert opened.bundle.sha256 == pinned
+    with pytest.raises(BundleError, match=f"{pinned} and not {'0' * 64}"):
+        TASKS[task](bundle, "cpu", sha256="0" * 64)
+    with pytest.raises(InputError, match="sha256 is 'abc'; give 64"):
+        TASKS[task](bundle, "cpu", sha256="abc")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_session_was_pinned_when_it_was_opened(task: str) -> None:
+    with Session(device="cpu", threads=1) as session:
+        with pytest.raises(InputError, match=r"sha256 is '000.*give sha256 to the Session"):
+            TASKS[task](session, sha256="0" * 64)
+        with pytest.raises(InputError, match=r"give it to Bundle\.load"):
+            TASKS[task](session.bundle, sha256="0" * 64)
+        assert session.users == 1
+
+
+def test_the_packaged_bundle_of_a_task_is_the_one_that_is_pinned() -> None:
+    with Aligner(device="cpu", threads=1, sha256=manifest_hash(default_align_path())) as aligner:
+        assert aligner.bundle.path == default_align_path()
+    with pytest.raises(BundleError, match="another bundle"):
+        Aligner(device="cpu", sha256=manifest_hash(default_bundle_path()))
+
+
+def test_a_bundle_says_what_pins_it(bundle: Path) -> None:
+    assert Bundle.load(bundle).sha256 == manifest_hash(bundle)
+
+
+def test_every_listed_file_is_hashed_again_when_asked(bundle: Path) -> None:
+    loaded = Bundle.load(bundle)
+    assert loaded.file_problems() == {}
+    weights = bundle / "network.npz"
+    state, data = weights.stat(), bytearray(weights.read_bytes())
+    data[100] ^= 1
+    weights.write_bytes(data)
+    os.utime(weights, ns=(state.st_atime_ns, state.st_mtime_ns))
+    (bundle / "place.onnx").unlink()
+    found = loaded.file_problems()
+    assert set(found) == {"network.npz", "place.onnx"}
+    assert "does not have the SHA-256" in found["network.npz"]
+    assert "is missing" in found["place.onnx"]
