@@ -22,6 +22,7 @@ from ..runtime.images import (
     read_image,
     resize_to,
 )
+from ..runtime.saved_arrays import map_array
 from .calibration import MIN_IMAGES, CalibrationOptions, Progress, silent
 from .photographs import default_photographs
 from .video_frames import VIDEO_SUFFIXES, count_frames, read_frame
@@ -162,11 +163,11 @@ def _items_of(source: str) -> list[Item]:
 def _array_items(path: Path) -> list[Item]:
     """The images of a ``.npy`` file, which is mapped, not read."""
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = map_array(path)
     except FileNotFoundError:
         raise CalibrationError(f"{path} does not exist") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise CalibrationError(f"{path} is not an array that numpy can read: {error}") from error
+    except (OSError, ValueError) as error:
+        raise CalibrationError(f"{path} is not an array that can be read: {error}") from error
     if array.ndim == ARRAY_DIMENSIONS - 1:
         array = array[None]
     shaped = array.ndim == ARRAY_DIMENSIONS and array.shape[-1] == 3  # noqa: PLR2004

@@ -7,14 +7,19 @@ and a temperature; with others the bundle is not calibrated.
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..runtime.bundle.fits import FitRecord
 from ..runtime.bundle.recipes import Recipes
 from ..runtime.errors import ExportError, InputError
+from ..runtime.json_values import list_of, object_of, read_json
+
+AnswerT = TypeVar("AnswerT")
+
+MOST_FITS = 64
 
 
 def recipe_file(backbone: str) -> Path:
@@ -30,9 +35,9 @@ def recipes_for(backbone: str, alpha: float | None = None) -> Recipes:
         alpha: factor on the similarity; ``None`` is the recipe's own.
 
     Raises:
-        ExportError: the factor is not usable.
+        ExportError: the factor is not usable, or the file of the backbone is damaged.
     """
-    recipes = Recipes.from_dict(_read(backbone).get("recipes", {}))
+    recipes = _read(backbone, _recipes)
     if alpha is None:
         return recipes
     try:
@@ -46,13 +51,42 @@ def fits_for(label: str) -> tuple[FitRecord, ...]:
 
     Args:
         label: of the backbone, as ``name:tap+tap``.
+
+    Raises:
+        ExportError: the file of the backbone is damaged.
     """
-    backbone = label.partition(":")[0]
-    fits = [FitRecord.from_dict(entry) for entry in _read(backbone).get("fits", [])]
+    fits = _read(label.partition(":")[0], _fits)
     return tuple(fit for fit in fits if fit.backbone == label)
 
 
-def _read(backbone: str) -> dict[str, Any]:
-    """The file of a backbone; empty if there is none."""
+def _recipes(data: dict[str, Any]) -> Recipes:
+    """The recipes of a file.
+
+    Raises:
+        ValueError: a field is unknown or outside its range.
+    """
+    return Recipes.from_dict(object_of(data.get("recipes", {}), "recipes"))
+
+
+def _fits(data: dict[str, Any]) -> list[FitRecord]:
+    """All fits of a file.
+
+    Raises:
+        ValueError: one of them is none.
+    """
+    entries = list_of(data.get("fits", []), "fits", MOST_FITS)
+    return [FitRecord.from_dict(object_of(entry, "a fit")) for entry in entries]
+
+
+def _read(backbone: str, read: Callable[[dict[str, Any]], AnswerT]) -> AnswerT:
+    """What is read from the file of a backbone, which is empty if there is none.
+
+    Raises:
+        ExportError: it is damaged.
+    """
     path = recipe_file(backbone)
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    try:
+        data = read_json(path) if path.exists() else {}
+        return read(object_of(data, "it"))
+    except (OSError, ValueError) as error:
+        raise ExportError(f"{path} cannot be read ({error}); install qatm again") from error

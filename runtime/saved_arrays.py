@@ -1,4 +1,4 @@
-"""Files of named arrays that somebody else may have made: ``.npz``, read without trust.
+"""Files of arrays that somebody else may have made: ``.npz`` and ``.npy``, read without trust.
 
 An archive says how large its arrays are, and so does each array; neither is believed before both
 agree and what they say together is no more than :mod:`.limits` allow. Nothing is unpickled.
@@ -6,13 +6,17 @@ agree and what they say together is no more than :mod:`.limits` allow. Nothing i
 
 from __future__ import annotations
 
+import errno
 import io
 import math
+import os
+import stat
 import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from tokenize import TokenError
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -48,6 +52,25 @@ def read_arrays(path: Path) -> dict[str, Array]:
         raise ValueError(f"a damaged archive ({type(error).__name__}: {error})") from error
 
 
+def map_array(path: Path) -> Array:
+    """The array of a ``.npy`` file, mapped and not read: it may be larger than the memory.
+
+    Raises:
+        OSError: it cannot be read, or is no file.
+        ValueError: it is damaged, of another kind, or has fewer bytes than it says.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is a folder, device or pipe, not a file", str(path))
+    with path.open("rb") as file:
+        shape, column_first, dtype = _header(file)
+        start = file.tell()
+        size = os.fstat(file.fileno()).st_size - start
+        if _is_odd(dtype) or not 0 < _bytes_of(shape, dtype) <= size:
+            raise ValueError(f"{dtype} of shape {shape} in {size} bytes")
+        order = "F" if column_first else "C"
+        return np.memmap(file, dtype, "r", start, shape, order)
+
+
 def _members(archive: zipfile.ZipFile) -> dict[str, Array]:
     """The arrays of an opened archive.
 
@@ -77,17 +100,40 @@ def _array(content: bytes, name: str) -> Array:
         ValueError: it does not.
     """
     stream = io.BytesIO(content)
-    if npy.read_magic(stream) == (1, 0):
-        shape, column_first, dtype = npy.read_array_header_1_0(stream)
-    else:
-        shape, column_first, dtype = npy.read_array_header_2_0(stream)
+    shape, column_first, dtype = _header(stream)
     start = stream.tell()
-    if dtype.hasobject or dtype.fields is not None or dtype.itemsize == 0:
+    if _is_odd(dtype):
         raise ValueError(f"array {name!r} is of {dtype}")
-    if any(side < 0 for side in shape) or math.prod(shape) * dtype.itemsize != len(content) - start:
+    if _bytes_of(shape, dtype) != len(content) - start:
         raise ValueError(f"array {name!r} of shape {shape} has {len(content) - start} bytes")
     values = np.frombuffer(content, dtype, math.prod(shape), start)
     return values.reshape(shape, order="F" if column_first else "C").copy()
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether columns come first, and type of the array that a file begins with.
+
+    Raises:
+        ValueError: they are not there, or damaged.
+    """
+    read = npy.read_array_header_1_0
+    if npy.read_magic(file) != (1, 0):
+        read = npy.read_array_header_2_0
+    try:
+        return read(file)
+    except (TokenError, SyntaxError, RuntimeError, MemoryError, TypeError, LookupError) as error:
+        # What Python and numpy say of words that they take for a description.
+        raise ValueError(f"a damaged header ({type(error).__name__}: {error})") from error
+
+
+def _is_odd(dtype: np.dtype[Any]) -> bool:
+    """Whether it is of objects, of fields or of nothing, which no file of ours has."""
+    return dtype.hasobject or dtype.fields is not None or dtype.itemsize == 0
+
+
+def _bytes_of(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+    """Bytes of an array; -1 if a side is below 0."""
+    return -1 if any(side < 0 for side in shape) else math.prod(shape) * dtype.itemsize
 
 
 def array_of(

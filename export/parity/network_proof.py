@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -15,9 +14,11 @@ from numpy.typing import NDArray
 from ...model.alignment_net import CELLS
 from ...runtime.bundle.folder import Bundle
 from ...runtime.bundle.manifest import NETWORK_ROLE
-from ...runtime.errors import ExportError
+from ...runtime.errors import BundleError, ExportError
 from ...runtime.images import resize_to
+from ...runtime.json_values import member, text_of
 from ...runtime.patches.encoder import Encoder
+from ...runtime.saved_arrays import read_arrays
 from ...runtime.session import Session
 from ..graphs import GraphExport
 from ..networks import KINDS, WEIGHTS_ROLE
@@ -55,8 +56,7 @@ def compare_network(bundle: Bundle) -> Iterator[Deviation]:
             f"the network of {bundle.path} is for {task!r}, which is not known to this version of "
             "qatm; check the bundle with the version that wrote it"
         )
-    module = KINDS[task].make(bundle.spec.network["matching"])
-    module.load_state_dict(_read_weights(bundle.file(WEIGHTS_ROLE, "fp32")))
+    module = _trained(bundle, task)
     graph = KINDS[task].export(module.eval(), bundle.spec.backbone.channels)
     file = bundle.file(NETWORK_ROLE, "fp32")
     runner = onnx_runner(file, graph.outputs)
@@ -100,9 +100,21 @@ def _on_pictures(
             yield pair.name, inputs
 
 
-def _read_weights(file: Path) -> dict[str, torch.Tensor]:
-    with np.load(file, allow_pickle=False) as data:
-        return {name: torch.from_numpy(data[name]) for name in data.files}
+def _trained(bundle: Bundle, task: str) -> torch.nn.Module:
+    """The network of a bundle for a task, with its weights.
+
+    Raises:
+        BundleError: a file is damaged or missing, or of another network.
+    """
+    file = bundle.file(WEIGHTS_ROLE, "fp32")
+    try:
+        arrays = read_arrays(file)
+        module = KINDS[task].make(text_of(member(bundle.spec.network, "matching"), "matching"))
+        module.load_state_dict({name: torch.from_numpy(each) for name, each in arrays.items()})
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise BundleError(f"{file} does not fit the network ({reason}); export it again") from error
+    return module
 
 
 def _difference(name: str, found: Any, truth: dict[str, Array]) -> tuple[float, str]:

@@ -151,10 +151,17 @@ def test_arrays_of_another_kind_are_refused(tmp_path, array):
 
 def test_damaged_and_missing_arrays_are_refused(tmp_path):
     (tmp_path / "bad.npy").write_bytes(b"\x93NUMPY broken")
-    with pytest.raises(CalibrationError, match="numpy can read"):
+    with pytest.raises(CalibrationError, match="is not an array that can be read"):
         open_set(options(tmp_path / "bad.npy"), 16)
     with pytest.raises(CalibrationError, match="does not exist"):
         open_set(options(tmp_path / "missing.npy"), 16)
+
+
+def test_an_archive_under_the_name_of_an_array_is_refused(tmp_path):
+    with (tmp_path / "bad.npy").open("wb") as file:
+        np.savez(file, noise(0))
+    with pytest.raises(CalibrationError, match=r"bad\.npy is not an array that can be read"):
+        open_set(options(tmp_path / "bad.npy"), 16)
 
 
 def test_videos_without_frames_are_refused(tmp_path):

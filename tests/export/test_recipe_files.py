@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from qatm.export import recipe_files
 from qatm.export.recipe_files import fits_for, recipe_file, recipes_for
 from qatm.model.backbone_specs import BACKBONES
 from qatm.runtime import Bundle
@@ -49,3 +51,28 @@ def test_the_packaged_bundles_have_them() -> None:
         spec = bundle.spec
         assert spec.recipes == recipes_for(spec.backbone.name)
         assert spec.fits == fits_for(spec.backbone.label)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[1]",
+        "[" * 100_000,
+        '{"recipes": 5}',
+        '{"recipes": {"match": {"alpha": 1e999}}}',
+        '{"recipes": {"match": {"alpha": NaN}}}',
+        '{"fits": {}}',
+        '{"fits": [5]}',
+        '{"fits": [{}]}',
+    ],
+)
+def test_a_damaged_file_is_named(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "net.json"
+    path.write_text(text)
+    monkeypatch.setattr(recipe_files, "recipe_file", lambda backbone: tmp_path / f"{backbone}.json")
+    with pytest.raises(ExportError, match=r"net\.json cannot be read .*; install qatm again"):
+        _ = recipes_for("net"), fits_for("net:1+2")
+    assert fits_for("other:1") == ()

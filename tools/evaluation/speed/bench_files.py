@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,16 @@ from ....runtime import Session
 from ....runtime.backends.graph import Device
 from ....runtime.errors import InputError
 from ....runtime.files import write_text
+from ....runtime.json_values import (
+    list_of,
+    member,
+    number_of,
+    object_of,
+    or_none,
+    read_json,
+    shown,
+    text_of,
+)
 from .bench_pictures import pictures_used
 from .machine import machine, versions
 
@@ -26,6 +37,7 @@ Record = dict[str, Any]
 
 FORMAT = 1
 MARK = "qatm_bench"
+MOST_ROWS = 4096
 
 
 @dataclass
@@ -112,30 +124,61 @@ def read_run(path: Path, option: str) -> BenchRun:
         InputError: it cannot be read, or is something else.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_json(path)
     except OSError as error:
         raise InputError(f"{option} {path} cannot be read: {error.strerror or error}") from error
     except ValueError as error:
-        raise InputError(f"{option} {path} is {_not_ours('no JSON document')}") from error
+        reason = f"no JSON document ({error})"
+        raise InputError(f"{option} {path} is {_not_ours(reason)}") from error
     if not isinstance(document, dict) or MARK not in document:
         raise InputError(f"{option} {path} is {_not_ours('another kind of JSON')}")
-    if document.pop(MARK) != FORMAT:
+    if document[MARK] != FORMAT:
         raise InputError(f"{option} {path} is {_not_ours(f'not in format {FORMAT}')}")
     try:
-        run = BenchRun(**document)
-    except TypeError as error:
-        raise InputError(f"{option} {path} is {_not_ours('damaged')}") from error
-    if not (isinstance(run.rows, list) and all(map(_is_row, run.rows))):
-        raise InputError(f"{option} {path} is {_not_ours('damaged')}")
-    return run
+        return _run(document)
+    except ValueError as error:
+        raise InputError(f"{option} {path} is {_not_ours(f'damaged ({error})')}") from error
 
 
-def _is_row(row: Any) -> bool:
-    """Whether something is a row: its key is text, and what was measured are numbers."""
-    if not isinstance(row, dict) or not isinstance(row.get("key"), str):
-        return False
-    measured = [value for name, value in row.items() if name.endswith(("_mb", "ms"))]
-    return all(value is None or isinstance(value, int | float) for value in measured)
+def _run(document: Record) -> BenchRun:
+    """What a document says, each field of its kind.
+
+    Raises:
+        ValueError: a field is missing, unknown or of another kind.
+    """
+    known = {entry.name for entry in fields(BenchRun)}
+    if unknown := document.keys() - known - {MARK}:
+        raise ValueError(f"{shown(min(unknown))} is unknown")
+    versions = object_of(member(document, "versions"), "versions")
+    groups = list_of(member(document, "groups"), "groups", MOST_ROWS)
+    rows = list_of(document.get("rows", []), "rows", MOST_ROWS)
+    left_out = list_of(document.get("left_out", []), "left_out", MOST_ROWS)
+    return BenchRun(
+        machine=object_of(member(document, "machine"), "machine"),
+        versions={name: text_of(value, name) for name, value in versions.items()},
+        model=object_of(member(document, "model"), "model"),
+        groups=[text_of(group, "a group") for group in groups],
+        quick=document.get("quick") is True,
+        pictures=text_of(document.get("pictures", ""), "pictures"),
+        made=text_of(document.get("made", ""), "made"),
+        pace_ms=or_none(document.get("pace_ms"), partial(number_of, name="pace_ms", low=0)),
+        rows=[_row(row) for row in rows],
+        left_out=[object_of(entry, "an entry of left_out") for entry in left_out],
+    )
+
+
+def _row(data: Any) -> Record:
+    """A row: its key is text, and what was measured are numbers.
+
+    Raises:
+        ValueError: it is none.
+    """
+    row = object_of(data, "a row")
+    text_of(member(row, "key"), "key")
+    for name in row:
+        if name.endswith(("_mb", "ms")):
+            or_none(row[name], partial(number_of, name=name))
+    return row
 
 
 def _not_ours(reason: str) -> str:

@@ -35,6 +35,8 @@ def test_a_run_is_read_as_it_was_saved(tmp_path: Path) -> None:
         ('{"rows": []}', "another kind of JSON"),
         ('{"qatm_bench": 99}', "not in format 1"),
         ('{"qatm_bench": 1, "rows": []}', "damaged"),
+        ('{"qatm_bench": ' + "[" * 100_000, "no JSON document .*inside one another"),
+        ('{"qatm_bench": 1, "pace_ms": 1e999}', "no JSON document .*too large"),
         ('{"key": "a"}\n{"key": "b"}\n', "no JSON document"),
     ],
 )
@@ -54,6 +56,33 @@ def test_another_file_is_refused_in_one_line(tmp_path: Path, text, reason: str) 
 def test_damaged_rows_are_refused(tmp_path: Path, row) -> None:
     some_run([row]).save(tmp_path / "run.json")
     with pytest.raises(InputError, match=r"damaged.*qatm bench --save FILE"):
+        read_run(tmp_path / "run.json", "--against")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"machine": "fast"}, "machine is 'fast'; it must be an object"),
+        ({"versions": {"numpy": 2}}, "numpy is 2; it must be text"),
+        ({"groups": [["match"]]}, "a group is a list; it must be text"),
+        ({"model": None}, "model is None; it must be an object"),
+        ({"pace_ms": "12"}, "pace_ms is '12'"),
+        ({"pace_ms": -1.0}, "pace_ms is -1.0"),
+        ({"pictures": 5}, "pictures is 5"),
+        ({"left_out": [5]}, "an entry of left_out is 5"),
+    ],
+)
+def test_damaged_fields_are_refused(tmp_path: Path, changes, words: str) -> None:
+    some_run(**changes).save(tmp_path / "run.json")
+    with pytest.raises(InputError, match=f"damaged .*{words}"):
+        read_run(tmp_path / "run.json", "--against")
+
+
+def test_an_unknown_field_is_refused(tmp_path: Path) -> None:
+    some_run().save(tmp_path / "run.json")
+    document = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    (tmp_path / "run.json").write_text(json.dumps({**document, "more": 1}), encoding="utf-8")
+    with pytest.raises(InputError, match=r"damaged \('more' is unknown\)"):
         read_run(tmp_path / "run.json", "--against")
 
 
