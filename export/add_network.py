@@ -8,9 +8,10 @@ from pathlib import Path
 
 from ..runtime.bundle.folder import MANIFEST, Bundle
 from ..runtime.bundle.publishing import publish
-from .bundle import describe, staging_folder, write_manifest
+from .bundle import describe, write_manifest
 from .graphs import DEFAULT_OPSET, write_onnx
 from .networks import TrainedNetwork
+from .staging import staging_folder
 
 
 def add_network(bundle: Bundle, network: TrainedNetwork, folder: Path) -> Bundle:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
@@ -33,7 +28,6 @@ from ..runtime.bundle.manifest import (
 from ..runtime.bundle.match_recipe import MatchRecipe
 from ..runtime.bundle.publishing import publish
 from ..runtime.errors import ExportError
-from ..runtime.files import STAGE, held_folder, remove_abandoned
 from ..runtime.version import __version__
 from .engines.engines import (
     EngineOptions,
@@ -59,11 +53,9 @@ from .graphs import (
 from .networks import TrainedNetwork
 from .parity.find_proof import check_find
 from .recipe_files import fits_for, recipes_for
+from .staging import staging_folder
 
 LOG = logging.getLogger(__name__)
-
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-"""Errors that name no file."""
 
 TOOLS = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy")
 
@@ -326,34 +318,3 @@ def tool_versions() -> dict[str, str]:
 def write_manifest(path: Path, spec: BundleSpec) -> None:
     """Write ``bundle.json``."""
     path.write_text(json.dumps(spec.to_json(), indent=2) + "\n", encoding="utf-8")
-
-
-@contextmanager
-def staging_folder(folder: Path) -> Iterator[Path]:
-    """A hidden folder beside the bundle's files, removed at the end whatever happens."""
-    if folder.exists() and not folder.is_dir():
-        raise ExportError(f"{folder} is a file; give a folder to write the bundle to")
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    remove_abandoned(folder)
-    stage = Path(tempfile.mkdtemp(prefix=STAGE, dir=folder))
-    try:
-        with held_folder(stage):
-            yield stage
-    except OSError as error:
-        if error.errno not in DISK_FULL:
-            raise
-        raise ExportError(
-            f"{folder} cannot be written: {os.strerror(error.errno)}; make room or choose another "
-            "folder"
-        ) from error
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-        for path in made:
-            _remove_if_empty(path)
-
-
-def _remove_if_empty(folder: Path) -> None:
-    """Leave no empty folder behind a failed export."""
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()

@@ -14,8 +14,9 @@ import pytest
 import torch
 
 from qatm.export import bundle as bundle_writer
-from qatm.export.bundle import ExportOptions, export_bundle, staging_folder
+from qatm.export.bundle import ExportOptions, export_bundle
 from qatm.export.graphs import GraphExport, clearly_ranked, match_export, strip_metadata, write_onnx
+from qatm.export.staging import staging_folder
 from qatm.model import QATM, build_backbone, standardise
 from qatm.runtime import Bundle, BundleError, ExportError, InputError, Matcher
 from qatm.runtime.backends.onnx import OnnxGraph

@@ -116,7 +116,7 @@ def test_a_writer_in_a_folder_of_many_files_looks_at_few(tmp_path: Path) -> None
 
 def test_an_export_cleans_its_folder(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    from qatm.export.bundle import staging_folder
+    from qatm.export.staging import staging_folder
 
     with killed_writer(tmp_path) as process:
         process.kill()
