@@ -13,9 +13,12 @@ from typing import Any
 
 from ...runtime.bundle.folder import Bundle, sha256_of
 from ...runtime.bundle.manifest import BundleSpec
+from ...runtime.bundle.publishing import publish
 from ...runtime.bundle.sidecar import ENGINE_SUFFIX, EngineInfo, sidecar_of
-from ...runtime.errors import BundleError, ExportError, QatmError
-from .build import BuiltEngine, EngineBuilder, write_whole
+from ...runtime.errors import BundleError, ExportError
+from ...runtime.files import write_bytes, write_text
+from ..staging import staging_folder
+from .build import BuiltEngine, EngineBuilder
 from .engine_options import (
     EngineOptions,
     GraphProfile,
@@ -211,7 +214,7 @@ def _run(
         built = _build(builder, flavour, job)
         seconds = time.perf_counter() - started
         info = _describe(bundle, flavour, options, job, built, seconds, key)
-        _publish(engine, built, info)
+        publish_engine(engine, built, info)
         LOG.info("built %s in %.1f s", name, seconds)
         yield EngineReport(EngineInfo.load(sidecar_of(engine)), cached=False)
     if progress is not None:
@@ -316,16 +319,27 @@ def _describe(
     )
 
 
-def _publish(engine: Path, built: BuiltEngine, info: EngineInfo) -> None:
-    """Write an engine and its sidecar; on any problem neither is left."""
-    sidecar = sidecar_of(engine)
+def publish_engine(engine: Path, built: BuiltEngine, info: EngineInfo) -> None:
+    """Put an engine and its sidecar into a bundle at one moment; until then those before stay.
+
+    Args:
+        engine: where it belongs, in the folder of the bundle.
+        built: it.
+        info: what its sidecar says.
+
+    Raises:
+        ExportError: the disk is full or damaged, or the folder cannot be written.
+    """
     text = json.dumps(info.to_json(), indent=2) + "\n"
     try:
-        write_whole(engine, built.plan)
-        write_whole(sidecar, text.encode())
-        if sha256_of(engine) != info.sha256:
-            raise ExportError(f"{engine} reads back damaged; check the disk")
-    except QatmError:
-        sidecar.unlink(missing_ok=True)
-        engine.unlink(missing_ok=True)
-        raise
+        with staging_folder(engine.parent) as stage:
+            write_bytes(stage / engine.name, built.plan)
+            write_text(stage / sidecar_of(engine).name, text)
+            if sha256_of(stage / engine.name) != info.sha256:
+                raise ExportError(f"{engine} reads back damaged; check the disk")
+            publish(stage, engine.parent)
+    except OSError as error:
+        raise ExportError(
+            f"{engine} ({built.plan.nbytes / 1e6:.1f} MB) cannot be written: {error.strerror}; "
+            "choose another folder"
+        ) from error

@@ -9,6 +9,7 @@ one that loads or writes the bundle.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,7 +34,8 @@ def publish(stage: Path, folder: Path) -> None:
     """Make finished files the bundle of a folder; what only the bundle before listed is removed.
 
     Args:
-        stage: a folder inside ``folder`` with the files, among them ``bundle.json``.
+        stage: a folder inside ``folder`` with the files, among them ``bundle.json``; without it
+            they are added to the bundle that is there, as engines are.
         folder: of the bundle. Other files in it stay.
 
     Raises:
@@ -44,6 +46,8 @@ def publish(stage: Path, folder: Path) -> None:
     with _alone(folder):
         if is_pending(folder):
             _move_all(folder)
+        if not (stage / MANIFEST).exists():
+            shutil.copyfile(folder / MANIFEST, stage / MANIFEST)
         for path in stage.iterdir():
             check_target(folder / path.name)
         with suppress(OSError):

@@ -45,6 +45,25 @@ def test_what_is_published_replaces_what_was_there(folder: Path, stage: Path) ->
     assert {path.name for path in folder.iterdir()} == before
 
 
+def test_files_without_a_manifest_are_added_to_the_bundle_that_is_there(folder: Path) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    added = {"a.engine": b"engine", "a.engine.json": b"{}"}
+    stage = folder / ".writing-1"
+    stage.mkdir()
+    for name, data in added.items():
+        (stage / name).write_bytes(data)
+    publish(stage, folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before | added
+
+
+def test_files_without_a_manifest_need_a_bundle(tmp_path: Path) -> None:
+    (tmp_path / "stage").mkdir()
+    (tmp_path / "stage" / "a.engine").write_bytes(b"engine")
+    with pytest.raises(FileNotFoundError, match=MANIFEST):
+        publish(tmp_path / "stage", tmp_path)
+    assert not (tmp_path / "a.engine").exists()
+
+
 def test_what_waits_is_the_bundle_already(folder: Path, stage: Path) -> None:
     (stage / "match.onnx").rename(folder / "match.onnx")
     stage.rename(folder / PENDING)
