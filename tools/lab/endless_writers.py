@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -14,6 +15,8 @@ import numpy as np
 
 from ...calib.artefacts import Calibration
 from ...calib.cache import load, store
+from ...export.engines.build import BuiltEngine
+from ...export.engines.engines import publish_engine
 from ...runtime import (
     Bundle,
     Matcher,
@@ -26,9 +29,14 @@ from ...runtime import (
     read_tracks,
 )
 from ...runtime.boxes import Box
+from ...runtime.bundle.folder import default_bundle_path
 from ...runtime.bundle.publishing import MANIFEST, publish
+from ...runtime.bundle.sidecar import EngineInfo, sidecar_of
 from ...runtime.files import STAGE, held_folder, remove_abandoned
 from ...runtime.whole_folder import whole_folder
+from ..packing.pack import pack
+from ..packing.self_test import SelfTest
+from ..packing.targets import find_target, pick
 
 Write = Callable[[Path, Callable[[], None]], None]
 """Writes to a path until it is killed or cannot; says when it begins."""
@@ -38,6 +46,11 @@ FRAMES = 5
 RANGES = 300
 FOLDER_CHARACTERS = 100_000
 KEY = "0" * 64
+
+PACKED_FOR = ("cpu", "cuda")
+
+ENGINE_SOURCE = "match.onnx"
+ENGINE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -49,12 +62,18 @@ class Writer:
         write: writes it for ever.
         whole: whether what was read is what was written; raises if it cannot be read.
         keeps: whether a file that is there stays until the next one is whole.
+        there: whether there is anything to be looked at.
+        longest_s: for which it works before it is killed.
+        modules: that take long to import, and are imported before its processes are forked.
     """
 
     name: str
     write: Write
     whole: Callable[[Path], bool]
     keeps: bool = True
+    there: Callable[[Path], bool] = Path.is_file
+    longest_s: float = 0.5
+    modules: tuple[str, ...] = ()
 
 
 def picture(seed: int) -> np.ndarray:
@@ -142,6 +161,80 @@ def write_folders(path: Path, began: Callable[[], None]) -> None:
                 (part / name).write_text(str(turn % 2) * FOLDER_CHARACTERS)
 
 
+def write_packs(path: Path, began: Callable[[], None]) -> None:
+    """Packs for two targets in turn, each over the one before."""
+    loaded = Bundle.load()
+    targets = [find_target(name) for name in PACKED_FOR]
+    if not path.exists():
+        pack(loaded, targets[0], path.parent)
+    began()
+    for turn in count(1):
+        pack(loaded, targets[turn % 2], path.parent, force=True)
+
+
+def write_engines(path: Path, began: Callable[[], None]) -> None:
+    """Two engines of one name in turn, as ``qatm-export --engines-only`` puts them into a bundle.
+
+    They are bytes that no library made: what is tried is how they get to their places.
+    """
+    if not (path.parent / MANIFEST).exists():
+        with whole_folder(path.parent) as part:
+            shutil.copytree(default_bundle_path(), part, dirs_exist_ok=True)
+    source = Bundle.load(path.parent).spec.files[ENGINE_SOURCE].sha256
+    began()
+    for turn in count():
+        plan = bytes([turn % 2]) * ENGINE_BYTES
+        built = BuiltEngine(memoryview(plan), {}, "fp32")
+        info = EngineInfo(
+            file=path.name,
+            flavour="tensorrt",
+            version="10.3",
+            sm=(87,),
+            role="match",
+            precision="fp32",
+            layers={},
+            profiles=(),
+            source=ENGINE_SOURCE,
+            source_sha256=source,
+            sha256=hashlib.sha256(plan).hexdigest(),
+            bytes=len(plan),
+            build_seconds=0.0,
+            options={},
+            key=str(turn % 2),
+        )
+        publish_engine(path, built, info)
+
+
+def write_trainings(path: Path, began: Callable[[], None]) -> None:
+    """A training with a checkpoint at each step, which goes on where the one before was killed."""
+    from .line_training import train_line
+
+    began()
+    train_line(path.parent)
+
+
+def _whole_pack(path: Path) -> bool:
+    test = SelfTest.load(path.parent)
+    names = set(pick(Bundle.load(), find_target(test.target)).files) if test else set()
+    return _whole_bundle(path) and set(Bundle.load(path.parent).spec.files) == names
+
+
+def _whole_engine(path: Path) -> bool:
+    bundle = Bundle.load(path.parent)
+    info = EngineInfo.load(sidecar_of(path))
+    info.check_bundle(bundle)
+    return info.key == str(path.read_bytes()[0])
+
+
+def _whole_training(path: Path) -> bool:
+    """Whether it goes on from its newest checkpoint, with each of its steps logged once."""
+    from .line_training import logged_steps, newest_step, train_line
+
+    before = newest_step(path.parent)
+    train_line(path.parent, 1)
+    return logged_steps(path.parent) == list(range(1, before + 2))
+
+
 def _whole_bundle(path: Path) -> bool:
     bundle = Bundle.load(path.parent)
     return all(bundle.file(info.role, info.precision) for info in bundle.spec.files.values())
@@ -172,6 +265,10 @@ def _whole_video(path: Path) -> bool:
         return sum(1 for _ in video) == FRAMES
 
 
+def _has_checkpoint(path: Path) -> bool:
+    return any(path.parent.glob("step-*.pt"))
+
+
 WRITERS: dict[str, Writer] = {
     "template": Writer("t.npz", write_templates, lambda path: Template.load(path).name in "01"),
     "tracker": Writer("k.npz", write_trackers, _whole_tracker),
@@ -180,4 +277,13 @@ WRITERS: dict[str, Writer] = {
     "bundle": Writer(f"bundle/{MANIFEST}", write_bundles, _whole_bundle),
     "folder": Writer("out/one", write_folders, _whole_folder),
     "video": Writer("v.mp4", write_videos, _whole_video),
+    "pack": Writer(f"pack/{MANIFEST}", write_packs, _whole_pack, longest_s=2.0),
+    "engine": Writer("bundle/match.fp32.tensorrt.sm87.engine", write_engines, _whole_engine),
+    "training": Writer(
+        "training/checkpoints",
+        write_trainings,
+        _whole_training,
+        there=_has_checkpoint,
+        modules=("torch._dynamo",),
+    ),
 }

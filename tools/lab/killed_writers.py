@@ -6,7 +6,8 @@ $ python -m qatm.tools.lab.killed_writers 0 100      # full disks
 A process writes one file again and again, in turn with one of two contents, and is killed with
 ``SIGKILL``; or its files may have a few bytes only, as on a full disk. After each the file has to
 be one that loads, whole, and one that was there before is never lost. A file of tracks is written
-line by line and begun anew: it has to be readable as far as it goes.
+line by line and begun anew: it has to be readable as far as it goes. A training is resumed by the
+process that looks. Times are those that a process has for itself, whatever else the machine does.
 """
 
 from __future__ import annotations
@@ -18,19 +19,20 @@ import resource
 import signal
 import sys
 import tempfile
-import time
 from collections import Counter
+from importlib import import_module
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from ...runtime import QatmError
 from .endless_writers import WRITERS, Writer, write_caches
-
-LONGEST_S = 0.5
-"""For which a writer works before it is killed."""
+from .own_time import OwnTime
 
 PATIENCE_S = 120.0
+"""That a process may take for itself until it has begun, met a full disk, or looked."""
+
+GLANCE_S = 0.1
 IN_A_FOLDER = 10
 """Kills, after which a fresh folder is begun."""
 
@@ -57,12 +59,25 @@ def _write(writer: Writer, path: Path, full_at: int | None, ready: Any) -> None:
 
 def _look(writer: Writer, path: Path) -> None:
     """The process that looks at a file; its exit status says what it found."""
-    if not path.is_file():
+    if not writer.there(path):
         sys.exit(NONE)
     try:
         sys.exit(GOOD if writer.whole(path) else HALF)
     except QatmError:
         sys.exit(HALF)
+
+
+def _over(process: Any, most: float) -> bool:
+    """Wait for a process to end; whether it has."""
+    process.join(most)
+    return process.exitcode is not None
+
+
+def _end(process: Any) -> None:
+    """Wait for a process, and kill it when it has had its time."""
+    if not OwnTime(process.pid or 0).until(PATIENCE_S, lambda most: _over(process, most)):
+        process.kill()
+        process.join()
 
 
 class Trials:
@@ -81,6 +96,8 @@ class Trials:
     def __init__(self, kind: str, folder: Path, seed: int = 0) -> None:
         self.counts: Counter[str] = Counter()
         self._writer = WRITERS[kind]
+        for name in self._writer.modules:
+            import_module(name)
         self._folder = folder
         self._dice = Random(f"{kind}-{seed}")
         self._fork = multiprocessing.get_context("fork")
@@ -98,8 +115,11 @@ class Trials:
         ready = self._fork.Event()
         process = self._fork.Process(target=_write, args=(self._writer, self._path, None, ready))
         process.start()
-        ready.wait(PATIENCE_S)
-        time.sleep(self._dice.random() ** 2 * LONGEST_S)
+        clock = OwnTime(process.pid or 0)
+        clock.until(PATIENCE_S, lambda most: ready.wait(min(most, GLANCE_S)) or _over(process, 0))
+        clock = OwnTime(process.pid or 0)
+        longest = self._dice.random() ** 2 * self._writer.longest_s
+        clock.until(longest, lambda most: _over(process, most))
         process.kill()
         process.join()
         self._judge()
@@ -110,20 +130,15 @@ class Trials:
         ready = self._fork.Event()
         process = self._fork.Process(target=_write, args=(self._writer, self._path, full_at, ready))
         process.start()
-        process.join(PATIENCE_S)
+        _end(process)
         if process.exitcode != GOOD:
             self.counts["silent"] += 1
-            process.kill()
-            process.join()
         self._judge()
 
     def _judge(self) -> None:
         looked = self._fork.Process(target=_look, args=(self._writer, self._path))
         looked.start()
-        looked.join(PATIENCE_S)
-        if looked.is_alive():
-            looked.kill()
-            looked.join()
+        _end(looked)
         lost = looked.exitcode == NONE and self._had and self._writer.keeps
         found = {GOOD: "kept", NONE: "none"}.get(looked.exitcode or GOOD, "half")
         self.counts["lost" if lost else found] += 1
