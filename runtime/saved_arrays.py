@@ -33,6 +33,15 @@ MEMBERS: Bound[int] = 4096
 
 ENDING = ".npy"
 
+HEADER_ERRORS = (
+    *(ValueError, TypeError, LookupError, RuntimeError, MemoryError, EOFError),
+    *(SyntaxError, TokenError),
+)
+"""What Python and numpy raise of words that they take for the description of an array."""
+
+SHOWN: Bound[int] = 80
+"""Characters of what they say that a message repeats."""
+
 
 def read_arrays(path: Path) -> dict[str, Array]:
     """All arrays of a ``.npz`` file, by name.
@@ -116,14 +125,15 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     Raises:
         ValueError: they are not there, or damaged.
     """
-    read = npy.read_array_header_1_0
-    if npy.read_magic(file) != (1, 0):
-        read = npy.read_array_header_2_0
     try:
+        read = npy.read_array_header_1_0
+        if npy.read_magic(file) != (1, 0):
+            read = npy.read_array_header_2_0
         return read(file)
-    except (TokenError, SyntaxError, RuntimeError, MemoryError, TypeError, LookupError) as error:
-        # What Python and numpy say of words that they take for a description.
-        raise ValueError(f"a damaged header ({type(error).__name__}: {error})") from error
+    except HEADER_ERRORS as error:
+        # Numpy repeats the whole of it, in several lines.
+        words = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"a damaged header: {words:.{SHOWN}}") from error
 
 
 def _is_odd(dtype: np.dtype[Any]) -> bool:

@@ -10,11 +10,15 @@ from random import Random
 
 import cv2
 import numpy as np
-from mutations import damaged_bytes, damaged_json_text
+from mutations import damaged_bytes, damaged_header, damaged_json_text
 
+from qatm.calib import CalibrationOptions
+from qatm.calib.image_set import open_set
 from qatm.runtime import Bundle, Video, VideoWriter, read_image, read_tracks
 from qatm.runtime.bundle.folder import default_bundle_path
 from qatm.runtime.bundle.sidecar import EngineInfo
+from qatm.tools.evaluation.speed.bench_files import BenchRun, read_run
+from qatm.tools.evaluation.speed.bench_ratios import differences, ratios
 
 Trial = Callable[[Random], None]
 
@@ -102,6 +106,38 @@ def sidecar_trials(folder: Path) -> Trial:
     def trial(dice: Random) -> None:
         path.write_bytes(damaged_json_text(dice, sidecar))
         EngineInfo.load(path).check_bundle(bundle)
+
+    return trial
+
+
+def array_trials(folder: Path) -> Trial:
+    path = folder / "x.npy"
+    np.save(path, np.stack([picture()] * 4))
+    data = path.read_bytes()
+
+    def trial(dice: Random) -> None:
+        path.write_bytes(damaged_header(dice, data))
+        for image in open_set(CalibrationOptions(sources=(str(path),), images=4), 16):
+            image.max()
+
+    return trial
+
+
+def bench_trials(folder: Path) -> Trial:
+    path = folder / "run.json"
+    machine = {"cpu": "some processor", "cores": 2, "system": "Linux"}
+    model = {"backbone": "net", "precision": "fp32", "device": "cpu", "provider": "some"}
+    row = {"key": "a", "name": "scaling", "group": "growth", "ms": 2.5, "peak_mb": None}
+    good = BenchRun(machine, {"numpy": "2.0"}, model, ["growth"], pace_ms=3.0, rows=[row] * 3)
+    good.save(path)
+    document = json.loads(path.read_text(encoding="utf-8"))
+
+    def trial(dice: Random) -> None:
+        path.write_bytes(damaged_json_text(dice, document))
+        then = read_run(path, "--against")
+        for line in (*ratios(good, then), *ratios(then, good)):
+            json.dumps(line, allow_nan=False)
+        "".join((*differences(good, then), *differences(then, good)))
 
     return trial
 

@@ -33,7 +33,15 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 from command_trials import Refused, command_trials
-from file_trials import Trial, picture_trials, sidecar_trials, track_trials, video_trials
+from file_trials import (
+    Trial,
+    array_trials,
+    bench_trials,
+    picture_trials,
+    sidecar_trials,
+    track_trials,
+    video_trials,
+)
 from model_trials import (
     call_trials,
     graph_trials,
@@ -54,6 +62,8 @@ KINDS: dict[str, Callable[[Path], Trial]] = {
     "template": template_trials,
     "tracker": tracker_trials,
     "track": track_trials,
+    "array": array_trials,
+    "bench": bench_trials,
     "video": video_trials,
     "command": command_trials,
 }

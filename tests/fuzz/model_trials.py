@@ -18,6 +18,7 @@ from mutations import (
     damaged_bytes,
     damaged_json,
     damaged_json_text,
+    damaged_members,
     odd_box,
     odd_picture,
 )
@@ -48,8 +49,11 @@ def template_trials(folder: Path) -> Trial:
 
     def trial(dice: Random) -> None:
         path = folder / "x.npz"
-        if dice.random() < 0.5:
+        what = dice.random()
+        if what < 0.5:
             _write_arrays(path, damaged_arrays(dice, arrays))
+        elif what < 0.7:
+            path.write_bytes(damaged_members(dice, data))
         else:
             path.write_bytes(damaged_bytes(dice, data))
         template = Template.load(path)
@@ -87,6 +91,8 @@ def tracker_trials(folder: Path) -> Trial:
             name = dice.choice(("state", "state", "state", "options"))
             text = json.dumps(damaged_json(dice, json.loads(str(arrays[name]))))
             _write_arrays(path, {**arrays, name: np.asarray(text)})
+        elif what < 0.9:
+            path.write_bytes(damaged_members(dice, data))
         else:
             path.write_bytes(damaged_bytes(dice, data))
         with Tracker.load(path, session) as tracker:

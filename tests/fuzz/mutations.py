@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import warnings
+import zipfile
 from copy import deepcopy
 from random import Random
 from typing import Any
@@ -19,6 +21,9 @@ ODD_JSON: tuple[Any, ...] = (
     *([], {}, [1], {"a": 1}, [[]], [0] * 100),
     *(-1, 0, 1, 2**31, 2**62, 1e300, 0.5),
 )
+HEADER_BYTES = 128
+"""With which an array in a file begins."""
+
 TYPES = ("f2", "f4", "f8", "i1", "i8", "u1", "b1", "c8", "U3")
 
 
@@ -109,6 +114,39 @@ def _damaged_array(dice: Random, array: Any) -> Any:
             return array.reshape(-1)
     odd = ("x", 3, 1.5, True, np.zeros((0, 3)), np.zeros((2, 2, 2, 2)))
     return array.T if what < 0.94 else np.asarray(dice.choice(odd))
+
+
+def damaged_members(dice: Random, archive: bytes) -> bytes:
+    """An archive in which the beginning of one array, its header, is damaged and fits its sum."""
+    changed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as old, zipfile.ZipFile(changed, "w") as new:
+        damaged = dice.choice(old.namelist())
+        for name in old.namelist():
+            data = old.read(name)
+            new.writestr(name, damaged_header(dice, data) if name == damaged else data)
+    return changed.getvalue()
+
+
+def damaged_header(dice: Random, data: bytes) -> bytes:
+    """An array's bytes with other words in the header, of the length that it says or another."""
+    if dice.random() < 0.5:
+        return damaged_bytes(dice, data, HEADER_BYTES)
+    start = 10
+    end = start + int.from_bytes(data[8:start], "little")
+    words = data[start:end]
+    what = dice.random()
+    if what < 0.3:
+        words = dice.choice((b"(", b"[", b"{", b"-", b"'", b"#", b"\\\n")) * dice.choice(
+            (1, 90, 5000)
+        )
+    elif what < 0.6:
+        words = words.replace(b"(", dice.choice((b"(9**9, ", b"(-1, ", b"(1 << 60, ", b"((", b"")))
+    elif what < 0.8:
+        words = words.replace(b"<f4", dice.choice((b"|O", b"|V0", b"<f4,<i8", b"10L", b"|S0")))
+    else:
+        words = damaged_bytes(dice, words)
+    length = len(words) if dice.random() < 0.8 else dice.randrange(1 << 16)
+    return data[:8] + length.to_bytes(2, "little") + words + data[end:]
 
 
 def odd_picture(dice: Random) -> Any:

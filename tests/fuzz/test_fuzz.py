@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 PROGRAM = Path(__file__).with_name("fuzz.py")
-SECONDS = "8"
-KINDS = 10
+SECONDS = "10"
+KINDS = 12
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the trials run in forked processes")

@@ -41,17 +41,21 @@ DESCRIBED = "{{'descr': '{}', 'fortran_order': False, 'shape': {}}}"
         (header(DESCRIBED.format("|u1", "(0,)")), "in 0 bytes"),
         (header(DESCRIBED.format("|O", "(1,)")) + bytes(8), "object of shape"),
         (header("(" * 5000), "a damaged header"),
+        (header("[" * 90 + "]" * 90), "a damaged header: Header is not a dictionary"),
+        (header("{" + " " * 20_000 + "}"), "a damaged header: Header info length"),
         (header("-" * 9000 + "1"), "a damaged header"),
         (b"\x93NUMPY broken", "header"),
-        (b"PK\x03\x04" + bytes(100), "magic"),
+        (b"PK\x03\x04" + bytes(100), "header: the magic"),
         (b"", "magic"),
     ],
 )
 def test_what_is_not_there_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
     path = tmp_path / "a.npy"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=words) as caught:
         map_array(path)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 120
 
 
 @pytest.mark.parametrize("words", ["(" * 5000, "-" * 9000 + "1", "{'descr': ", "[" * 90 + "]" * 90])
