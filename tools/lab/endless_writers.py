@@ -181,28 +181,33 @@ def write_engines(path: Path, began: Callable[[], None]) -> None:
         with whole_folder(path.parent) as part:
             shutil.copytree(default_bundle_path(), part, dirs_exist_ok=True)
     source = Bundle.load(path.parent).spec.files[ENGINE_SOURCE].sha256
-    began()
     for turn in count():
         plan = bytes([turn % 2]) * ENGINE_BYTES
         built = BuiltEngine(memoryview(plan), {}, "fp32")
-        info = EngineInfo(
-            file=path.name,
-            flavour="tensorrt",
-            version="10.3",
-            sm=(87,),
-            role="match",
-            precision="fp32",
-            layers={},
-            profiles=(),
-            source=ENGINE_SOURCE,
-            source_sha256=source,
-            sha256=hashlib.sha256(plan).hexdigest(),
-            bytes=len(plan),
-            build_seconds=0.0,
-            options={},
-            key=str(turn % 2),
-        )
-        publish_engine(path, built, info)
+        publish_engine(path, built, _sidecar(path.name, source, plan))
+        if turn == 0:
+            began()
+
+
+def _sidecar(name: str, source: str, plan: bytes) -> EngineInfo:
+    """What is written beside an engine; its key is its first byte."""
+    return EngineInfo(
+        file=name,
+        flavour="tensorrt",
+        version="10.3",
+        sm=(87,),
+        role="match",
+        precision="fp32",
+        layers={},
+        profiles=(),
+        source=ENGINE_SOURCE,
+        source_sha256=source,
+        sha256=hashlib.sha256(plan).hexdigest(),
+        bytes=len(plan),
+        build_seconds=0.0,
+        options={},
+        key=str(plan[0]),
+    )
 
 
 def write_trainings(path: Path, began: Callable[[], None]) -> None:
