@@ -40,8 +40,11 @@ class MultiTracker(TrackerBase):
         precision: Precision = "auto",
         threads: int | None = None,
         options: TrackerOptions | None = None,
+        sha256: str | None = None,
     ) -> None:
-        super().__init__(bundle, device, precision=precision, threads=threads, options=options)
+        super().__init__(
+            bundle, device, precision=precision, threads=threads, options=options, sha256=sha256
+        )
         self._followers: dict[int, Follower] = {}
         self._views: dict[int, StreamView] = {}
         self._next = 0

@@ -56,10 +56,11 @@ class TrackerBase(SessionTask):
         precision: Precision = "auto",
         threads: int | None = None,
         options: TrackerOptions | None = None,
+        sha256: str | None = None,
     ) -> None:
         if options is not None and not isinstance(options, TrackerOptions):
             raise InputError(f"options is a {type(options).__name__}; give TrackerOptions")
-        super().__init__(bundle, device, precision, threads)
+        super().__init__(bundle, device, precision, threads, sha256)
         recipes = self.bundle.spec.recipes
         self.options = TrackerOptions.of(recipes.track) if options is None else options
         self._alpha = recipes.match.alpha
@@ -156,11 +157,15 @@ class Tracker(TrackerBase):
         precision: ``auto``, ``fp32``, ``fp16`` or ``int8``.
         threads: CPU threads; ``None`` lets the runtime choose.
         options: how it follows; ``None`` is the bundle's recipe.
+        sha256: what ``bundle.json`` must have, as ``sha256sum bundle.json`` prints it; any other
+            bundle is refused before anything of it is opened.
 
     Raises:
-        BundleError: the bundle is missing, damaged, or lacks the precision.
+        BundleError: the bundle is missing, damaged, lacks the precision, or is not the one that
+            ``sha256`` is of.
         DeviceError: what was asked for is not available here.
-        InputError: ``device``, ``precision`` or ``threads`` beside a session.
+        InputError: ``device``, ``precision``, ``threads`` or ``sha256`` beside a session;
+            ``sha256`` is no hash, or stands beside a bundle that was loaded.
     """
 
     def __init__(
@@ -171,8 +176,11 @@ class Tracker(TrackerBase):
         precision: Precision = "auto",
         threads: int | None = None,
         options: TrackerOptions | None = None,
+        sha256: str | None = None,
     ) -> None:
-        super().__init__(bundle, device, precision=precision, threads=threads, options=options)
+        super().__init__(
+            bundle, device, precision=precision, threads=threads, options=options, sha256=sha256
+        )
         self._follower: Follower | None = None
         self._view: StreamView | None = None
 
@@ -326,20 +334,28 @@ class Tracker(TrackerBase):
         *,
         precision: Precision = "auto",
         threads: int | None = None,
+        sha256: str | None = None,
     ) -> Tracker:
         """Go on with a tracker that :meth:`save` wrote, with the options that it had.
 
         Args:
             path: the file.
-            bundle, device, precision, threads: as for a new tracker; the features must be those of
-                the bundle that the saved one used.
+            bundle, device, precision, threads, sha256: as for a new tracker; the features must be
+                those of the bundle that the saved one used.
 
         Raises:
             InputError: the file is missing, damaged, of another version, or of another bundle.
             BundleError, DeviceError: as a new tracker.
         """
         saved, model = read_tracker(path)
-        tracker = cls(bundle, device, precision=precision, threads=threads, options=saved.options)
+        tracker = cls(
+            bundle,
+            device,
+            precision=precision,
+            threads=threads,
+            options=saved.options,
+            sha256=sha256,
+        )
         try:
             tracker._check_model(model, f"saved tracker {path}", "load it with its own bundle")
             tracker._resume(saved)

@@ -14,7 +14,17 @@ import numpy as np
 import pytest
 from bundle_copies import seal
 
-from qatm.runtime import Aligner, Bundle, BundleError, InputError, Matcher, Session, Verifier
+from qatm.runtime import (
+    Aligner,
+    Bundle,
+    BundleError,
+    InputError,
+    Matcher,
+    MultiTracker,
+    Session,
+    Tracker,
+    Verifier,
+)
 from qatm.runtime.bundle.folder import MANIFEST, default_align_path, default_bundle_path
 from qatm.runtime.session_task import SessionTask
 
@@ -25,6 +35,8 @@ def manifest_hash(folder: Path) -> str:
 
 TASKS: dict[str, Callable[..., SessionTask]] = {
     "Matcher": Matcher,
+    "Tracker": Tracker,
+    "MultiTracker": MultiTracker,
     "Aligner": Aligner,
     "Verifier": partial(Verifier, np.arange(96 * 96 * 3, dtype=np.uint8).reshape(96, 96, 3)),
 }
@@ -127,3 +139,15 @@ def test_every_listed_file_is_hashed_again_when_asked(bundle: Path) -> None:
     assert set(found) == {"network.npz", "place.onnx"}
     assert "does not have the SHA-256" in found["network.npz"]
     assert "is missing" in found["place.onnx"]
+
+
+def test_a_saved_tracker_goes_on_with_the_pinned_bundle(bundle: Path, tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8)
+    with Tracker(bundle, "cpu", threads=1) as tracker:
+        tracker.init(picture, (20, 20, 40, 40))
+        tracker.save(tmp_path / "t.npz")
+    pinned = manifest_hash(bundle)
+    with Tracker.load(tmp_path / "t.npz", bundle, "cpu", threads=1, sha256=pinned) as tracker:
+        assert tracker.bundle.sha256 == pinned
+    with pytest.raises(BundleError, match="another bundle"):
+        Tracker.load(tmp_path / "t.npz", bundle, "cpu", sha256="0" * 64)
