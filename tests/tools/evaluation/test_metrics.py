@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -127,6 +128,32 @@ def test_the_interval_draws_whole_videos():
     low, high = metrics.interval([str(i) for i in range(20)], lambda i: values[i].mean())
     assert 0.2 <= low < 0.5 < high <= 0.8
     assert metrics.interval(two, lambda i: 0.7) == (0.7, 0.7)
+
+
+@pytest.mark.parametrize("videos", [2, 7, 40])
+def test_the_interval_is_that_of_scipy(videos):
+    stats = pytest.importorskip("scipy.stats")
+    present, scores = random_case(5, count=160)
+    members = [np.arange(video, 160, videos) for video in range(videos)]
+
+    def auc_of(drawn):
+        chosen = np.concatenate([members[video] for video in drawn])
+        return metrics.roc_auc(present[chosen], scores[chosen])
+
+    with warnings.catch_warnings():
+        # The newest versions call it rng.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        wanted = stats.bootstrap(
+            (np.arange(videos),),
+            auc_of,
+            n_resamples=metrics.RESAMPLES,
+            vectorized=False,
+            method="percentile",
+            random_state=np.random.default_rng(9),
+        ).confidence_interval
+    groups = [str(index % videos) for index in range(160)]
+    got = metrics.interval(groups, lambda i: metrics.roc_auc(present[i], scores[i]), seed=9)
+    assert got == pytest.approx((wanted.low, wanted.high), abs=1e-9)
 
 
 def test_the_interval_is_seeded():

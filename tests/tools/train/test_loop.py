@@ -6,6 +6,7 @@ import csv
 import os
 import shutil
 import struct
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from tensorboardX.proto.event_pb2 import Event, SessionLog  # noqa: E402
+
 from qatm.runtime import InputError  # noqa: E402
 from qatm.tools.train import loop  # noqa: E402
 from qatm.tools.train.checkpoints import find_checkpoints, open_checkpoint  # noqa: E402
 from qatm.tools.train.loop import TrainOptions, learning_rate, train  # noqa: E402
-from qatm.tools.train.training_log import CSV_NAME, crc32c, masked_crc  # noqa: E402
+from qatm.tools.train.training_log import CSV_NAME  # noqa: E402
 
 
 class KilledError(Exception):
@@ -169,28 +172,37 @@ def test_the_rate_falls_to_zero_or_stays():
     assert learning_rate(options(Path(), schedule="constant"), 7) == 0.1
 
 
-def records(data: bytes) -> list[bytes]:
-    """The records of an event file, checksums verified."""
-    found = []
+def events(file: Path) -> list[Any]:
+    """What an event file holds: a length and its checksum, the data and theirs, again and again."""
+    data, found = file.read_bytes(), []
     while data:
         (length,) = struct.unpack("<Q", data[:8])
-        checks = struct.unpack("<I", data[8:12])[0], struct.unpack("<I", data[12 + length :][:4])[0]
-        content = data[12 : 12 + length]
-        assert checks == (masked_crc(data[:8]), masked_crc(content))
-        found.append(content)
+        found.append(Event.FromString(data[12 : 12 + length]))
         data = data[16 + length :]
     return found
 
 
 def test_event_files_hold_every_number(tmp_path):
-    assert crc32c(b"123456789") == 0xE3069283
     train(Line(), options(tmp_path, steps=3))
     (file,) = tmp_path.glob("events.out.tfevents.*")
-    first, *steps = records(file.read_bytes())
-    assert b"brain.Event:2" in first
-    assert len(steps) == 3
-    for name in (b"loss", b"slope", b"rate"):
-        assert all(name in step for step in steps)
-    loss = float(rows(tmp_path)[1][1])
-    at = steps[0].index(b"loss") + 4
-    assert struct.unpack("<f", steps[0][at + 1 : at + 5])[0] == pytest.approx(loss, rel=1e-4)
+    # 24 bytes follow; the checksum of that is a CRC-32C, masked.
+    assert file.read_bytes()[:12].hex() == "1800000000000000a37f4b22"
+    first, *steps = events(file)
+    assert first.file_version == "brain.Event:2"
+    assert [event.step for event in steps] == [1, 2, 3]
+    for event, row in zip(steps, rows(tmp_path)[1:], strict=True):
+        values = {value.tag: value.simple_value for value in event.summary.value}
+        assert list(values) == ["loss", "slope", "rate", "seconds"]
+        assert values["loss"] == pytest.approx(float(row[1]), rel=1e-4)
+    assert abs(steps[0].wall_time - time.time()) < 100
+
+
+def test_events_beyond_the_checkpoint_are_forgotten_those_in_it_are_kept(tmp_path):
+    with pytest.raises(KilledError):
+        train(Line(dies_at=13), options(tmp_path, steps=20))
+    train(Line(), options(tmp_path, steps=20, resume=True))
+    before, after = map(events, sorted(tmp_path.glob("events.out.tfevents.*")))
+    assert before[-1].step == 12
+    # TensorBoard forgets what has the step of a start, or a later one.
+    assert (after[1].step, after[1].session_log.status) == (11, SessionLog.START)
+    assert [event.step for event in after[2:]] == list(range(11, 21))
