@@ -8,6 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from .errors import InputError
+from .kinds import Bound
+
+LONGEST_CALLED: Bound[int] = 1000
+"""Letters; a name has to fit into a line of a file with everything else."""
 
 
 def as_count(value: Any, name: str) -> int:
@@ -43,6 +47,21 @@ def as_number(value: Any, name: str) -> float:
 def is_name(value: Any, names: Sequence[str]) -> bool:
     """Whether a value is one of some names; an array would compare with each of them."""
     return isinstance(value, str) and value in names
+
+
+def as_called(value: Any, name: str = "name") -> str:
+    """What an object is called: any text that a line of a file can hold, or none.
+
+    Raises:
+        InputError: something else, half a character, or text without end.
+    """
+    if not isinstance(value, str) or len(value) > LONGEST_CALLED:
+        raise InputError(f"{name} is {_shown(value)}; give text of up to {LONGEST_CALLED} letters")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{name} is {_shown(value)}, which is no UTF-8; give text") from None
+    return value
 
 
 def _shown(value: Any) -> str:

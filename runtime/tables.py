@@ -34,7 +34,8 @@ def to_rows(answers: Answers, **more: Any) -> list[dict[str, Any]]:
         A row per match or track, of numbers, strings and truth values alone, with the names of
         ``as_dict``: of a match ``template``, ``index``, ``found``, ``score``, ``margin``, its box
         as ``x``, ``y``, ``w``, ``h`` in pixels, ``angle``, ``scale``, and its corners as ``x1``,
-        ``y1`` to ``x4``, ``y4``; of a track ``id``, ``state``, ``found``, ``score`` and its box.
+        ``y1`` to ``x4``, ``y4``; of a track ``id``, ``template``, ``state``, ``found``, ``score``
+        and its box.
 
     Raises:
         InputError: something else than matches or tracks.
@@ -50,7 +51,8 @@ def to_detections(answers: Answers, *, every: bool = False) -> supervision.Detec
 
     ``confidence`` is the score. Of matches, ``class_id`` and ``data["class_name"]`` say which
     template it is, and ``data["corners"]``, ``(N, 4, 2)``, how it lies. Of tracks, ``tracker_id``
-    is the number of the object, where it has one, and ``class_id`` is 0.
+    is the number of the object, where it has one, ``class_id`` is 0, and ``data["class_name"]``
+    holds the names, where there are any.
 
     Args:
         answers: as for :func:`to_rows`.
@@ -74,12 +76,15 @@ def to_detections(answers: Answers, *, every: bool = False) -> supervision.Detec
     if matches:
         data["class_name"] = np.array([match.name or str(match.template) for match in matches])
         data["corners"] = np.stack([match.corners for match in matches])
-    named = matches or None in numbers
+    names = [one.name for _, one in kept if isinstance(one, Track)]
+    if any(names):
+        data["class_name"] = np.array(names)
+    alone = matches or None in numbers
     return Detections(
         xyxy=np.array([one.box.xyxy for _, one in kept], np.float32),
         confidence=np.array([one.score for _, one in kept], np.float32),
         class_id=np.array([one.template for one in matches] or [0] * len(kept), int),
-        tracker_id=None if named else np.array(numbers, int),
+        tracker_id=None if alone else np.array(numbers, int),
         data=data,
     )
 
@@ -125,6 +130,7 @@ def _track_row(number: int | None, track: Track) -> dict[str, Any]:
     """A track as one row."""
     return {
         "id": number,
+        "template": track.name,
         "state": track.state,
         "found": track.state != LOST,
         "score": rounded(track.score, 4),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ..runtime.boxes import Box, as_box
 from ..runtime.errors import BoxError, ImageError, InputError
@@ -27,6 +28,30 @@ def parse_box(text: str, option: str = "--box") -> Box:
             f"for example {option} 120,80,64,64"
         )
     return as_box(values, option)
+
+
+class NamedBox(NamedTuple):
+    """A box and what is in it; ``None`` where nobody said."""
+
+    name: str | None
+    box: Box
+
+
+def parse_named_box(text: str, option: str = "--box") -> NamedBox:
+    """Read ``X,Y,W,H`` or ``NAME=X,Y,W,H``.
+
+    Raises:
+        BoxError: not four numbers, or an empty box.
+        InputError: an empty name.
+    """
+    name, sign, numbers = text.rpartition("=")
+    if not sign:
+        return NamedBox(None, parse_box(text, option))
+    if not name.strip():
+        raise InputError(
+            f"{option} {text!r} has no name before the =; give NAME=X,Y,W,H or X,Y,W,H"
+        )
+    return NamedBox(name.strip(), parse_box(numbers, option))
 
 
 def parse_span(

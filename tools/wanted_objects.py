@@ -15,7 +15,7 @@ from ..runtime.errors import InputError
 from ..runtime.images import Image, as_bgr, read_image, read_values
 from ..runtime.value_range import ValueRange
 from .drawing.draw import cut
-from .inputs import parse_box
+from .inputs import parse_named_box
 
 MASK_LEVEL = 127
 
@@ -70,7 +70,7 @@ def read_objects(
         raise InputError(
             "--frame needs --box X,Y,W,H: where the object is in it; or --select, to draw it"
         )
-    marked = [_named_box(text) for text in boxes]
+    marked = [parse_named_box(text) for text in boxes]
     count = len(marked) or len(templates)
     if len(masks) not in (0, 1, count):
         raise InputError(
@@ -118,18 +118,3 @@ def unique_names(given: Sequence[str | None], stems: Sequence[str]) -> list[str]
         names.append(free if name is None else name)
         taken.add(names[-1])
     return names
-
-
-def _named_box(text: str) -> tuple[str | None, Box]:
-    """Read ``X,Y,W,H`` or ``NAME=X,Y,W,H``.
-
-    Raises:
-        BoxError: not four numbers, or an empty box.
-        InputError: an empty name.
-    """
-    name, sign, numbers = text.rpartition("=")
-    if not sign:
-        return None, parse_box(text)
-    if not name.strip():
-        raise InputError(f"--box {text!r} has no name before the =; give NAME=X,Y,W,H or X,Y,W,H")
-    return name.strip(), parse_box(numbers)

@@ -12,10 +12,9 @@ from ..boxes import Box
 from ..images import AnyImage, Image, as_bgr
 from ..kinds import Bound, Numeric
 from ..match.matches import Match
-from .labels import FOUND_COLOUR, MISSED_COLOUR, draw_label
+from .labels import FOUND_COLOUR, MISSED_COLOUR, draw_label, in_short
 from .outlines import Colour, draw_outline
 
-LONGEST_NAME: Bound[int] = 18
 CROWD: Bound[int] = 12
 """Matches beyond which their scores are written smaller."""
 
@@ -71,7 +70,4 @@ def draw_quality(quality: NDArray[np.float32]) -> Image:
 
 def _called(match: Match) -> str:
     """What a match's object is called on a picture."""
-    name = match.name.encode("ascii", "replace").decode("ascii")
-    if not name:
-        return f"#{match.template}"
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 2]}.."
+    return in_short(match.name) or f"#{match.template}"

@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..images import AnyImage, Image, as_bgr
 from ..kinds import Numeric
 from ..track.presence import LOST, TRACKING, UNCERTAIN, Track
-from .labels import FOUND_COLOUR, MISSED_COLOUR, draw_label
+from .labels import FOUND_COLOUR, MISSED_COLOUR, draw_label, in_short
 from .outlines import INK, Colour, draw_box, line_unit
 
 LOST_COLOUR: Numeric[Colour] = (170, 170, 170)
@@ -65,7 +65,7 @@ def draw_tracks(image: AnyImage, tracks: Track | Tracks, trails: Trails | None =
     Args:
         image: ``(H, W, 3)`` uint8 BGR.
         tracks: what ``Tracker.track`` or ``MultiTracker.track`` gave: a track, or several by the
-            number of their object, which is written beside the score.
+            number of their object, which is written beside name and score.
         trails: kept from frame to frame; this frame's tracks are added, and lines show where the
             objects came from, thinner the longer ago.
 
@@ -87,6 +87,7 @@ def draw_tracks(image: AnyImage, tracks: Track | Tracks, trails: Trails | None =
         draw_box(canvas, track.box, 1.0, colour, dashed=lost)
         words = [
             "" if number is None else f"#{number}",
+            in_short(track.name),
             "" if lost else f"{track.score:.2f}",
             "" if track.state == TRACKING else track.state,
         ]

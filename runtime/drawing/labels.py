@@ -7,12 +7,19 @@ from collections.abc import Sequence
 import cv2
 
 from ..images import Image
-from ..kinds import Numeric
+from ..kinds import Bound, Numeric
 from .outlines import INK, Colour, line_unit, whole_edges
 
 FOUND_COLOUR: Numeric[Colour] = (90, 230, 60)
 MISSED_COLOUR: Numeric[Colour] = (30, 150, 255)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
+LONGEST_NAME: Bound[int] = 18
+
+
+def in_short(name: str) -> str:
+    """A name as the font can write it, cut off where it is long."""
+    plain = name.encode("ascii", "replace").decode("ascii")
+    return plain if len(plain) <= LONGEST_NAME else f"{plain[: LONGEST_NAME - 2]}.."
 
 
 def draw_label(

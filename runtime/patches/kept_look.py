@@ -68,3 +68,4 @@ class ObjectLook:
     model: str
     view: ObjectView
     value_range: ValueRange | None = None
+    name: str = ""

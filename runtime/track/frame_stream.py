@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -154,8 +155,9 @@ class StreamView:
             across, down = self.factors
             track = track.scaled(1 / across, 1 / down)
         self._stream.keep(frame, track.box)
-        self.latest = track
-        return track
+        # A follower knows how its object looks, and not what it is called.
+        self.latest = replace(track, name=self.latest.name)
+        return self.latest
 
 
 def _likeness(one: Array, other: Array) -> float:

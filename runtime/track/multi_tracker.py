@@ -62,6 +62,7 @@ class MultiTracker(TrackerBase):
         *,
         template: KeptTemplate | None = None,
         value_range: Sequence[float] | None = None,
+        name: str | None = None,
     ) -> int:
         """Begin to follow another object.
 
@@ -73,6 +74,7 @@ class MultiTracker(TrackerBase):
             box: ``(x, y, w, h)``; may be sub-pixel and may stick out of the frame.
             template: how the object looks, as for ``Tracker.init``, also without a box.
             value_range: as for ``Tracker.init``; give all objects the same.
+            name: what it is called in :attr:`.Track.name`; ``None`` is the template's name.
 
         Returns:
             Its number; numbers are not used again.
@@ -83,7 +85,7 @@ class MultiTracker(TrackerBase):
             InputError, TemplateError: as ``Tracker.init``, or a value range that is not the one of
                 the objects before.
         """
-        follower, values, picture, track = self._follow(frame, box, template, value_range)
+        follower, values, picture, track = self._follow(frame, box, template, value_range, name)
         self._values = values if not self._followers else widened(self._values, values)
         number, self._next = self._next, self._next + 1
         self._followers[number] = follower

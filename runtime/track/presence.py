@@ -39,6 +39,7 @@ class Track(PlainAnswer):
             in pixels of the frame.
         ms: milliseconds that the frame took, of several objects all together; ``None`` of a first
             frame. Equal tracks may differ in it.
+        name: of the object's template, or what it was called; empty if it was not.
     """
 
     box: Box
@@ -48,6 +49,7 @@ class Track(PlainAnswer):
     scale: float | None = None
     corners: Corners | None = None
     ms: float | None = field(default=None, compare=False)
+    name: str = ""
 
     @property
     def found(self) -> bool:
@@ -64,8 +66,12 @@ class Track(PlainAnswer):
         return replace(self, box=box, scale=scale, corners=(first, second, third, fourth))
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data, as ``qatm track --json`` has it, in pixels; and the pose where it is sure."""
+        """Plain data, as ``qatm track --json`` has it, in pixels.
+
+        ``template`` is the name, where there is one; the pose is there where it is sure.
+        """
         return {
+            **({"template": self.name} if self.name else {}),
             "box": plain_box(self.box),
             "score": rounded(self.score, 4),
             "state": self.state,
@@ -84,7 +90,8 @@ class Track(PlainAnswer):
         }
 
     def __repr__(self) -> str:
-        return f"Track({self.box!r}, score={self.score:.4f}, state={self.state!r})"
+        which = f", template={self.name!r}" if self.name else ""
+        return f"Track({self.box!r}, score={self.score:.4f}, state={self.state!r}{which})"
 
 
 class Belief:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import logging
 import os
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..answers import PlainAnswer
-from ..arguments import is_name
+from ..arguments import as_called, is_name
 from ..boxes import MAX_VALUE, Box, as_box
 from ..errors import InputError, first_line
 from ..files import as_path, read_regular, unwritable
@@ -42,7 +43,13 @@ KINDS: dict[str, Kind] = {
     ".txt": "mot",
     ".mot": "mot",
 }
-COLUMNS: tuple[str, ...] = ("frame", "time", "id", "x", "y", "w", "h", "score", "state")
+COLUMNS: tuple[str, ...] = (
+    *("frame", "time", "id", "x", "y", "w", "h", "score", "state"),
+    "template",
+)
+OLDER_COLUMNS = COLUMNS[:-1]
+"""Of files of earlier versions."""
+
 MOT_FIELDS: Numeric[int] = 7
 
 
@@ -60,6 +67,7 @@ class TrackRecord(PlainAnswer):
         calibrated: whether the score was fitted for the backbone that it comes from; JSON says so
             where it was not, the other formats have no place for it.
         angle, scale, corners: as of :class:`~.presence.Track`; in JSON alone, where they are sure.
+        name: what the object is called; the column ``template``. MOT has no place for it.
     """
 
     frame: int
@@ -72,6 +80,7 @@ class TrackRecord(PlainAnswer):
     angle: float | None = None
     scale: float | None = None
     corners: Corners | None = None
+    name: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """What a line of JSON holds; numbers rounded to what they mean."""
@@ -81,7 +90,7 @@ class TrackRecord(PlainAnswer):
             "frame": self.frame,
             "time": None if self.time is None else round(float(self.time), 4),
             **named,
-            **Track(self.box, self.score, self.state, *pose).as_dict(),
+            **Track(self.box, self.score, self.state, *pose, name=self.name).as_dict(),
             **({} if self.calibrated else {"calibrated": False}),
         }
 
@@ -94,7 +103,10 @@ def json_text(record: TrackRecord) -> str:
 def csv_text(record: TrackRecord) -> str:
     """A record as one line of CSV in the order of :data:`COLUMNS`."""
     values = record.as_dict()
-    cells = (record.frame, values["time"], record.id, *values["box"], values["score"], record.state)
+    place = (*values["box"], values["score"], record.state)
+    # A record is a line, whatever its object is called; a name that is cut off has one quote.
+    name = " ".join(record.name.split()).replace('"', '""')
+    cells = (record.frame, values["time"], record.id, *place, f'"{name}"' if name else None)
     return ",".join("" if cell is None else str(cell) for cell in cells)
 
 
@@ -231,7 +243,7 @@ def read_tracks(path: str | Path, kind: Kind | None = None) -> list[TrackRecord]
             if len(line) > LINE_BYTES:
                 raise ValueError(f"more than {LINE_BYTES} characters")
             records.append(PARSERS[kind](line.strip()))
-        except (ValueError, TypeError, KeyError, IndexError) as error:
+        except (ValueError, TypeError, KeyError, IndexError, csv.Error) as error:
             if not line.endswith("\n"):
                 LOG.warning("%s is cut off in line %d; left out", file, number)
                 break
@@ -260,6 +272,7 @@ def _from_json(line: str) -> TrackRecord:
         angle=_optional(values, "angle", -HALF_TURN, HALF_TURN),
         scale=_optional(values, "scale", 0, MAX_VALUE),
         corners=_corners(values.get("corners")),
+        name=as_called(values.get("template", ""), "template"),
     )
 
 
@@ -285,7 +298,9 @@ def _corners(listed: Any) -> Corners | None:
 
 def _from_csv(line: str) -> TrackRecord:
     """Read a line of CSV."""
-    values = dict(zip(COLUMNS, line.split(","), strict=True))
+    (cells,) = csv.reader([line], strict=True)
+    names = OLDER_COLUMNS if len(cells) == len(OLDER_COLUMNS) else COLUMNS
+    values = dict(zip(names, cells, strict=True))
     return TrackRecord(
         frame=count_of(int(values["frame"]), "frame"),
         time=number_of(float(values["time"]), "time") if values["time"] else None,
@@ -293,6 +308,7 @@ def _from_csv(line: str) -> TrackRecord:
         score=number_of(float(values["score"]), "score", 0, 1),
         state=_state(values["state"]),
         id=count_of(int(values["id"]), "id") if values["id"] else None,
+        name=as_called(values.get("template", ""), "template"),
     )
 
 

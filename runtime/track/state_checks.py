@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import LONGEST_CALLED
 from ..boxes import MAX_VALUE, Box
 from ..kinds import Bound
 from ..limits import PICTURE_PIXELS, TEMPLATE_ROWS
@@ -123,6 +124,8 @@ def is_track(value: Any) -> bool:
         and is_box(value.box)
         and is_share(value.score)
         and is_state(value.state)
+        and isinstance(value.name, str)
+        and len(value.name) <= LONGEST_CALLED
         and (value.angle is None or is_angle(value.angle))
         and (value.scale is None or (is_finite(value.scale) and value.scale > 0))
         and (

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..answers import ms_since
+from ..arguments import as_called
 from ..backends.graph import Device, Precision
 from ..boxes import BoxLike, box_in_frame, check_elongation
 from ..errors import InputError, QatmError, TemplateError
@@ -105,11 +106,13 @@ class TrackerBase(SessionTask):
         box: BoxLike | None,
         template: KeptTemplate | None,
         value_range: Sequence[float] | None,
+        name: str | None,
     ) -> Beginning:
         """Begin to follow an object in the frame of a stream."""
         self._check_open()
         if box is None and template is None:
             raise InputError("no object to follow: give its box in the frame, or a template of it")
+        called = as_called(getattr(template, "name", "") if name is None else name)
         view = None if template is None else view_of(template, self._check_model)
         kept = None if template is None or value_range is not None else template.value_range
         if kept is None:
@@ -122,17 +125,18 @@ class TrackerBase(SessionTask):
         if view is None:
             assert placed is not None
             follower = self._follower_of(FirstLook(picture, placed))
-            return Beginning(follower, values, picture, Track(placed, 1.0, TRACKING))
+            return Beginning(follower, values, picture, Track(placed, 1.0, TRACKING, name=called))
         score, seeker = 1.0, None
         if placed is None:
             seeker = self._follower_of(FirstLook.alone(view))
             found = find_in(seeker, picture)
             if found is None:
                 seeker.begin_lost((picture.shape[1] / 2, picture.shape[0] / 2))
-                return Beginning(seeker, values, picture, Track(seeker.box, 0.0, LOST))
+                track = Track(seeker.box, 0.0, LOST, name=called)
+                return Beginning(seeker, values, picture, track)
             placed, score = found
         follower = self._follower_of(FirstLook.drawn(view, picture, placed))
-        return Beginning(follower, values, picture, Track(placed, score, TRACKING))
+        return Beginning(follower, values, picture, Track(placed, score, TRACKING, name=called))
 
     def _follower_of(self, look: FirstLook) -> Follower:
         """What follows the object of a first look."""
@@ -196,6 +200,7 @@ class Tracker(TrackerBase):
         *,
         template: KeptTemplate | None = None,
         value_range: Sequence[float] | None = None,
+        name: str | None = None,
     ) -> None:
         """Begin to follow an object, shown by its box in a frame, by a template, or by both.
 
@@ -219,15 +224,16 @@ class Tracker(TrackerBase):
             value_range: ``(low, high)``, the values of frames that are not uint8 to show as black
                 and white; ``None`` takes the template's or finds them in this frame, see
                 :mod:`..value_range`.
+            name: what the object is called in :attr:`.Track.name`; ``None`` is the template's name.
 
         Raises:
             ImageError: not a usable image.
             BoxError: malformed, or outside the frame.
             InputError: neither box nor template; something else than a template; a value range that
-                is not two finite numbers, the lower one first.
+                is not two finite numbers, the lower one first; a name that is no text.
             TemplateError: a template of another bundle, or without a picture of the object.
         """
-        begun = self._follow(frame, box, template, value_range)
+        begun = self._follow(frame, box, template, value_range, name)
         self._follower, self._values = begun.follower, begun.values
         self._view = StreamView(begun.picture, begun.track)
 
@@ -249,11 +255,11 @@ class Tracker(TrackerBase):
             InputError: no object is followed.
         """
         self._check_open()
-        if self._follower is None:
+        if self._follower is None or self._view is None:
             raise InputError("no object to hand over: call init(frame, box) first")
         model = self._follower.model
         view = FirstLook(model.frame, model.box).view()
-        return ObjectLook(self._model, view, self._values)
+        return ObjectLook(self._model, view, self._values, self._view.latest.name)
 
     def update(self, frame: AnyImage) -> tuple[bool, tuple[float, float, float, float]]:
         """The next frame, as OpenCV's trackers take it.

@@ -16,7 +16,7 @@ from qatm.runtime.match.pose import Pose
 EYE = Match.at(Pose(60, 70, 90.0, 2.0), (20, 10), 0.9, True, 1, margin=0.5, name="eye")
 PLAIN = Match(Box(1.0, 2.0, 3.0, 4.0), 0.2, False)
 TRACKS = {
-    4: Track(Box(1.0, 2.0, 3.0, 4.0), 0.8, "tracking"),
+    4: Track(Box(1.0, 2.0, 3.0, 4.0), 0.8, "tracking", name="cup"),
     7: Track(Box(5.0, 6.0, 7.0, 8.0), 0.1, "lost"),
 }
 
@@ -56,6 +56,7 @@ def test_tracks_are_flat_rows() -> None:
     assert first == {
         "frame": 9,
         "id": 4,
+        "template": "cup",
         "state": "tracking",
         "found": True,
         "score": 0.8,
@@ -64,7 +65,7 @@ def test_tracks_are_flat_rows() -> None:
         "w": 3.0,
         "h": 4.0,
     }
-    assert (second["id"], second["found"]) == (7, False)
+    assert (second["id"], second["template"], second["found"]) == (7, "", False)
     assert to_rows(TRACKS[4])[0]["id"] is None
 
 
@@ -118,6 +119,9 @@ def test_tracks_are_detections_with_their_numbers(supervision: Any) -> None:
     assert found.xyxy.tolist() == [[1.0, 2.0, 4.0, 6.0]]
     every: Any = to_detections(TRACKS, every=True)
     assert every.tracker_id.tolist() == [4, 7]
+    assert every.data["class_name"].tolist() == ["cup", ""]
+    nameless: Any = to_detections({7: TRACKS[7]}, every=True)
+    assert "class_name" not in nameless.data
     alone: Any = to_detections(TRACKS[4])
     assert alone.tracker_id is None
     drawn = supervision.BoxAnnotator().annotate(np.zeros((20, 20, 3), np.uint8), found)

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from ...runtime.boxes import Box
 from ...runtime.errors import InputError
 from ...runtime.images import Image
 from ...runtime.track.records import Kind
@@ -18,7 +17,7 @@ from ..console import FOUND, NOT_FOUND, finite, note_scores, print_line, tell, w
 from ..drawing.following import FollowOptions, Summary, follow_video
 from ..drawing.track_outputs import Outputs, Wishes
 from ..drawing.window import Window
-from ..inputs import parse_box
+from ..inputs import NamedBox, parse_named_box
 from ..process import quiet_video, stop_on_terminate, warnings_last
 from ..shown_files import parse_limits, value_note
 from .model_options import Device, DeviceOption, ModelOption, Precision, PrecisionOption
@@ -39,15 +38,16 @@ def track(
     box: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="X,Y,W,H",
+            metavar="[NAME=]X,Y,W,H",
             help="Where the object is in the first frame: left, top, width and height in pixels. "
-            "Given often, as with --multi: several objects.",
+            "Given often, as with --multi: several objects. A name goes with what is written.",
         ),
     ] = None,
     multi: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="X,Y,W,H", help="A further object; may be given often. Objects get numbers."
+            metavar="[NAME=]X,Y,W,H",
+            help="A further object; may be given often. Objects get numbers.",
         ),
     ] = None,
     select: Annotated[
@@ -166,17 +166,17 @@ def check_rate(video: Video, fps: float | None) -> None:
         )
 
 
-def read_boxes(box: str | None, multi: Sequence[str], select: bool) -> list[Box]:
+def read_boxes(box: str | None, multi: Sequence[str], select: bool) -> list[NamedBox]:
     """The boxes that were given as text.
 
     Raises:
-        InputError: no object is marked, or one is marked twice.
+        InputError: no object is marked, one is marked twice, or a name is empty.
         BoxError: a box is malformed.
     """
     if select and box is not None:
         raise InputError("give either --box X,Y,W,H or --select, not both")
-    given = [] if box is None else [parse_box(box)]
-    further = [parse_box(text, "--multi") for text in multi]
+    given = [] if box is None else [parse_named_box(box)]
+    further = [parse_named_box(text, "--multi") for text in multi]
     if not given and not further and not select:
         raise InputError(
             "mark the object in the first frame: --box X,Y,W,H, or --select to draw the box"
@@ -184,23 +184,25 @@ def read_boxes(box: str | None, multi: Sequence[str], select: bool) -> list[Box]
     return given + further
 
 
-def marking(boxes: list[Box], title: str | None) -> Callable[[Image], list[Box]]:
+def marking(boxes: list[NamedBox], title: str | None) -> Callable[[Image], list[NamedBox]]:
     """What gives the boxes in the first frame; with a title, the first one is drawn in a window."""
 
-    def mark(image: Image) -> list[Box]:
+    def mark(image: Image) -> list[NamedBox]:
         if title is None:
             return boxes
         with Window(title, "--select") as window:
             tell("draw a box around the object, then press Enter (c: cancel)")
-            return [window.select(image), *boxes]
+            return [NamedBox(None, window.select(image)), *boxes]
 
     return mark
 
 
-def noting_values(video: Video, mark: Callable[[Image], list[Box]]) -> Callable[[Image], list[Box]]:
+def noting_values(
+    video: Video, mark: Callable[[Image], list[NamedBox]]
+) -> Callable[[Image], list[NamedBox]]:
     """The same marking; before it, stderr says how a first frame of more than 8 bits is shown."""
 
-    def noted(image: Image) -> list[Box]:
+    def noted(image: Image) -> list[NamedBox]:
         values, dtype = video.value_range, video.stored_dtype
         if values is not None and dtype is not None:
             tell(value_note(f"first frame of {video.name}", dtype, (values.low, values.high)))

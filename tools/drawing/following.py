@@ -11,11 +11,11 @@ from pathlib import Path
 
 from ...runtime import MatcherInfo, MultiTracker, Tracker
 from ...runtime.backends.graph import Device, Precision
-from ...runtime.boxes import Box
 from ...runtime.images import Image
 from ...runtime.track.presence import LOST, TRACKING, UNCERTAIN, Track
 from ...runtime.video.video import Frame, Video
 from ..console import progress
+from ..inputs import NamedBox
 from .track_outputs import Outputs
 
 Tracks = Mapping[int | None, Track]
@@ -50,13 +50,14 @@ class Following:
         """What it runs on."""
         return self._tracker.info
 
-    def start(self, image: Image, boxes: Sequence[Box]) -> Tracks:
+    def start(self, image: Image, objects: Sequence[NamedBox]) -> Tracks:
         """Mark the objects in the first frame."""
+        tracks = [Track(box, 1.0, TRACKING, name=name or "") for name, box in objects]
         if isinstance(self._tracker, MultiTracker):
-            return {self._tracker.add(image, box): Track(box, 1.0, TRACKING) for box in boxes}
-        (box,) = boxes
-        self._tracker.init(image, box)
-        return {None: Track(box, 1.0, TRACKING)}
+            return {self._tracker.add(image, one.box, name=one.name): one for one in tracks}
+        (track,) = tracks
+        self._tracker.init(image, track.box, name=track.name)
+        return {None: track}
 
     def step(self, image: Image) -> Tracks:
         """Find the objects in the next frame."""
@@ -77,11 +78,13 @@ class Summary:
     Attributes:
         frames: how many frames were looked at.
         states: per object, in how many frames after the first it was in which state.
+        names: per object, what it is called; empty if it has no name.
         seconds: spent in the tracker, the first frame left out.
     """
 
     frames: int = 0
     states: dict[int | None, Counter[str]] = field(default_factory=dict)
+    names: dict[int | None, str] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
@@ -93,6 +96,7 @@ class Summary:
         """Count a frame; the first one only starts the counting."""
         for number, track in tracks.items():
             count = self.states.setdefault(number, Counter())
+            self.names[number] = track.name
             if self.frames:
                 count[track.state] += 1
         self.seconds += seconds if self.frames else 0.0
@@ -105,7 +109,8 @@ class Summary:
         rate = f", tracker {later / self.seconds:.1f} fps" if self.seconds > 0 else ""
         size = f"{self.frames} frame{'' if self.frames == 1 else 's'}{gone}"
         for number, count in self.states.items():
-            which = "" if number is None else f" object {number}:"
+            called = ["" if number is None else f"object {number}", self.names[number]]
+            which = "".join(f" {word}:" for word in called if word)
             states = ", ".join(f"{state} {count[state]}" for state in STATES if count[state])
             yield f"{name}:{which} {size}; after the first: {states or 'nothing'}{rate}"
 
@@ -113,7 +118,7 @@ class Summary:
 def follow_video(
     video: Video,
     following: Following,
-    mark: Callable[[Image], Sequence[Box]],
+    mark: Callable[[Image], Sequence[NamedBox]],
     outputs: Outputs,
     summary: Summary,
     limit: int | None = None,
@@ -123,7 +128,7 @@ def follow_video(
     Args:
         video: opened, at its first frame.
         following: the tracker.
-        mark: gives the boxes of the objects in the first frame.
+        mark: gives the objects in the first frame.
         outputs: take every frame.
         summary: counted up frame by frame, so that it holds whatever happens.
         limit: end after so many frames.
@@ -136,9 +141,9 @@ def follow_video(
     name, note = Path(video.name).name or video.name, RateNote()
     with progress() as bar:
         for frame in frames:
-            boxes = mark(frame.image) if summary.frames == 0 else ()
+            marked = mark(frame.image) if summary.frames == 0 else ()
             start = time.perf_counter()
-            tracks = following.start(frame.image, boxes) if boxes else following.step(frame.image)
+            tracks = following.start(frame.image, marked) if marked else following.step(frame.image)
             summary.add(tracks, time.perf_counter() - start)
             bar(name, summary.frames, total, note(tracks))
             if not outputs.take(frame, tracks):

@@ -95,6 +95,7 @@ class Outputs:
                 track.angle,
                 track.scale,
                 track.corners,
+                track.name,
             )
             for writer in self._records:
                 writer.write(record)

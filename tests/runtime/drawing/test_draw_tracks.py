@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,14 @@ def test_a_track_alone_is_drawn_as_one_of_several_without_a_number() -> None:
     assert not np.array_equal(
         draw_tracks(frame, track(90, 90)), draw_tracks(frame, {1: track(90, 90)})
     )
+
+
+def test_a_name_is_written_beside_the_score() -> None:
+    plain = track(160, 120)
+    named = replace(plain, name="cup")
+    assert not np.array_equal(draw_tracks(black(), named), draw_tracks(black(), plain))
+    long = [draw_tracks(black(), replace(plain, name="a" * length)) for length in (19, 40)]
+    assert np.array_equal(*long), "cut off"
 
 
 def test_a_trail_follows_the_middles_of_the_last_frames() -> None:

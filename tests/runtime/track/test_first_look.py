@@ -140,6 +140,45 @@ def test_several_objects_may_begin_with_templates(template, elsewhere):
     assert box_iou(tracks[-1][still].box, (60, 60, 70, 70)) > 0.85
 
 
+def test_tracks_have_the_name_of_their_template(tracker, template, elsewhere, tmp_path):
+    """Also when the tracker goes on elsewhere, and when another camera takes the object over."""
+    shots = elsewhere()
+    tracker.init(shots[0][0], template=template)
+    assert tracker.latest.name == "eye"
+    track = tracker.track(shots[1][0])
+    assert track.as_dict()["template"] == track.name == "eye"
+    assert "template='eye'" in repr(track)
+    with Tracker.load(tracker.save(tmp_path / "t.npz"), threads=1) as loaded:
+        assert loaded.latest.name == loaded.track(shots[2][0]).name == "eye"
+    handed = tracker.template()
+    tracker.init(shots[0][0], shots[0][1], template=handed)
+    assert tracker.track(shots[1][0]).name == "eye"
+    tracker.init(shots[0][0], shots[0][1], template=handed, name="left eye")
+    assert tracker.track(shots[1][0]).name == "left eye"
+    tracker.init(*shots[0])
+    track = tracker.track(shots[1][0])
+    assert track.name == ""
+    assert "template" not in track.as_dict()
+    assert "template" not in repr(track)
+
+
+def test_several_objects_are_told_by_their_names(template, elsewhere):
+    shots = elsewhere()
+    with MultiTracker(threads=1) as tracker:
+        tracker.add(shots[0][0], (60, 60, 70, 70), name="table")
+        tracker.add(shots[0][0], template=template)
+        tracker.add(shots[0][0], (10, 10, 40, 40))
+        for frame, _ in shots[1:3]:
+            tracks = tracker.track(frame)
+            assert [track.name for track in tracks.values()] == ["table", "eye", ""]
+
+
+@pytest.mark.parametrize("wrong", [7, b"eye", "a" * 1001, "half \udcff"])
+def test_a_name_is_text(tracker, elsewhere, wrong):
+    with pytest.raises(InputError, match="name is"):
+        tracker.init(*elsewhere()[0], name=wrong)
+
+
 def test_a_template_of_more_bits_gives_its_range(tracker, photographs, matcher, elsewhere):
     def deep(frame):
         return frame.astype(np.uint16) * 9 + 700

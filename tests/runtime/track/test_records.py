@@ -52,7 +52,7 @@ def test_lines_as_documented(tmp_path):
         '{"frame": 12, "time": 0.48, "box": [9.0, 20.0, 30.0, 40.0], '
         '"score": 0.81, "state": "tracking"}'
     )
-    assert lines["csv"] == "12,0.48,,9.0,20.0,30.0,40.0,0.81,tracking"
+    assert lines["csv"] == "12,0.48,,9.0,20.0,30.0,40.0,0.81,tracking,"
     assert lines["txt"] == "13,1,10.0,21.0,30.0,40.0,0.81,-1,-1,-1"
     header = (tmp_path / "tracks.csv").read_text().splitlines()[0]
     assert header == ",".join(COLUMNS)
@@ -61,6 +61,37 @@ def test_lines_as_documented(tmp_path):
 def test_id_is_named_among_several():
     assert list(NAMED[0].as_dict()) == ["frame", "time", "id", "box", "score", "state"]
     assert "id" not in RECORDS[0].as_dict()
+
+
+def test_names_are_written_where_there_are_any(tmp_path):
+    record = TrackRecord(7, 0.28, Box(1, 2, 3, 4), 0.9, "tracking", 1, name='a "blue", cup')
+    plain = TrackRecord(7, 0.28, Box(5, 6, 7, 8), 0.8, "tracking", 2)
+    for kind in ("jsonl", "csv"):
+        assert read_tracks(written(tmp_path / f"tracks.{kind}", [record, plain])) == [record, plain]
+    assert list(record.as_dict()) == ["frame", "time", "id", "template", "box", "score", "state"]
+    assert "template" not in plain.as_dict()
+    lines = (tmp_path / "tracks.csv").read_text().splitlines()
+    assert lines[0].endswith(",state,template")
+    assert lines[1].endswith(',0.9,tracking,"a ""blue"", cup"')
+    broken = TrackRecord(8, 0.3, Box(1, 2, 3, 4), 0.9, "tracking", name="two\r\nlines")
+    assert read_tracks(written(tmp_path / "a.csv", [broken]))[0].name == "two lines"
+    assert read_tracks(written(tmp_path / "a.jsonl", [broken])) == [broken]
+
+
+def test_a_name_that_was_cut_off_is_no_name(tmp_path, caplog):
+    records = [
+        TrackRecord(n, n / 25, Box(1, 2, 3, 4), 0.9, "tracking", name="cup") for n in range(2)
+    ]
+    path = written(tmp_path / "tracks.csv", records)
+    path.write_bytes(path.read_bytes()[:-3])
+    assert read_tracks(path) == records[:1]
+    assert "cut off in line 3" in caplog.text
+
+
+def test_files_without_names_are_read(tmp_path):
+    path = tmp_path / "older.csv"
+    path.write_text("frame,time,id,x,y,w,h,score,state\n0,0.0,3,1.0,2.0,3.0,4.0,0.5,tracking\n")
+    assert read_tracks(path) == [TrackRecord(0, 0.0, Box(1, 2, 3, 4), 0.5, "tracking", 3)]
 
 
 @given(
@@ -77,6 +108,9 @@ def test_id_is_named_among_several():
             score=st.floats(0, 1).map(lambda value: round(value, 4)),
             state=st.sampled_from(["tracking", "uncertain", "lost"]),
             id=st.none() | st.integers(0, 1000),
+            name=st.text(st.characters(codec="utf-8"), max_size=20).map(
+                lambda name: " ".join(name.split())
+            ),
         ),
         max_size=5,
     ),
@@ -132,6 +166,14 @@ def test_last_line_that_was_cut_off(tmp_path, caplog, kind):
         ("a.jsonl", '{"frame": 1, "time": 0, "box": [1, 2, 3, 4], "score": 1, "state": "gone"}'),
         ("a.csv", "1,2,3"),
         ("a.csv", "1,2,3,4,5,6,7,8,gone"),
+        ("a.csv", '1,2,3,4,5,6,7,8,lost,"a" b'),
+        ("a.csv", f"1,2,3,4,5,6,7,0.8,lost,{'a' * 1001}"),
+        ("a.csv", "1,2,3,4,5,6,7,0.8,lost,a,b"),
+        (
+            "a.jsonl",
+            '{"frame": 1, "time": 0, "box": [1, 2, 3, 4], "score": 1, "state": "lost", '
+            '"template": 3}',
+        ),
         ("a.txt", "1,1,2,3,x,5,1"),
         ("a.txt", "1,1,2"),
     ],

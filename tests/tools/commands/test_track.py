@@ -115,6 +115,17 @@ def test_several_objects_have_numbers(film, tmp_path):
     assert "object 1: 4 frames" in result.stdout
 
 
+def test_objects_may_have_names(film, tmp_path):
+    file = tmp_path / "out.csv"
+    given = ["--box", f"eye={MARK}", "--multi", f"left ear={ELSEWHERE}", "--frames", 3]
+    result = qatm(film, *given, "--csv", file)
+    assert result.exit_code == 0, result.output
+    assert [record.name for record in read_tracks(file)] == ["eye", "left ear"] * 3
+    assert "object 1: left ear: 3 frames" in result.stdout
+    result = qatm(film, "--box", f"eye={MARK}", "--frames", 3, "--json", "-")
+    assert [json.loads(line)["template"] for line in result.stdout.splitlines()] == ["eye"] * 3
+
+
 def test_lost_object(gone, tmp_path):
     lines, mot = tmp_path / "out.jsonl", tmp_path / "out.mot"
     result = qatm(gone, "--box", MARK, "--json", lines, "--mot", mot)
@@ -173,6 +184,8 @@ def test_live(film, tmp_path):
         (["FILM"], ["--box X,Y,W,H", "--select"]),
         (["FILM", "--box", "1,2,3"], ["--box '1,2,3'"]),
         (["FILM", "--multi", "a,b,c,d"], ["--multi 'a,b,c,d'"]),
+        (["FILM", "--multi", f"={MARK}"], ["--multi", "no name before the ="]),
+        (["FILM", "--box", f"{'a' * 1001}={MARK}"], ["name is 'aaa", "up to 1000"]),
         (["FILM", "--box", "1,2,0,4"], ["width 0"]),
         (["FILM", "--box", "900,2,30,30"], ["outside the 320x240 frame"]),
         (["FILM", "--box", MARK, "--select"], ["either --box"]),
