@@ -33,8 +33,8 @@ def test_a_name_is_written_beside_the_score() -> None:
     plain = track(160, 120)
     named = replace(plain, name="cup")
     assert not np.array_equal(draw_tracks(black(), named), draw_tracks(black(), plain))
-    long = [draw_tracks(black(), replace(plain, name="a" * length)) for length in (19, 40)]
-    assert np.array_equal(*long), "cut off"
+    long, longer = (draw_tracks(black(), replace(plain, name="a" * count)) for count in (19, 40))
+    assert np.array_equal(long, longer), "cut off"
 
 
 def test_a_trail_follows_the_middles_of_the_last_frames() -> None:
