@@ -66,16 +66,21 @@ calib_app = command_group("calib", "INT8 calibration: what it costs.")
 
 def report(
     context: typer.Context,
-    bundle: Annotated[Path, typer.Argument(help="Folder written by qatm-export --int8.")],
+    bundle: Annotated[
+        Path, typer.Argument(metavar="BUNDLE", help="Folder written by qatm-export --int8.")
+    ],
     calib: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="SOURCE",
             help="Images, folder, glob, video or .npy to compare on; may be repeated. Better not "
-            "those used to calibrate. Default: photographs that scikit-image carries."
+            "those used to calibrate. Default: photographs that scikit-image carries.",
         ),
     ] = None,
-    images: Annotated[int, typer.Option(help="How many to compare on.", min=4, max=10_000)] = 12,
-    seed: Annotated[int, typer.Option(help="Of the choice of images.", min=0)] = 1,
+    images: Annotated[
+        int, typer.Option(metavar="N", help="How many to compare on.", min=4, max=10_000)
+    ] = 12,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the choice of images.", min=0)] = 1,
     timings: Annotated[
         int,
         typer.Option(

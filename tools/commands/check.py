@@ -39,12 +39,16 @@ def check(
     bundle: Annotated[
         Path | None,
         typer.Argument(
-            help="Folder written by qatm-export. Default: the model inside the package."
+            metavar="BUNDLE",
+            help="Folder written by qatm-export. Default: the model inside the package.",
         ),
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="Weight file that the bundle was exported from. Default: packaged."),
+        typer.Option(
+            metavar="FILE",
+            help="Weight file that the bundle was exported from. Default: packaged.",
+        ),
     ] = None,
     device: Annotated[
         list[str] | None,

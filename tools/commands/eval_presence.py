@@ -24,7 +24,7 @@ def presence(
     folders: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[DIR]...",
+            metavar="DIR",
             help="Folders of pairs, as for qatm eval motb (domains video and turned), and of "
             "photographs of different things (domain photographs). Without one, only what is "
             "generated is judged on.",
