@@ -88,7 +88,7 @@ class Session:
         bundle: folder written by ``qatm-export``, or a bundle that was loaded; ``None`` is the
             bundle inside the package.
         device: ``auto`` (the best that works; :attr:`info` says which), ``gpu`` (the best GPU that
-            works), ``cpu``, ``cuda``, ``tensorrt`` or ``tensorrt-rtx``.
+            works), ``cpu``, ``cuda``, ``tensorrt``, ``tensorrt-rtx`` or ``openvino``.
         precision: ``auto``, ``fp32``, ``fp16`` or ``int8``.
         threads: CPU threads; ``None`` lets the inference library choose.
         sha256: what ``bundle.json`` must have, as ``sha256sum bundle.json`` prints it; any other

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-INSTALL = {"tensorrt": "pip install tensorrt", "tensorrt-rtx": 'pip install "qatm[rtx]"'}
+INSTALL = {
+    "tensorrt": 'pip install "qatm[tensorrt]" (on a Jetson it comes with JetPack)',
+    "tensorrt-rtx": 'pip install "qatm[rtx]"',
+}
 
 DTYPES = {
     "FLOAT": np.float32,

@@ -87,9 +87,11 @@ def _provider_of(ort: Any, device: str) -> str:
     """
     wanted = PROVIDERS[device]
     if wanted not in ort.get_available_providers():
+        # The two wheels own one module: beside the other one, neither is whole.
+        cure = f"pip uninstall -y onnxruntime, then {INSTALL[device]}"
         raise DeviceError(
             f"device {device!r} needs {wanted}, which the installed ONNX Runtime "
-            f"{ort.__version__} lacks: {INSTALL[device]}"
+            f"{ort.__version__} lacks: {cure}"
         )
     return wanted
 

@@ -157,7 +157,7 @@ class Tracker(TrackerBase):
         bundle: folder written by ``qatm-export``, a bundle that was loaded, or a session to share;
             ``None`` is the bundle inside the package.
         device: ``auto`` (the best that works; :attr:`info` says which), ``gpu`` (the best GPU that
-            works), ``cpu``, ``cuda``, ``tensorrt`` or ``tensorrt-rtx``.
+            works), ``cpu``, ``cuda``, ``tensorrt``, ``tensorrt-rtx`` or ``openvino``.
         precision: ``auto``, ``fp32``, ``fp16`` or ``int8``.
         threads: CPU threads; ``None`` lets the runtime choose.
         options: how it follows; ``None`` is the bundle's recipe.

@@ -83,7 +83,10 @@ def test_threads_are_checked() -> None:
 
 @pytest.mark.skipif(has_cuda(), reason="this ONNX Runtime has CUDA")
 def test_cuda_that_is_absent_is_an_error() -> None:
-    with pytest.raises(DeviceError, match=r"'cuda' needs CUDAExecutionProvider.*qatm\[gpu\]"):
+    with pytest.raises(
+        DeviceError,
+        match=r"'cuda' needs CUDAExecutionProvider.*uninstall -y onnxruntime, then .*qatm\[gpu\]",
+    ):
         Matcher(device="cuda")
     assert "CUDAExecutionProvider" in str(works(Bundle.load(), "cuda"))
     assert works(Bundle.load(), "cpu") is None
