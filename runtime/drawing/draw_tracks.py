@@ -81,18 +81,24 @@ def draw_tracks(image: AnyImage, tracks: Track | Tracks, trails: Trails | None =
         trails.add(several)
         for number, track in several.items():
             _draw_trail(canvas, trails.of(number), COLOURS[track.state])
-    for number, track in reversed(list(several.items())):
-        colour = COLOURS[track.state]
-        lost = track.state == LOST
-        draw_box(canvas, track.box, 1.0, colour, dashed=lost)
-        words = [
-            "" if number is None else f"#{number}",
-            in_short(track.name),
-            "" if lost else f"{track.score:.2f}",
-            "" if track.state == TRACKING else track.state,
-        ]
-        draw_label(canvas, track.box, 1.0, " ".join(word for word in words if word), colour)
+    order = list(several.items())[::-1]
+    for _, track in order:
+        draw_box(canvas, track.box, 1.0, COLOURS[track.state], dashed=track.state == LOST)
+    # After all boxes: no line of one goes through the words of another.
+    for number, track in order:
+        draw_label(canvas, track.box, 1.0, _words(number, track), COLOURS[track.state])
     return canvas
+
+
+def _words(number: int | None, track: Track) -> str:
+    """What is written beside a box: which object, how surely, and its state."""
+    words = [
+        "" if number is None else f"#{number}",
+        in_short(track.name),
+        "" if track.state == LOST else f"{track.score:.2f}",
+        "" if track.state == TRACKING else track.state,
+    ]
+    return " ".join(word for word in words if word)
 
 
 def _draw_trail(canvas: Image, middles: list[Middle | None], colour: Colour) -> None:

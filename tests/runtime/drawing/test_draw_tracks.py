@@ -37,6 +37,18 @@ def test_a_name_is_written_beside_the_score() -> None:
     assert np.array_equal(long, longer), "cut off"
 
 
+def test_no_box_goes_through_the_words_of_another() -> None:
+    """The label of the lower one lies across the bottom edge of the upper one."""
+    upper, lower = (
+        Track(Box(60, 60, 80, 60), 0.9, "lost"),
+        Track(Box(100, 130, 80, 60), 0.9, "lost"),
+    )
+    both, alone = (draw_tracks(black(), tracks) for tracks in ({0: upper, 1: lower}, {1: lower}))
+    label = alone[105:130].any(axis=2)
+    assert label[:, 100:139].sum() > 400
+    assert np.array_equal(both[105:130][label], alone[105:130][label])
+
+
 def test_a_trail_follows_the_middles_of_the_last_frames() -> None:
     trails, drawn = Trails(length=4), black()
     for step in range(8):
