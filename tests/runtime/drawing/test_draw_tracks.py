@@ -44,7 +44,7 @@ def test_no_box_goes_through_the_words_of_another() -> None:
         Track(Box(100, 130, 80, 60), 0.9, "lost"),
     )
     both, alone = (draw_tracks(black(), tracks) for tracks in ({0: upper, 1: lower}, {1: lower}))
-    label = alone[105:130].any(axis=2)
+    label = np.any(alone[105:130], axis=2)
     assert label[:, 100:139].sum() > 400
     assert np.array_equal(both[105:130][label], alone[105:130][label])
 
