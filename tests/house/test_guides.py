@@ -122,7 +122,8 @@ def check_follow(names: dict[str, Any], _: str) -> None:
     assert set(names["states"]) == {"tracking"}
     assert names["track"].found
     assert centre_error(names["track"].box, 147, 107) < 2
-    assert names["tracks"][names["nose"]].found
+    found = {track.name: track.found for track in names["tracks"].values()}
+    assert found == {"eye": True, "nose": True}
 
 
 def check_align(names: dict[str, Any], _: str) -> None:
