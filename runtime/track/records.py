@@ -104,8 +104,9 @@ def csv_text(record: TrackRecord) -> str:
     """A record as one line of CSV in the order of :data:`COLUMNS`."""
     values = record.as_dict()
     place = (*values["box"], values["score"], record.state)
-    # A record is a line, whatever its object is called; a name that is cut off has one quote.
-    name = " ".join(record.name.split()).replace('"', '""')
+    # A record is a line, whatever its object is called, and csv of Python 3.10 reads no NUL. A name
+    # that is cut off has one quote.
+    name = " ".join(record.name.replace("\0", " ").split()).replace('"', '""')
     cells = (record.frame, values["time"], record.id, *place, f'"{name}"' if name else None)
     return ",".join("" if cell is None else str(cell) for cell in cells)
 
