@@ -22,6 +22,9 @@ from .target import Sighting, TargetModel
 LEAST_LIKE: Numeric[float] = 0.01
 """Likeness of colours below which a place is no less like."""
 
+MOST_UNLIKE: Numeric[float] = 3.0
+"""Log-odds that other colours take away at most: what turned round out of sight may have others."""
+
 
 class Follower:
     """Follows one object; :class:`~.tracker.Tracker` feeds it frames.
@@ -149,7 +152,10 @@ class Follower:
             self._belief.weigh(score)
             if self.state == TRACKING and self._seen_for < self.options.probation:
                 # What follows it stays sure by its patches; whether it is the right one is asked.
-                score = self._score_again(score, seen, self.centre)
+                plain, score = score, self._score_again(score, seen, self.centre)
+                if seen is not None and score == plain >= self.options.found_score:
+                    # Light changes meanwhile, and what has other colours is not learned so.
+                    self.model.renew_colours(seen, self.centre)
                 score = self._doubt(frame, score)
             elif self.state == TRACKING and seen is not None and score >= self.options.found_score:
                 self.model.remember(seen, self.centre)
@@ -286,7 +292,7 @@ class Follower:
             return score
         like = max(self.model.colour_likeness(seen, centre), LEAST_LIKE)
         unlike = max(0.0, math.log(options.same_colours / like))
-        return logistic(log_odds(score) - options.again_colours * unlike)
+        return logistic(log_odds(score) - min(options.again_colours * unlike, MOST_UNLIKE))
 
     def _expected(self) -> tuple[float, float]:
         """Where the object should be in the next frame."""

@@ -158,8 +158,7 @@ class TargetModel:
         learns = self.learns_next
         self._looks += 1
         box = self._box_in(seen.region, centre)
-        if self.options.colour_weight:
-            self.colours = self.colours.renewed(seen.image, box, self.options.colour_gain)
+        self.renew_colours(seen, centre)
         if learns:
             self.recent, self._rows = self._newer, None
             self._recent_patches = self._newer_patches
@@ -169,6 +168,12 @@ class TargetModel:
             pool, stride = self.options.competitor_pool, self.encoder.coarse_stride
             self._newer = self.cut(DenseCells(seen.coarse), box, stride, pool)
             self._newer_patches = self.cut(seen.taps, box, self.encoder.stride, FINE_POOL)
+
+    def renew_colours(self, seen: RegionFeatures, centre: tuple[float, float]) -> None:
+        """Take in the colours that the target has now, in a region that surely shows it."""
+        if self.options.colour_weight or self.options.again_colours:
+            box = self._box_in(seen.region, centre)
+            self.colours = self.colours.renewed(seen.image, box, self.options.colour_gain)
 
     @property
     def learns_next(self) -> bool:
