@@ -102,7 +102,7 @@ def test_track_stops_and_completes_its_files(film: Path, tmp_path: Path) -> None
     assert [json.loads(line)["frame"] for line in seen] == [0, 1, 2]
     rows = table.read_text(encoding="utf-8").splitlines()
     assert 3 <= len(rows) - 1 < 30, "it stopped"
-    assert all(len(row.split(",")) == 9 for row in rows)
+    assert all(len(row.split(",")) == 10 for row in rows)
 
 
 def test_nothing_known_is_not_not_found(film: Path) -> None:

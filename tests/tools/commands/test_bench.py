@@ -131,7 +131,7 @@ def test_a_plot_has_its_own_option(tmp_path: Path, measured: list[dict]) -> None
         (["--save", "{folder}"], "must name a .json file"),
         (["--save", "run.txt"], "must name a .json file"),
         (["--plot", "plot.pdf"], "must name a .png file"),
-        (["--against", "{file}"], "no JSON document, not a file of measurements"),
+        (["--against", "{file}"], "char 0)), not a file of measurements"),
         (["--against", "{folder}"], "cannot be read"),
         (["--only", "everything"], "everything"),
     ],
