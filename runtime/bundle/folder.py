@@ -93,15 +93,15 @@ class Bundle:
         """
         folder = default_bundle_path() if path is None else as_path(path, "bundle")
         expected = None if sha256 is None else checked_hash(sha256)
-        for reads_left in range(READS - 1, -1, -1):
+        for _ in range(READS - 1):
             text = _manifest_of(folder)
             try:
                 return cls._checked_load(folder, text, check=check, sha256=expected)
             except BundleError:
                 # Another process may have written another bundle there meanwhile.
-                if not reads_left or _manifest_of(folder) == text:
+                if _manifest_of(folder) == text:
                     raise
-        raise AssertionError
+        return cls._checked_load(folder, _manifest_of(folder), check=check, sha256=expected)
 
     @classmethod
     def _checked_load(cls, folder: Path, text: bytes, *, check: bool, sha256: str | None) -> Bundle:

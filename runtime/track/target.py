@@ -157,9 +157,9 @@ class TargetModel:
         """
         learns = self.learns_next
         self._looks += 1
-        box = self._box_in(seen.region, centre)
         self.renew_colours(seen, centre)
         if learns:
+            box = self._box_in(seen.region, centre)
             self.recent, self._rows = self._newer, None
             self._recent_patches = self._newer_patches
             if self._ages_next:

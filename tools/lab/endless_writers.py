@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
@@ -17,6 +16,7 @@ from ...calib.artefacts import Calibration
 from ...calib.cache import load, store
 from ...export.engines.build import BuiltEngine
 from ...export.engines.engines import publish_engine
+from ...export.staging import staging_folder
 from ...runtime import (
     Bundle,
     Matcher,
@@ -32,7 +32,6 @@ from ...runtime.boxes import Box
 from ...runtime.bundle.folder import default_bundle_path
 from ...runtime.bundle.publishing import MANIFEST, publish
 from ...runtime.bundle.sidecar import EngineInfo, sidecar_of
-from ...runtime.files import STAGE, held_folder, remove_abandoned
 from ...runtime.whole_folder import whole_folder
 from ..packing.pack import pack
 from ..packing.self_test import SelfTest
@@ -143,9 +142,7 @@ def write_bundles(path: Path, began: Callable[[], None]) -> None:
         if turn % 2:
             for name in more:
                 del kept[name]
-        remove_abandoned(folder)
-        stage = Path(tempfile.mkdtemp(prefix=STAGE, dir=folder))
-        with held_folder(stage):
+        with staging_folder(folder) as stage:
             for each in kept:
                 shutil.copyfile(default.path / each, stage / each)
             (stage / MANIFEST).write_text(json.dumps({**manifest, "files": kept}), encoding="utf-8")
