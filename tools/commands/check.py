@@ -22,6 +22,7 @@ from ..console import (
     warn,
     while_read,
 )
+from .model_options import BundleArgument
 
 if TYPE_CHECKING:
     from ...export.parity.judge import Deviation
@@ -36,13 +37,7 @@ ON_DEVICE = (
 
 
 def check(
-    bundle: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="BUNDLE",
-            help="Folder written by qatm-export. Default: the model inside the package.",
-        ),
-    ] = None,
+    bundle: BundleArgument = None,
     weights: Annotated[
         Path | None,
         typer.Option(

@@ -41,6 +41,13 @@ ModelOption = Annotated[
         help="Folder written by qatm-export. Default: the model that comes with qatm.",
     ),
 ]
+BundleArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="BUNDLE",
+        help="Folder written by qatm-export. Default: the model inside the package.",
+    ),
+]
 DeviceOption = Annotated[
     Device,
     typer.Option(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,16 +10,11 @@ from ...runtime.bundle.folder import Bundle, checked_hash
 from ...runtime.bundle.publishing import MANIFEST
 from ...runtime.bundle.sidecar import engine_problems, sidecars
 from ..console import FOUND, NOT_FOUND, json_line, print_line, tell, while_read
+from .model_options import BundleArgument
 
 
 def verify(
-    bundle: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="BUNDLE",
-            help="Folder written by qatm-export. Default: the model inside the package.",
-        ),
-    ] = None,
+    bundle: BundleArgument = None,
     sha256: Annotated[
         str | None,
         typer.Option(metavar="HASH", help="What bundle.json must have, 64 hexadecimal digits."),
