@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from ..bundle.fields import bound
-from ..bundle.recipes import TrackRecipe
+from ..bundle.track_recipe import TrackRecipe
 
 
 @dataclass(frozen=True)

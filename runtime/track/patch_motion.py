@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..bundle.recipes import TrackRecipe
+from ..bundle.track_recipe import TrackRecipe
 from ..kinds import Numeric
 from ..patches.agreement import fit_windows
 from ..patches.grid import PatchGrid

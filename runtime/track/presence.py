@@ -9,7 +9,7 @@ from typing import Any
 from ..answers import PlainAnswer, plain_box, rounded
 from ..boxes import Box
 from ..bundle.log_odds import log_odds
-from ..bundle.recipes import TrackRecipe
+from ..bundle.track_recipe import TrackRecipe
 from ..kinds import Numeric
 
 TRACKING = "tracking"

@@ -13,7 +13,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-HOME = ("runtime/bundle/recipes.py", "runtime/bundle/match_recipe.py")
+HOME = (
+    "runtime/bundle/recipes.py",
+    "runtime/bundle/match_recipe.py",
+    "runtime/bundle/track_recipe.py",
+)
 KINDS = ("Bound", "Numeric")
 ROOMS = ("patches", "match", "track", "align", "verify")
 

@@ -11,7 +11,8 @@ import pytest
 from qatm.runtime import InputError
 from qatm.runtime.bundle.fields import kind_of
 from qatm.runtime.bundle.log_odds import log_odds, logistic
-from qatm.runtime.bundle.recipes import TASKS, AlignRecipe, Recipes, TrackRecipe, VerifyRecipe
+from qatm.runtime.bundle.recipes import TASKS, AlignRecipe, Recipes, VerifyRecipe
+from qatm.runtime.bundle.track_recipe import TrackRecipe
 
 
 def test_the_logistic_and_its_inverse() -> None:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from qatm.runtime.bundle.recipes import TrackRecipe
+from qatm.runtime.bundle.track_recipe import TrackRecipe
 from qatm.runtime.track.patch_motion import PatchReading, together
 
 RECIPE = TrackRecipe()

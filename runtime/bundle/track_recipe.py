@@ -1,0 +1,205 @@
+"""How an object is followed: what was fitted or chosen for it.
+
+Sizes are in pixels at the working resolution unless they say otherwise; cells are those of the
+feature map in question.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ..errors import InputError
+from .fields import Record, bound, chosen, fitted, numeric
+from .log_odds import logistic
+from .match_recipe import MANY
+
+TrackRecipeT = TypeVar("TrackRecipeT", bound="TrackRecipe")
+
+RETIRED = frozenset({"scale_step", "scale_cost", "scale_every", "size_margin"})
+"""Fields of earlier recipes for following."""
+
+
+@dataclass(frozen=True)
+class TrackRecipe(Record):
+    """How an object is followed.
+
+    Lengths are in *sides*: the root of the target's area.
+
+    Attributes:
+        side: the search region is resized until the target's side is this many pixels.
+        margin: the search region reaches this many sides beyond the target on each side.
+        sure_margin: the same in a frame before which the target was surely seen, and hardly moved;
+            if it is not surely seen there too, the frame is looked at again with ``margin``.
+        sure_score: score from which a target is surely seen, for example .95: a fifth less is
+            computed, and quick objects are lost more often. 1 always looks with ``margin``.
+        sure_move: it hardly moved if it moved less than this many sides, and what is found in the
+            smaller region counts if it is no farther than this from the predicted place.
+        reach: a move of this many sides away from the predicted place is as likely as
+            ``exp(-1/2)``: standard deviation of the prior on moves.
+        locality: how far the prior may lower a response, 0 (ignored) to 1.
+        momentum: part of the last move that is expected to go on.
+        competitors: patches around the target in the first frame that compete with it.
+        competitor_pool: cells around it among which those are sought, evenly spread.
+        scale_gain: part of a measured change of size that is believed at once, 0 to 1; 0 keeps the
+            size.
+        most_zoom: factor on the size that is believed of one frame.
+        same_size: how likely it is that the size stays, as the mean log-likelihood of patches at
+            their places that counts as much: what has come to look different keeps its size.
+        first_surer: by how much more log-likelihood the first look is believed about the size than
+            a recent one, whose size is no better known than that of the object.
+        turn_gain: part of a measured turn that is believed at once, 0 to 1; 0 keeps the object as
+            it stood.
+        most_turn: degrees that are believed of one frame.
+        same_turn: how likely it is that it stands as before, as ``same_size``, and beside the first
+            look alone.
+        place_gain: part of the way to where the patches say that the object's middle is.
+        same_place: how likely it is that the middle lies where the whole fits best, the same.
+        max_scale: the size stays within this factor of the first one.
+        recent_after: frames after which a look of the target counts as evidence beside the first
+            look, and is replaced; 0 keeps to the first look alone.
+        recent_weight: part of that look in placing the target, 0 to 1.
+        older_every: of so many recent looks one is kept as an older one, from which size and place
+            are read in every second frame instead of the recent one's; 0 keeps none.
+        colour_weight: how much the object's colours in a window count for its place, as a power; 0
+            ignores them.
+        colour_gain: part of what is known of its colours that a sure frame renews, 0 to 1.
+        again_colours: how much its colours count where it is found again, and until it has proved
+            to be the right one: log-odds that are taken away for each factor of e by which their
+            likeness is below ``same_colours``; 0 ignores them.
+        same_colours: likeness, 0 to 1, from which colours say nothing against a place.
+        quality_weight: how much the logarithm of the mean quality counts in the score, for each of
+            the two looks.
+        share_weight: how much the logarithm of the share counts that competitors leave of it.
+        agreement_weight: how much the mean agreement of the first look's patches counts.
+        score_offset: of the score: a logistic function of all that.
+        inertia: part of the belief (log-odds) of the frame before that stays, 0 to below 1; single
+            frames then neither lose nor find an object.
+        most_odds: belief beyond this is no surer: an object that was seen for hours can vanish as
+            fast as any.
+        found_score: belief from which the object is tracked; below it its size is not followed.
+        lost_score: belief below which the object is lost; at most ``found_score``.
+        again_score: score of a single frame at which a lost object is found again where it was last
+            seen, or where it seemed to go.
+        elsewhere_score: the same anywhere else: among many places, some look right by chance.
+        wait: frames that an object is lost before it is looked for elsewhere than where it seemed
+            to go.
+        probation: sure frames after which an object that was found again is taken for the right
+            one; until then its look is not learned, and other places are still compared with it.
+        doubt_every: frames between two of those comparisons.
+        rival_margin: log-odds by which another place must then fit better to be followed instead.
+        search_pixels: while lost, the frame is shrunk to no more than this many pixels and searched
+            as a whole, once for each of ``search_sizes``. Where that leaves an object less than
+            ``search_side`` pixels a side (16 px in 3840x2160 become 3), parts of the frame are
+            searched instead, enlarged until it has as many and cut to ``search_pixels``: in every
+            second frame the part around where it was last seen, in between all parts of the frame
+            in turn. The object is then found again at once near that place, elsewhere within some
+            frames (120 in that example).
+        search_sizes: sizes, relative to the last one, at which a lost object is looked for.
+        search_side: a target whose side has fewer pixels has too few patches to be found by.
+        search_places: places of one search that are looked at more closely.
+        search_apart: places that overlap a better one by more than this IoU are the same.
+        search_overlap: sides of the target by which neighbouring parts of a frame overlap, or none
+            would show it whole where it lies between two.
+        search_rounding: target sizes are rounded to this many steps per factor of two, so that
+            encodings are reused.
+        place_margin: fine cells searched around a coarse place.
+        same_scale: search regions whose scales differ by no more than this factor may share an
+            encoding.
+    """
+
+    side: float = chosen(64.0, 16, 256)
+    margin: float = chosen(0.6, 0.25, 4)
+    sure_margin: float = chosen(0.35, 0.1, 4)
+    sure_score: float = chosen(1.0, 0, 1)
+    sure_move: float = chosen(0.15, 0, 10)
+    reach: float = chosen(0.4, 0.05, 10)
+    locality: float = chosen(0.5, 0, 1)
+    momentum: float = chosen(0.5, 0, 1)
+    competitors: int = chosen(64, 0, 10_000)
+    competitor_pool: int = bound(2000, 1, MANY)
+    scale_gain: float = chosen(0.6, 0, 1)
+    most_zoom: float = chosen(1.2, 1, 10)
+    same_size: float = chosen(-6.0, -100, 0)
+    first_surer: float = chosen(2.0, 0, 100)
+    turn_gain: float = chosen(0.6, 0, 1)
+    most_turn: float = chosen(15.0, 0, 180)
+    same_turn: float = chosen(-2.0, -100, 0)
+    place_gain: float = chosen(0.5, 0, 1)
+    same_place: float = chosen(-4.5, -100, 0)
+    max_scale: float = bound(30.0, 1, 100)
+    recent_after: int = chosen(6, 0, MANY)
+    recent_weight: float = chosen(0.5, 0, 1)
+    older_every: int = chosen(4, 0, MANY)
+    colour_weight: float = chosen(2.0, 0, 10)
+    colour_gain: float = chosen(0.1, 0, 1)
+    again_colours: float = chosen(20.0, 0, 1000)
+    same_colours: float = chosen(0.7, 0.01, 1)
+    quality_weight: float = fitted(2.67, 0, 1000)
+    share_weight: float = fitted(3.91, 0, 1000)
+    agreement_weight: float = fitted(10.0, 0, 1000)
+    score_offset: float = fitted(16.7, -1000, 1000)
+    inertia: float = chosen(0.7, 0, 0.999)
+    most_odds: float = chosen(3.0, 0.1, 30)
+    found_score: float = chosen(0.5, 0, 1)
+    lost_score: float = chosen(0.3, 0, 1)
+    again_score: float = chosen(0.85, 0, 1)
+    elsewhere_score: float = chosen(0.97, 0, 1)
+    wait: int = chosen(2, 0, MANY)
+    probation: int = chosen(40, 0, MANY)
+    doubt_every: int = chosen(3, 1, MANY)
+    rival_margin: float = chosen(1.0, -100, 100)
+    search_pixels: int = bound(300_000, 10_000, 64_000_000)
+    search_sizes: tuple[float, ...] = chosen((1.0,), 0.1, 10)
+    search_side: float = chosen(20.0, 4, 256)
+    search_places: int = chosen(5, 1, 1000)
+    search_apart: float = chosen(0.3, 0, 0.99)
+    search_overlap: float = chosen(2.0, 0, 10)
+    search_rounding: int = numeric(8, 1, 100)
+    place_margin: int = chosen(2, 0, 100)
+    same_scale: float = chosen(1.04, 1, 2)
+
+    @classmethod
+    def from_dict(cls: type[TrackRecipeT], data: Mapping[str, Any]) -> TrackRecipeT:
+        """Read what :meth:`as_dict` gave, or an earlier version's.
+
+        Raises: as :meth:`Record.from_dict`.
+        """
+        if not isinstance(data, Mapping):
+            return super().from_dict(data)
+        kept = {name: value for name, value in data.items() if name not in RETIRED}
+        if data.get("scale_step") == 1:
+            kept["scale_gain"] = 0
+        return super().from_dict(kept)
+
+    def __post_init__(self) -> None:
+        """Check the fields, and that they fit together."""
+        super().__post_init__()
+        if self.lost_score > self.found_score:
+            raise InputError(
+                f"lost_score {self.lost_score:g} is above found_score {self.found_score:g}; an "
+                "object would be lost and found at once: give at most that"
+            )
+
+    def score(self, looks: Iterable[tuple[float, float]], agreement: float) -> float:
+        """Score in [0, 1] of a sighting.
+
+        Args:
+            looks: for each look of the target the mean quality in the window with competitors in
+                the softmax and without, both in [0, 1].
+            agreement: mean similarity of the first look's patches with the cells at their places.
+        """
+        both = tuple(looks)
+        if any(contested <= 0 for contested, _ in both):
+            return 0.0
+        return logistic(self.odds(both, agreement))
+
+    def odds(self, looks: Iterable[tuple[float, float]], agreement: float) -> float:
+        """Log-odds of a sighting with some quality in each look: linear in the score's numbers."""
+        odds = self.score_offset + self.agreement_weight * agreement
+        for contested, alone in looks:
+            odds += self.quality_weight * math.log(contested)
+            odds += self.share_weight * math.log(contested / alone)
+        return odds
