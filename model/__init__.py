@@ -2,6 +2,7 @@
 
 from .alignment_net import AlignmentNet
 from .backbones import BACKBONES, Backbone, BackboneSpec, build_backbone
+from .box_net import BoxNet
 from .folding import fold_batch_norm
 from .matching import MatchingLayer
 from .qatm import QATM, standardise
@@ -14,6 +15,7 @@ __all__ = [
     "AlignmentNet",
     "Backbone",
     "BackboneSpec",
+    "BoxNet",
     "MatchingLayer",
     "VerificationNet",
     "WeightsError",
