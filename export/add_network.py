@@ -15,7 +15,9 @@ from .staging import staging_folder
 
 
 def add_network(bundle: Bundle, network: TrainedNetwork, folder: Path) -> Bundle:
-    """Write a bundle that has the ONNX files of another one and a network.
+    """Write a bundle that has the files of another one and a network.
+
+    One of the same role is replaced; one of the other role stays beside it.
 
     Args:
         bundle: with the features that the network was trained on; stays as it is.
@@ -27,7 +29,7 @@ def add_network(bundle: Bundle, network: TrainedNetwork, folder: Path) -> Bundle
         OSError: the folder cannot be written.
     """
     info = bundle.spec.backbone
-    network.check_features(info.name, info.taps)
+    network.check_features(info.name, info.taps, bundle.spec.recipes.match.alpha)
     graph = network.graph(info.channels)
     with staging_folder(folder) as stage:
         for name, file in bundle.spec.files.items():
@@ -39,7 +41,7 @@ def add_network(bundle: Bundle, network: TrainedNetwork, folder: Path) -> Bundle
             path.name: describe(path, graph.role, graph.precision, graph.least),
         }
         files.update([network.write_weights(stage)])
-        spec = replace(bundle.spec, files=files, network=network.info())
+        spec = network.told_in(replace(bundle.spec, files=files))
         write_manifest(stage / MANIFEST, spec)
         Bundle.load(stage)
         publish(stage, folder)

@@ -29,6 +29,7 @@ from ..runtime.bundle.match_recipe import MatchRecipe
 from ..runtime.bundle.publishing import publish
 from ..runtime.errors import ExportError
 from ..runtime.version import __version__
+from .default_follow import take_follow
 from .engines.engines import (
     EngineOptions,
     EngineReport,
@@ -120,6 +121,8 @@ def export_bundle(
         options: what to export.
         progress: told what is being done, steps done and steps in all.
 
+    A bundle with the features of the one inside the package gets its network that follows boxes.
+
     Returns:
         The finished bundle, loaded and checked, and what came with it.
 
@@ -151,7 +154,7 @@ def export_bundle(
             files[half.file_name] = _write(half, stage, options.opset)
         if options.find:
             files.update(write_find(stage, planned))
-        spec = replace(planned, files=files)
+        spec = take_follow(replace(planned, files=files), stage, Bundle.load())
         write_manifest(stage / MANIFEST, spec)
         quantised = None
         if options.int8 is not None:
@@ -291,7 +294,7 @@ def _spec(backbone: Backbone, options: ExportOptions) -> BundleSpec:
         align=bundle_align(backbone),
         weights=weights,
     )
-    return BundleSpec(
+    planned = BundleSpec(
         backbone=info,
         preprocessing={"input": "uint8 BGR (B, H, W, 3)", **spec.as_dict()["preprocessing"]},
         recipes=recipes_for(spec.name, options.alpha),
@@ -299,9 +302,9 @@ def _spec(backbone: Backbone, options: ExportOptions) -> BundleSpec:
         opset=options.opset,
         files={},
         tools=tool_versions(),
-        network={} if options.network is None else options.network.info(),
         task=options.task,
     )
+    return planned if options.network is None else options.network.told_in(planned)
 
 
 def tool_versions() -> dict[str, str]:

@@ -245,6 +245,36 @@ CONTRACTS: Mapping[str, GraphContract] = {
             ),
         ),
     ),
+    "follow": GraphContract(
+        "How a followed object's box really lies, by a trained network.",
+        (
+            GraphTensor(
+                "maps",
+                "float32",
+                "(1, 16, 20, 20)",
+                "evidence around the supposed box, row by row; the grid reaches 0.85 of its width "
+                "and height from its middle",
+            ),
+            GraphTensor(
+                "readings", "float32", "(1, K)", "what patch correspondences say, and the shape"
+            ),
+        ),
+        (
+            GraphTensor(
+                "change",
+                "float32",
+                "(1, 4)",
+                "of the middle, right and down, in the supposed width and height; natural "
+                "logarithms of width and height over the supposed ones",
+            ),
+            GraphTensor(
+                "doubt",
+                "float32",
+                "(1, 4)",
+                "natural logarithm of how far each of these is off on average",
+            ),
+        ),
+    ),
     "network, align": GraphContract(
         "Alignment of two pictures of a kind by a trained network.",
         (

@@ -1,18 +1,24 @@
-"""The trained networks as graphs: features of two pictures in, what is asked of them out."""
+"""The trained networks as graphs: features of two pictures, or evidence around a box, in."""
 
 from __future__ import annotations
+
+from copy import deepcopy
 
 import torch
 from torch import Tensor
 
 from ..model.alignment_net import CELLS, AlignmentNet
+from ..model.box_net import MAPS, SIDE, BoxNet
+from ..model.folding import fold_batch_norm
 from ..model.verification_net import VerificationNet
-from ..runtime.bundle.manifest import NETWORK_ROLE
+from ..runtime.bundle.manifest import FOLLOW_ROLE, NETWORK_ROLE
 from .graphs import GraphExport
 
 ALIGNMENT_INPUTS = ("source", "target", "usable")
 ALIGNMENT_OUTPUTS = ("affine", "placed")
 VERIFICATION_OUTPUTS = ("decision", "region")
+FOLLOW_INPUTS = ("maps", "readings")
+FOLLOW_OUTPUTS = ("change", "doubt")
 
 VERIFICATION_MAPS = (((12, 16), (12, 40)), ((4, 5), (9, 13)), ((16, 11), (5, 6)))
 """Rows and columns of the query's and the reference's features that the graph is tried with."""
@@ -73,4 +79,28 @@ def verification_export(network: VerificationNet, channels: int) -> GraphExport:
         },
         outputs=VERIFICATION_OUTPUTS,
         least={"query_height": 1, "query_width": 1, "map_height": 1, "map_width": 1},
+    )
+
+
+def follow_export(network: BoxNet, channels: int) -> GraphExport:  # noqa: ARG001
+    """The graph of a network that reads boxes, whose normalisations are folded.
+
+    Its inputs are ``maps (1, 16, 20, 20)`` and ``readings (1, K)``, its outputs ``change (1, 4)``
+    and ``doubt (1, 4)``; they are the same whatever the ``channels`` of the features.
+    """
+
+    def inputs(seed: int) -> dict[str, Tensor]:
+        generator = torch.Generator().manual_seed(seed)
+        # Evidence lies in [-1, 1]; readings do, and most are small.
+        maps = torch.rand(1, MAPS, SIDE, SIDE, generator=generator) * 2 - 1
+        readings = torch.randn(1, network.readings, generator=generator) * 0.3
+        return dict(zip(FOLLOW_INPUTS, (maps, readings), strict=True))
+
+    return GraphExport(
+        role=FOLLOW_ROLE,
+        module=fold_batch_norm(deepcopy(network).eval()),
+        inputs=inputs(0),
+        checks=[inputs(1), inputs(2)],
+        dynamic={name: {} for name in FOLLOW_INPUTS},
+        outputs=FOLLOW_OUTPUTS,
     )

@@ -1,9 +1,9 @@
-"""Trained networks that compare features: from a checkpoint to a graph of a bundle."""
+"""Trained networks beside the features: from a checkpoint to a graph of a bundle."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -12,34 +12,59 @@ import numpy as np
 from torch import nn
 
 from ..model.alignment_net import AlignmentNet
+from ..model.box_net import BoxNet
 from ..model.verification_net import VerificationNet
 from ..runtime.bundle.folder import sha256_of
-from ..runtime.bundle.manifest import FileInfo
+from ..runtime.bundle.manifest import FOLLOW_ROLE, NETWORK_ROLE, BundleSpec, FileInfo
 from ..runtime.errors import ExportError
 from .checkpoint import Checkpoint, open_checkpoint
 from .graphs import GraphExport
-from .network_graphs import alignment_export, verification_export
+from .network_graphs import alignment_export, follow_export, verification_export
 
 
 class Kind(NamedTuple):
-    """A task with a network: how it is made for a matching layer, and its graph."""
+    """A task with a network.
 
+    Attributes:
+        role: of its graph; its weights' is the same with ``-weights``. The manifest's entry of
+            that name tells of it.
+        choice: the entry of a training's configuration that decides what the network is like.
+        make: the network for such a choice.
+        export: the graph of a network, for features of so many channels.
+    """
+
+    role: str
+    choice: str
     make: Callable[[Any], nn.Module]
     export: Callable[[Any, int], GraphExport]
+
+    @property
+    def weights_role(self) -> str:
+        """Of the file with the weights."""
+        return f"{self.role}-weights"
+
+    @property
+    def weights_name(self) -> str:
+        """Of the file with the weights."""
+        return f"{self.role}.npz"
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "align": Kind(AlignmentNet, alignment_export),
-        "verify": Kind(VerificationNet, verification_export),
+        "align": Kind(NETWORK_ROLE, "matching", AlignmentNet, alignment_export),
+        "verify": Kind(NETWORK_ROLE, "matching", VerificationNet, verification_export),
+        "follow": Kind(FOLLOW_ROLE, "readings", BoxNet, follow_export),
     }
 )
 
-WEIGHTS_ROLE = "network-weights"
-WEIGHTS_NAME = "network.npz"
+PAIRS = tuple(task for task, kind in KINDS.items() if kind.role == NETWORK_ROLE)
+"""The tasks whose network compares two pictures; a bundle has one at most of them."""
 
-RECORDED = ("matching", "pictures", "images", "steps", "batch", "learning_rate", "seed")
-"""What the manifest says about the training."""
+RECORDED = (
+    *("matching", "readings", "alpha", "pictures", "images", "objects", "object_files"),
+    *("samples", "clips", "sample_seed", "steps", "batch", "learning_rate", "seed"),
+)
+"""What the manifest says about the training, as far as its configuration does."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +72,7 @@ class TrainedNetwork:
     """A trained network.
 
     Attributes:
-        task: ``align`` or ``verify``.
+        task: ``align``, ``verify`` or ``follow``.
         module: with its weights, in evaluation mode.
         checkpoint: where they are from.
     """
@@ -56,8 +81,13 @@ class TrainedNetwork:
     module: nn.Module
     checkpoint: Checkpoint
 
+    @property
+    def kind(self) -> Kind:
+        """What networks for its task are like."""
+        return KINDS[self.task]
+
     def info(self) -> dict[str, Any]:
-        """The manifest's entry: task, matching layer, and how it was trained."""
+        """The manifest's entry: task, what the network is like, and how it was trained."""
         config = self.checkpoint.config
         return {
             "task": self.task,
@@ -68,26 +98,42 @@ class TrainedNetwork:
 
     def write_weights(self, folder: Path) -> tuple[str, FileInfo]:
         """Write the weights for who checks or trains further: file name and manifest entry."""
-        path = folder / WEIGHTS_NAME
+        path = folder / self.kind.weights_name
         weights = {name: value.cpu().numpy() for name, value in self.module.state_dict().items()}
         np.savez(path, **weights)
-        return path.name, FileInfo(WEIGHTS_ROLE, "fp32", sha256_of(path), path.stat().st_size)
+        return path.name, FileInfo(
+            self.kind.weights_role, "fp32", sha256_of(path), path.stat().st_size
+        )
 
     def graph(self, channels: int) -> GraphExport:
-        """What becomes ``network.onnx``, for features of ``channels`` channels."""
-        return KINDS[self.task].export(self.module, channels)
+        """What becomes an ONNX file, for features of ``channels`` channels."""
+        return self.kind.export(self.module, channels)
 
-    def check_features(self, backbone: str, taps: Iterable[str | int]) -> None:
+    def told_in(self, spec: BundleSpec) -> BundleSpec:
+        """A manifest with the entry that tells of this network."""
+        if self.kind.role == FOLLOW_ROLE:
+            return replace(spec, follow=self.info())
+        return replace(spec, network=self.info())
+
+    def check_features(
+        self, backbone: str, taps: Iterable[str | int], alpha: float | None = None
+    ) -> None:
         """Refuse features that the network was not trained on.
 
         Args:
             backbone: that makes the features.
             taps: its layers.
+            alpha: factor on the similarity; counts where the network was trained with one.
 
         Raises:
-            ExportError: naming the backbone or the layers that differ.
+            ExportError: naming the backbone, the layers or the factor that differ.
         """
         config = self.checkpoint.config
+        if alpha is not None and config.get("alpha", alpha) != alpha:
+            raise ExportError(
+                f"{self.checkpoint.path} was trained with alpha {config['alpha']!r}, the bundle's "
+                f"is {alpha!r}; export with the same, or train again"
+            )
         have = {"backbone": backbone, "taps": [str(tap) for tap in taps]}
         for name, value in have.items():
             if config.get(name) != value:
@@ -111,13 +157,14 @@ def load_network(path: Path, task: str) -> TrainedNetwork:
     """
     if task not in KINDS:
         raise ExportError(
-            f"a network belongs to the task {' or '.join(KINDS)}, not to {task!r}; add --task"
+            f"a network belongs to the task {' or '.join(PAIRS)}, not to {task!r}; add --task"
         )
     checkpoint = open_checkpoint(path, task)
     try:
-        module = KINDS[task].make(checkpoint.config["matching"])
+        kind = KINDS[task]
+        module = kind.make(checkpoint.config[kind.choice])
         module.load_state_dict(checkpoint.weights)
-    except (KeyError, ValueError, RuntimeError) as error:
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise ExportError(
             f"{checkpoint.path} does not fit the network of this version of qatm ({reason}); "

@@ -1,9 +1,9 @@
-"""Proof that the trained network of a bundle computes what PyTorch does with its weights."""
+"""Proof that the trained networks of a bundle compute what PyTorch does with their weights."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from ...model.alignment_net import CELLS
 from ...runtime.bundle.folder import Bundle
-from ...runtime.bundle.manifest import NETWORK_ROLE
+from ...runtime.bundle.manifest import FOLLOW_ROLE, NETWORK_ROLE
 from ...runtime.errors import BundleError, ExportError
 from ...runtime.images import resize_to
-from ...runtime.json_values import member, text_of
+from ...runtime.json_values import count_of, member, text_of
 from ...runtime.patches.encoder import Encoder
 from ...runtime.saved_arrays import read_arrays
 from ...runtime.session import Session
 from ..graphs import GraphExport
-from ..networks import KINDS, WEIGHTS_ROLE
+from ..networks import KINDS, PAIRS
 from .judge import RELATIVE, Deviation, attempt
 from .pair_proof import PAIR_KINDS, make_pairs
 from .runners import onnx_runner
@@ -31,6 +31,9 @@ Array = NDArray[Any]
 LIMIT = 1e-3
 """Largest difference, relative to the largest value: the fits repeat and so enlarge rounding."""
 
+MOST_READINGS = 1000
+"""A manifest that says more is not believed."""
+
 SHOWN = MappingProxyType(
     {"source": "picture", "target": "view", "query": "view", "reference": "picture"}
 )
@@ -38,9 +41,11 @@ SHOWN = MappingProxyType(
 
 
 def compare_network(bundle: Bundle) -> Iterator[Deviation]:
-    """Run a bundle's network on made-up features of several sizes and on pictures, in both ways.
+    """Run a bundle's networks in both ways.
 
-    Made-up features that match exactly hide most of what a network has learned.
+    One that compares two pictures is run on made-up features of several sizes and on pictures:
+    made-up features that match exactly hide most of what a network has learned. One that reads
+    boxes is run on made-up evidence.
 
     Nothing is compared where the bundle has no network.
 
@@ -48,20 +53,38 @@ def compare_network(bundle: Bundle) -> Iterator[Deviation]:
         ExportError: the network is not known to this version.
         BundleError: a file is damaged or missing.
     """
-    if NETWORK_ROLE not in {info.role for info in bundle.spec.files.values()}:
-        return
-    task = bundle.spec.network.get("task", "")
-    if task not in KINDS:
+    roles = {info.role for info in bundle.spec.files.values()}
+    if NETWORK_ROLE in roles:
+        yield from _compare(bundle, _known_task(bundle, bundle.spec.network, PAIRS))
+    if FOLLOW_ROLE in roles:
+        yield from _compare(bundle, _known_task(bundle, bundle.spec.follow, ("follow",)))
+
+
+def _known_task(bundle: Bundle, told: dict[str, Any], tasks: Sequence[str]) -> str:
+    """The task of a network, as the manifest tells it.
+
+    Raises:
+        ExportError: it is none of those that such a network can have.
+    """
+    task = told.get("task", "")
+    if task not in tasks:
         raise ExportError(
             f"the network of {bundle.path} is for {task!r}, which is not known to this version of "
             "qatm; check the bundle with the version that wrote it"
         )
+    return task
+
+
+def _compare(bundle: Bundle, task: str) -> Iterator[Deviation]:
+    """Run the network of a task in both ways."""
     module = _trained(bundle, task)
     graph = KINDS[task].export(module.eval(), bundle.spec.backbone.channels)
-    file = bundle.file(NETWORK_ROLE, "fp32")
+    file = bundle.file(KINDS[task].role, "fp32")
     runner = onnx_runner(file, graph.outputs)
-    made_up = (("made up", inputs) for inputs in (graph.inputs, *graph.checks))
-    for words, inputs in (*made_up, *_on_pictures(bundle, task, graph)):
+    cases = [("made up", inputs) for inputs in (graph.inputs, *graph.checks)]
+    if task in PAIRS:
+        cases += _on_pictures(bundle, task, graph)
+    for words, inputs in cases:
         with torch.no_grad():
             results = module(*inputs.values())
         truth = {k: v.numpy() for k, v in zip(graph.outputs, results, strict=True)}
@@ -106,15 +129,27 @@ def _trained(bundle: Bundle, task: str) -> torch.nn.Module:
     Raises:
         BundleError: a file is damaged or missing, or of another network.
     """
-    file = bundle.file(WEIGHTS_ROLE, "fp32")
+    kind = KINDS[task]
+    told = bundle.spec.follow if kind.role == FOLLOW_ROLE else bundle.spec.network
+    file = bundle.file(kind.weights_role, "fp32")
     try:
         arrays = read_arrays(file)
-        module = KINDS[task].make(text_of(member(bundle.spec.network, "matching"), "matching"))
+        module = kind.make(_choice(told, kind.choice))
         module.load_state_dict({name: torch.from_numpy(each) for name, each in arrays.items()})
     except (OSError, ValueError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise BundleError(f"{file} does not fit the network ({reason}); export it again") from error
     return module
+
+
+def _choice(told: Mapping[str, Any], name: str) -> str | int:
+    """What the manifest says a network is like: its matching layer, or how many readings it takes.
+
+    Raises:
+        ValueError: it is missing or of another type.
+    """
+    value = member(told, name)
+    return count_of(value, name, 1, MOST_READINGS) if name == "readings" else text_of(value, name)
 
 
 def _difference(name: str, found: Any, truth: dict[str, Array]) -> tuple[float, str]:

@@ -18,12 +18,12 @@ from ...model.compact import COMPACT, round_weights
 from ...model.exported import CANDIDATES
 from ...model.weights import packaged_file
 from ...runtime.bundle.folder import Bundle, sha256_of
-from ...runtime.bundle.manifest import NETWORK_ROLE, BundleSpec, FileInfo
+from ...runtime.bundle.manifest import BundleSpec, FileInfo
 from ...runtime.errors import ExportError
 from ..engines.engines import SOURCES
 from ..find.find_models import ENCODE, FIND
 from ..graphs import JOINT_OUTPUTS, MATCH_OUTPUTS, PLACE_OUTPUTS, feature_outputs
-from ..networks import WEIGHTS_ROLE
+from ..networks import KINDS
 from .comparator import compare_with_polygraphy, engine_runners, polygraphy_installed
 from .find_proof import compare_find
 from .judge import Deviation, Judge, attempt, has_tolerances
@@ -59,7 +59,10 @@ Array = NDArray[Any]
 HALF_VALUES = 20_000
 """Pictures up to this many values go through PyTorch in half too, which is slow on a CPU."""
 
-OTHER_ROLES = (NETWORK_ROLE, WEIGHTS_ROLE, ENCODE, FIND)
+OTHER_ROLES = (
+    *(role for kind in KINDS.values() for role in (kind.role, kind.weights_role)),
+    *(ENCODE, FIND),
+)
 """Files that are compared with other things than the parts of the model."""
 
 

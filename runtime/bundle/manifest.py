@@ -18,7 +18,10 @@ from .recipes import Recipes
 
 SCHEMA_VERSION: Numeric[int] = 2
 NETWORK_ROLE = "network"
-"""Of the trained network in a bundle."""
+"""Of the trained network in a bundle that compares two pictures."""
+
+FOLLOW_ROLE = "follow"
+"""Of the trained network in a bundle that reads how a followed object's box lies."""
 
 PURPOSES = ("match", "align", "verify")
 """What the features of a bundle were chosen for."""
@@ -122,7 +125,10 @@ class BundleSpec:
         fits: where the fitted numbers of the recipes come from.
         tools: versions of what made the bundle.
         calibration: of the INT8 files.
-        network: the trained network in it: its task, its matching layer, and how it was trained.
+        network: the trained network in it that compares two pictures: its task, its matching layer,
+            and how it was trained.
+        follow: the trained network in it that reads how a followed object's box lies: how many
+            readings it takes, and how it was trained.
         task: ``match``, ``align`` or ``verify``; what its features were chosen, and are checked,
             for.
         schema: version of the record that was read; what is written has the present one.
@@ -137,6 +143,7 @@ class BundleSpec:
     tools: dict[str, str] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
     network: dict[str, Any] = field(default_factory=dict)
+    follow: dict[str, Any] = field(default_factory=dict)
     task: str = "match"
     schema: int = field(default=SCHEMA_VERSION, compare=False)
 
@@ -220,6 +227,7 @@ class BundleSpec:
                 tools=_texts(data.get("tools", {}), "tools"),
                 calibration=object_of(data.get("calibration", {}), "calibration"),
                 network=object_of(data.get("network", {}), "network"),
+                follow=object_of(data.get("follow", {}), "follow"),
                 task=_task(data),
                 schema=schema,
             )

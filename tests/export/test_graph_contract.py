@@ -9,6 +9,9 @@ import onnx
 import pytest
 
 from qatm.export.graph_contract import CONTRACTS, PAGE, annotate, contract_of, page_tables
+from qatm.export.graphs import DEFAULT_OPSET, write_onnx
+from qatm.export.network_graphs import follow_export
+from qatm.model.box_net import BoxNet
 from qatm.runtime import ExportError
 from qatm.runtime.version import __version__
 
@@ -16,12 +19,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def files(tiny_bundle, find_bundle) -> dict[str, Path]:
+def files(tiny_bundle, find_bundle, tmp_path_factory) -> dict[str, Path]:
     """A file of every role; networks are those of the package, which are older than the text."""
     folders = {"features": tiny_bundle, "match": tiny_bundle, "place": tiny_bundle}
     folders |= {"joint": tiny_bundle, "encode": find_bundle, "find": find_bundle}
     paths = {role: folder / f"{role}.onnx" for role, folder in folders.items()}
     runtime = ROOT / "runtime"
+    paths["follow"] = tmp_path_factory.mktemp("follow") / "follow.onnx"
+    write_onnx(follow_export(BoxNet(6).eval(), 64), paths["follow"], DEFAULT_OPSET)
     paths["network, align"] = runtime / "default_align" / "network.onnx"
     paths["network, verify"] = runtime / "default_bundle" / "network.onnx"
     return paths
@@ -55,7 +60,7 @@ def test_the_contract_is_that_of_the_graph(files, role):
             assert len(sides) == len(written), (tensor.name, sides, written)
             for side, text in zip(sides, written, strict=True):
                 if isinstance(side, int):
-                    assert text == str(side) or text in ("C", "CN"), (tensor.name, side, text)
+                    assert text == str(side) or text in ("C", "CN", "K"), (tensor.name, side, text)
                 elif text.isidentifier():
                     assert side == text or side.startswith("Min(") or "map_width" in side, (
                         tensor.name,

@@ -66,7 +66,8 @@ def export(
     """Export a network and the QATM matching graph to a bundle for runtime.Matcher.
 
     The bundle holds ONNX files with dynamic shapes and bundle.json; copy it to a device that has
-    no PyTorch. Every file is checked against PyTorch at several sizes before it is kept. With
+    no PyTorch. Every file is checked against PyTorch at several sizes before it is kept. A bundle
+    with the features of the one inside the package also gets its network for tracking. With
     --fp16 or --int8, engines are built too where TensorRT or TensorRT-RTX is installed. An option
     that would have no effect is an error. Into a folder that holds other things than a bundle it
     writes when you say yes, or with --force.
