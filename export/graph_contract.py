@@ -256,7 +256,7 @@ CONTRACTS: Mapping[str, GraphContract] = {
                 "and height from its middle",
             ),
             GraphTensor(
-                "readings", "float32", "(1, K)", "what patch correspondences say, and the shape"
+                "readings", "float32", "(1, K)", "K = 1: natural logarithm of width over height"
             ),
         ),
         (

@@ -212,9 +212,9 @@ def match_profiles(spec: BundleSpec, options: EngineOptions) -> list[GraphProfil
     ]
 
 
-def network_profiles(spec: BundleSpec) -> list[GraphProfile]:
-    """The profile of a bundle's trained network; none where it has no network."""
-    found = [info for info in spec.files.values() if info.role == "network"]
+def network_profiles(spec: BundleSpec, role: str) -> list[GraphProfile]:
+    """The profile of a bundle's trained network with a role; none where it has no such network."""
+    found = [info for info in spec.files.values() if info.role == role]
     return [
         GraphProfile({tensor.name: _network_range(tensor.shape) for tensor in info.inputs}, {})
         for info in found

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...runtime.bundle.folder import Bundle, sha256_of
-from ...runtime.bundle.manifest import BundleSpec
+from ...runtime.bundle.manifest import FOLLOW_ROLE, NETWORK_ROLE, BundleSpec
 from ...runtime.bundle.publishing import publish
 from ...runtime.bundle.sidecar import ENGINE_SUFFIX, EngineInfo, sidecar_of
 from ...runtime.errors import BundleError, ExportError
@@ -52,8 +52,8 @@ RECIPE = 2
 SOURCES = {"fp32": "fp32", "fp16": "fp16", "int8": "int8-trt"}
 """Precision of an engine and of the ONNX file that it is built from."""
 
-NETWORK = "network"
-"""Role of a trained network, which is built in FP32 only, as it is written."""
+NETWORKS = (NETWORK_ROLE, FOLLOW_ROLE)
+"""Roles of trained networks, each of which is built in FP32 only, as it is written."""
 
 Progress = Callable[[str, int, int], None]
 """Called with an engine's file name, how many are done and how many there are."""
@@ -155,7 +155,7 @@ def check_engines(spec: BundleSpec, options: EngineOptions) -> Plan | None:
     profiles = {
         "features": feature_profiles(spec, options),
         "match": match_profiles(spec, options),
-        NETWORK: network_profiles(spec),
+        **{role: network_profiles(spec, role) for role in NETWORKS},
     }
     if options.engine == "none":
         return None
@@ -186,8 +186,8 @@ def _jobs_by_role(bundle: Bundle, precisions: Sequence[str]) -> list[tuple[str, 
     available = bundle.precisions("match")
     match = [n for n in SOURCES if n == "fp32" or (n in wanted and SOURCES[n] in available)]
     found += [("match", name, bundle.file("match", SOURCES[name])) for name in match]
-    networks = bundle.precisions(NETWORK)
-    return [*found, *((NETWORK, name, bundle.file(NETWORK, name)) for name in networks)]
+    networks = [(role, name) for role in NETWORKS for name in bundle.precisions(role)]
+    return [*found, *((role, name, bundle.file(role, name)) for role, name in networks)]
 
 
 def _run(

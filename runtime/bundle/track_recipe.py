@@ -55,7 +55,9 @@ class TrackRecipe(Record):
         most_turn: degrees that are believed of one frame.
         same_turn: how likely it is that it stands as before, as ``same_size``, and beside the first
             look alone.
-        place_gain: part of the way to where the patches say that the object's middle is.
+        network_weight: how much the bundle's trained network counts beside the patches in size and
+            place, 0 (not at all, nothing trained) to 1 (alone); a bundle without one does as at 0.
+        place_gain: part of the way to where they say that the object's middle is.
         same_place: how likely it is that the middle lies where the whole fits best, the same.
         max_scale: the size stays within this factor of the first one.
         recent_after: frames after which a look of the target counts as evidence beside the first
@@ -127,6 +129,7 @@ class TrackRecipe(Record):
     turn_gain: float = chosen(0.6, 0, 1)
     most_turn: float = chosen(15.0, 0, 180)
     same_turn: float = chosen(-2.0, -100, 0)
+    network_weight: float = chosen(0.5, 0, 1)
     place_gain: float = chosen(0.5, 0, 1)
     same_place: float = chosen(-4.5, -100, 0)
     max_scale: float = bound(30.0, 1, 100)

@@ -27,6 +27,8 @@ from ..patches.windows import (
     window_mean,
     window_response,
 )
+from .box_evidence import box_evidence
+from .box_network import BoxNetwork, joined
 from .colours import NONE, ObjectColours, window_shares
 from .encoding import encode_region, encode_regions
 from .options import TrackerOptions
@@ -111,6 +113,7 @@ class TargetModel:
         self.first_patches = self._recent_patches = self._newer_patches = own
         self._older_patches = self._next_older_patches = own
         self._reads_older = False
+        self._network = BoxNetwork.of(encoder.session) if options.network_weight else None
 
     def encode(self, frame: Image, region: Region) -> RegionFeatures:
         """Features of a region of a frame."""
@@ -227,7 +230,15 @@ class TargetModel:
         readings = [
             read_patches(session, look, seen, corner, sides, stride, self.alpha) for look in looks
         ]
-        return together(readings[0], readings[1:], self.options)
+        said = together(readings[0], readings[1:], self.options)
+        if self._network is None:
+            return said
+        told = self._network.read(box_evidence(self, seen, centre))
+        x, y = (
+            at + part * side
+            for at, part, side in zip(box.centre, (told.across, told.down), sides, strict=True)
+        )
+        return joined(said, told, seen.region.to_frame(x, y), centre, self.options)
 
     def _placing_patches(self, region_size: tuple[int, int]) -> PatchGrid:
         """The target's fine patches in regions of a size."""

@@ -28,6 +28,7 @@ from qatm.export.parity.runners import onnx_runner
 from qatm.runtime import Bundle, BundleError, ExportError, InputError
 from qatm.runtime.bundle.folder import MANIFEST
 from qatm.runtime.saved_arrays import read_arrays
+from qatm.runtime.track.box_evidence import READINGS
 from qatm.tools.packing.targets import TARGETS, find_target, pick
 
 
@@ -50,12 +51,12 @@ def test_it_stands_beside_the_other_network(following: Bundle) -> None:
     assert after.files["follow.npz"].role == "follow-weights"
     assert after.network == before.network
     told = after.follow
-    assert (told["task"], told["readings"], told["trained_steps"]) == ("follow", 6, 5)
+    assert (told["task"], told["readings"], told["trained_steps"]) == ("follow", READINGS, 5)
     assert told["objects"] == "3 cut-outs of a folder"
 
 
 def test_the_graph_computes_what_the_network_does(following: Bundle) -> None:
-    maps, readings = torch.randn(1, 16, 20, 20), torch.randn(1, 6)
+    maps, readings = torch.randn(1, 16, 20, 20), torch.randn(1, READINGS)
     with torch.no_grad():
         expected = random_box_net()(maps, readings)
     runner = onnx_runner(following.file("follow", "fp32"), ("change", "doubt"))

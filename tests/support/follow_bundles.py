@@ -11,10 +11,11 @@ from qatm.export.add_network import add_network
 from qatm.export.networks import TrainedNetwork, load_network
 from qatm.model.box_net import BoxNet
 from qatm.runtime import Bundle
+from qatm.runtime.track.box_evidence import READINGS
 from qatm.tools.train.checkpoints import write_checkpoint
 
 
-def random_box_net(readings: int = 6, seed: int = 0) -> BoxNet:
+def random_box_net(readings: int = READINGS, seed: int = 0) -> BoxNet:
     """A network with random weights and statistics of normalisations that are not the usual."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -27,7 +28,7 @@ def box_checkpoint(folder: Path, seed: int = 0, **changes: Any) -> Path:
     """Write a checkpoint as if it had been trained on the default bundle's features."""
     spec = Bundle.load().spec
     config = {
-        "readings": 6,
+        "readings": READINGS,
         "backbone": spec.backbone.name,
         "taps": list(spec.backbone.taps),
         "alpha": spec.recipes.match.alpha,

@@ -1,0 +1,101 @@
+"""The trained network that reads how a followed box really lies."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from ..backends.descriptions import check_arrays, check_inputs, check_outputs
+from ..bundle.manifest import FOLLOW_ROLE
+from ..bundle.track_recipe import TrackRecipe
+from ..session import Session
+from .box_evidence import CELLS, MAPS, READINGS, BoxEvidence
+from .patch_motion import MotionReading, Point
+
+CHANGES = 4
+"""What it answers for: place across and down, width and height."""
+
+OUTPUTS = ("change", "doubt")
+
+
+class BoxReading(NamedTuple):
+    """How a box differs from what was supposed, by the network.
+
+    Attributes:
+        across: of its middle, in the supposed width.
+        down: the same in the supposed height.
+        zoom: natural logarithm of its size over the supposed one.
+    """
+
+    across: float
+    down: float
+    zoom: float
+
+
+class BoxNetwork:
+    """Reads boxes from evidence; see :mod:`.box_evidence`.
+
+    Args:
+        session: of a bundle that has such a network.
+
+    Raises:
+        BundleError: the graph takes or gives something else than such a network.
+        DeviceError: the device does not work with it, or has no engine for it.
+    """
+
+    def __init__(self, session: Session) -> None:
+        bundle = session.bundle
+        shapes = {"maps": (1, MAPS, CELLS, CELLS), "readings": (1, READINGS)}
+        check_inputs(bundle, FOLLOW_ROLE, {n: ("float32", s) for n, s in shapes.items()})
+        check_outputs(bundle, FOLLOW_ROLE, OUTPUTS)
+        self._graph = session.graph(FOLLOW_ROLE)
+        self._name = bundle.graph_name(FOLLOW_ROLE, "fp32")
+
+    @classmethod
+    def of(cls, session: Session) -> BoxNetwork | None:
+        """The network of a session's bundle; ``None`` where the bundle has none."""
+        roles = {info.role for info in session.bundle.spec.files.values()}
+        return cls(session) if FOLLOW_ROLE in roles else None
+
+    def read(self, evidence: BoxEvidence) -> BoxReading:
+        """How the box lies that the evidence was gathered around.
+
+        Raises:
+            BundleError: the graph gave something else than such a network.
+            DeviceError: the device failed.
+        """
+        inputs = {"maps": evidence.maps[None], "readings": evidence.readings[None]}
+        answers = self._graph.run(inputs, OUTPUTS)
+        check_arrays(answers, [(1, CHANGES)] * len(OUTPUTS), self._name)
+        across, down, width, height = np.float64(answers[0][0]).tolist()
+        return BoxReading(across, down, (width + height) / 2)
+
+
+def joined(
+    patches: MotionReading | None, told: BoxReading, place: Point, here: Point, recipe: TrackRecipe
+) -> MotionReading:
+    """What the patches and the network say together; they are wrong in different ways.
+
+    Args:
+        patches: what the patches say; ``None`` is that nothing has changed.
+        told: what the network says.
+        place: of the object's middle by the network, in pixels of the frame.
+        here: where it was supposed to be.
+        recipe: how much the network counts.
+    """
+    part, most = recipe.network_weight, math.log(recipe.most_zoom)
+    zoom = part * min(max(told.zoom, -most), most)
+    x, y = _on_the_way(here, place, part)
+    if patches is None:
+        return MotionReading(math.exp(zoom), (x, y), 1.0, 0.0)
+    zoom += (1 - part) * math.log(patches.zoom)
+    left, top = _on_the_way(here, patches.centre, (1 - part) * patches.sureness)
+    centre = x + left - here[0], y + top - here[1]
+    return MotionReading(math.exp(zoom), centre, 1.0, patches.turn)
+
+
+def _on_the_way(here: Point, there: Point, part: float) -> Point:
+    """A part of the way from one point to another."""
+    return here[0] + part * (there[0] - here[0]), here[1] + part * (there[1] - here[1])
