@@ -25,6 +25,7 @@ from .commands.match import match
 from .commands.pack_bundle import pack
 from .commands.track import track
 from .commands.train_align import align as train_align
+from .commands.train_follow import follow as train_follow
 from .commands.train_refine import refine as train_refine
 from .commands.train_verify import verify as train_verify
 from .commands.verify import verify
@@ -69,7 +70,15 @@ add_commands(
         "verify": eval_verify,
     },
 )
-add_commands(train_app, {"align": train_align, "verify": train_verify, "refine": train_refine})
+add_commands(
+    train_app,
+    {
+        "align": train_align,
+        "verify": train_verify,
+        "follow": train_follow,
+        "refine": train_refine,
+    },
+)
 for group in (bundle_app, eval_app, train_app, calib_app, lab_app):
     app.add_typer(group)
 

@@ -60,7 +60,9 @@ class TrainFlags:
     """How a network is trained, as the options say it."""
 
     steps: Annotated[int, typer.Option(metavar="N", min=1, help="Optimiser steps.")]
-    batch: Annotated[int, typer.Option(metavar="N", min=1, help="Scenes or pairs in a step.")]
+    batch: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Scenes, pairs or samples in a step.")
+    ]
     learning_rate: Annotated[
         float, typer.Option(metavar="R", callback=finite, help="Adam's step size at the start.")
     ]
@@ -98,6 +100,6 @@ class TrainFlags:
         return options
 
 
-USUAL_ALIGN, USUAL_REFINE, USUAL_VERIFY = (
-    TrainFlags(**USUAL[name]) for name in ("align", "refine", "verify")
+USUAL_ALIGN, USUAL_FOLLOW, USUAL_REFINE, USUAL_VERIFY = (
+    TrainFlags(**USUAL[name]) for name in ("align", "follow", "refine", "verify")
 )

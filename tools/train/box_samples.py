@@ -1,8 +1,9 @@
 """Samples for the network that reads boxes: evidence around supposed boxes, and how they really lie.
 
 Each clip of :mod:`.moving_scenes` is followed as a tracker would: the object's first look, mostly a
-recent one, and supposed boxes that are off by as much as a tracker's are. The evidence is that of the
-runtime. Making it takes long, so that it is kept in numbered parts, each written whole or not at all.
+recent one, and supposed boxes that are off by as much as a tracker's are. The evidence is that of
+the runtime. Making it takes long, so that it is kept in numbered parts, each written whole or not at
+all.
 """
 
 from __future__ import annotations

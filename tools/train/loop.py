@@ -123,6 +123,20 @@ def train(task: TrainingTask, options: TrainOptions) -> Trained:
     return Trained(last, done, tuple(losses))
 
 
+def check_start(options: TrainOptions) -> None:
+    """Refuse before any work a folder with checkpoints that nobody asked to go on with.
+
+    Raises:
+        InputError: naming the newest one.
+    """
+    found = find_checkpoints(options.out)
+    if found and not options.resume:
+        raise InputError(
+            f"{options.out} holds the checkpoints of a training ({found[-1].name}); add --resume "
+            "to go on with it, or give another folder"
+        )
+
+
 def seeded(make: Callable[[], Network], seed: int) -> Network:
     """A network whose first weights follow from a seed alone."""
     with torch.random.fork_rng(devices=[]):
@@ -177,14 +191,10 @@ def _start(
     Raises:
         InputError: checkpoints that nobody asked to go on with, or of another training.
     """
+    check_start(options)
     found = find_checkpoints(options.out)
     if not found:
         return None
-    if not options.resume:
-        raise InputError(
-            f"{options.out} holds the checkpoints of a training ({found[-1].name}); add --resume "
-            "to go on with it, or give another folder"
-        )
     checkpoint = read_checkpoint(found[-1], options.device)
     check_same(checkpoint, task.name, config)
     return checkpoint

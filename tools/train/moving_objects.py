@@ -2,8 +2,8 @@
 
 There are three kinds: a cut-out or a blob of a photograph by itself, turned as if it were on a
 cylinder; several of them that swing about each other like limbs; and boxes with six faces in
-perspective. All that is random in an object follows from its generator, all that differs between two
-views of it from their poses.
+perspective. All that is random in an object follows from its generator, all that differs between
+two views of it from their poses.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Made-up views of one object that moves: a first frame, a later one, and some soon after that.
 
-The object (:mod:`.moving_objects`) is drawn over a photograph, beside another one that may look like
-it, behind what may hide a part of it, blurred, noisy and compressed as frames of a video are. Its
-true box is that of its mask, drawn as loosely as people draw boxes, and as tight in every view.
+The object (:mod:`.moving_objects`) is drawn over a photograph, beside another one that may look
+like it, behind what may hide a part of it, blurred, noisy and compressed as frames of a video are.
+Its true box is that of its mask, drawn as loosely as people draw boxes, and as tight in every view.
 """
 
 from __future__ import annotations

@@ -74,9 +74,18 @@ class TrainOptions:
         return {name: getattr(self, name) for name in names}
 
 
+SAMPLES = 32_000
+"""Samples that the training for following usually makes."""
+
 USUAL: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "align": {"steps": 40, "batch": 1, "learning_rate": 1e-2, "checkpoint_every": 10},
+        "follow": {
+            "steps": 6000,
+            "batch": 128,
+            "learning_rate": 3e-3,
+            "checkpoint_every": 500,
+        },
         "refine": {"steps": 40, "batch": 8, "learning_rate": 3e-3, "checkpoint_every": 10},
         "verify": {"steps": 200, "batch": 4, "learning_rate": 3e-3, "checkpoint_every": 50},
     }

@@ -7,14 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from ...model.matching import MatchingKind
+from ..console import progress
 from .alignment_training import AlignTask
-from .loop import TrainingTask, train
+from .box_training import FollowTask, open_samples, open_scenery
+from .loop import TrainingTask, check_start, train
 from .pictures import TrainingImages, open_images
 from .place_training import PlacesTask
 from .refinement import RefineTask, open_groups
 from .training_options import TrainOptions
 
 Tell = Callable[[str], Any]
+
+SAMPLES_FOLDER = "samples"
+"""In the folder of a training that makes its samples first."""
 
 
 def train_align(
@@ -39,6 +44,35 @@ def train_verify(
 ) -> None:
     """Train the network that tells places apart; see :func:`train_align`."""
     _train_on_pictures(PlacesTask, folder, matching, options, tell)
+
+
+def train_follow(
+    objects: Path, grounds: Path | None, samples: int, options: TrainOptions, tell: Tell
+) -> None:
+    """Train the network that reads how a followed box lies.
+
+    Args:
+        objects: pictures with an alpha channel.
+        grounds: photographs for backgrounds; ``None`` is the default ones.
+        samples: how many to learn from; those that are missing are made first.
+        options: how.
+        tell: is given a line on what is done.
+
+    Raises:
+        InputError: unusable pictures, samples, options or checkpoints.
+    """
+    check_start(options)
+    scenery = open_scenery(objects, grounds)
+    for name, reason in scenery.skipped.items():
+        tell(f"skipped {name}: {reason}")
+    told = scenery.told
+    tell(f"{FollowTask.name}: {told['objects']} ({objects}) over {told['pictures']}")
+    folder = options.out / SAMPLES_FOLDER
+    with progress() as bar:
+        made, origin = open_samples(scenery, folder, samples, options.threads, bar)
+    task = FollowTask(made, origin, seed=options.seed, device=options.device)
+    tell(f"{task.config['samples']} samples of {task.config['clips']} clips in {folder}")
+    _run(task, options, tell)
 
 
 def refine_align(checkpoint: Path, folder: Path, options: TrainOptions, tell: Tell) -> None:
