@@ -6,7 +6,7 @@ with Session("bundle", device="tensorrt") as session:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from .backends.devices import open_backend
 from .backends.graph import Device, Graph, Precision
 from .backends.roles import (
+    BoxGraph,
     FeatureRunner,
     Features,
     NetworkGraph,
@@ -28,7 +29,7 @@ from .backends.roles import (
     WindowFit,
 )
 from .bundle.folder import Bundle
-from .bundle.manifest import NETWORK_ROLE
+from .bundle.manifest import FOLLOW_ROLE, NETWORK_ROLE
 from .bundle.recipes import TASKS
 from .errors import BundleError, DeviceError, InputError
 from .kinds import Numeric
@@ -273,6 +274,18 @@ class Session:
                 f"qatm-export --task {task} --network CHECKPOINT"
             )
         return NetworkGraph(self.graph(NETWORK_ROLE), self.bundle, task)
+
+    def box_network(self, shapes: Mapping[str, tuple[int, ...]]) -> BoxGraph:
+        """The trained network of the bundle that reads how a followed object's box lies.
+
+        Args:
+            shapes: of its inputs.
+
+        Raises:
+            BundleError: the bundle has none, or one that takes or gives something else.
+            DeviceError: the device does not work with it, or has no engine for it.
+        """
+        return BoxGraph(self.graph(FOLLOW_ROLE), self.bundle, shapes)
 
     def __repr__(self) -> str:
         folder = self.bundle.path.name

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bundle.folder import Bundle
-from ..bundle.manifest import NETWORK_ROLE
+from ..bundle.manifest import FOLLOW_ROLE, NETWORK_ROLE
 from ..errors import BundleError
 from .descriptions import Shape, check_arrays, check_inputs, check_outputs, expected_features
 from .graph import Backend, Graph
@@ -28,6 +28,9 @@ WHOLE_MAP = "features"
 
 ONE_QUALITY = "quality"
 """Output of older matching graphs, in the place of two."""
+
+BOX_OUTPUTS = ("change", "doubt")
+"""What the network that reads followed boxes gives."""
 
 PLACE = "place"
 """Role of the graph that places templates; older bundles lack it."""
@@ -266,6 +269,37 @@ class NetworkGraph:
     def close(self) -> None:
         """See :meth:`.graph.Graph.close`."""
         self._graph.close()
+
+
+class BoxGraph:
+    """The network of a bundle that reads how a followed object's box lies; its answers are checked.
+
+    Args:
+        graph: runs it.
+        bundle: describes it.
+        shapes: of its inputs, which are float32.
+
+    Raises:
+        BundleError: the graph takes or gives something else than such a network.
+    """
+
+    def __init__(self, graph: Graph, bundle: Bundle, shapes: Mapping[str, Shape]) -> None:
+        self._graph = graph
+        self._name = bundle.graph_name(FOLLOW_ROLE, "fp32")
+        wanted = {name: ("float32", shape) for name, shape in shapes.items()}
+        check_inputs(bundle, FOLLOW_ROLE, wanted)
+        check_outputs(bundle, FOLLOW_ROLE, BOX_OUTPUTS)
+
+    def run(self, inputs: Mapping[str, Array]) -> list[Array]:
+        """How the box differs from the supposed one, and the doubt: ``(1, 4)`` float32 each.
+
+        Raises:
+            BundleError: the graph gives something else than such a network.
+            DeviceError: a shape that the graph was not built for, or the device failed.
+        """
+        answers = self._graph.run(inputs, BOX_OUTPUTS)
+        check_arrays(answers, [(1, 4)] * len(BOX_OUTPUTS), self._name)
+        return answers
 
 
 def _pair_inputs(channels: int) -> dict[str, tuple[str, Shape]]:

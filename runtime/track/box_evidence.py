@@ -9,19 +9,19 @@ colours.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..boxes import Box
 from ..kinds import Numeric
+from ..patches.encoder import Encoder
 from ..patches.grid import PatchGrid
 from ..patches.region import RegionFeatures
 from ..patches.similarity import Comparison
-
-if TYPE_CHECKING:
-    from .target import TargetModel
+from .colours import ObjectColours
 
 Array = NDArray[Any]
 
@@ -44,7 +44,29 @@ NO_SURROUNDINGS: Numeric[float] = -1.0
 """Likeness to surroundings of which nothing is known."""
 
 
-class BoxEvidence(NamedTuple):
+class KnownLooks(Protocol):
+    """What is known of a target: :class:`.target.TargetModel`.
+
+    Attributes:
+        encoder: of regions.
+        alpha: factor on the cosine similarity inside softmaxes.
+        box: the target in the first frame.
+        scale: working pixels per pixel of it.
+        coarse: patches of the first look.
+        recent: those of a recent one.
+        colours: of the target.
+    """
+
+    encoder: Encoder
+    alpha: float
+    box: Box
+    scale: float
+    coarse: PatchGrid
+    recent: PatchGrid
+    colours: ObjectColours
+
+
+class GridEvidence(NamedTuple):
     """Evidence around a supposed box.
 
     Attributes:
@@ -57,8 +79,8 @@ class BoxEvidence(NamedTuple):
 
 
 def box_evidence(
-    model: TargetModel, seen: RegionFeatures, centre: tuple[float, float]
-) -> BoxEvidence:
+    model: KnownLooks, seen: RegionFeatures, centre: tuple[float, float]
+) -> GridEvidence:
     """Evidence around a target that is supposed to lie in a region as the region's scale says.
 
     Args:
@@ -90,7 +112,7 @@ def box_evidence(
     sampled = [_sampled(each, width / each.shape[1], points) for each in maps]
     sampled.append((inside_y[:, None] & inside_x).astype(np.float32))
     aspect = np.log(model.box.w / model.box.h)
-    return BoxEvidence(np.stack(sampled), np.array([aspect], np.float32))
+    return GridEvidence(np.stack(sampled), np.array([aspect], np.float32))
 
 
 def _look_maps(

@@ -5,19 +5,11 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numpy as np
-
-from ..backends.descriptions import check_arrays, check_inputs, check_outputs
 from ..bundle.manifest import FOLLOW_ROLE
 from ..bundle.track_recipe import TrackRecipe
 from ..session import Session
-from .box_evidence import CELLS, MAPS, READINGS, BoxEvidence
+from .box_evidence import CELLS, MAPS, READINGS, GridEvidence
 from .patch_motion import MotionReading, Point
-
-CHANGES = 4
-"""What it answers for: place across and down, width and height."""
-
-OUTPUTS = ("change", "doubt")
 
 
 class BoxReading(NamedTuple):
@@ -46,20 +38,15 @@ class BoxNetwork:
     """
 
     def __init__(self, session: Session) -> None:
-        bundle = session.bundle
         shapes = {"maps": (1, MAPS, CELLS, CELLS), "readings": (1, READINGS)}
-        check_inputs(bundle, FOLLOW_ROLE, {n: ("float32", s) for n, s in shapes.items()})
-        check_outputs(bundle, FOLLOW_ROLE, OUTPUTS)
-        self._graph = session.graph(FOLLOW_ROLE)
-        self._name = bundle.graph_name(FOLLOW_ROLE, "fp32")
+        self._graph = session.box_network(shapes)
 
     @classmethod
     def of(cls, session: Session) -> BoxNetwork | None:
         """The network of a session's bundle; ``None`` where the bundle has none."""
-        roles = {info.role for info in session.bundle.spec.files.values()}
-        return cls(session) if FOLLOW_ROLE in roles else None
+        return cls(session) if session.bundle.precisions(FOLLOW_ROLE) else None
 
-    def read(self, evidence: BoxEvidence) -> BoxReading:
+    def read(self, evidence: GridEvidence) -> BoxReading:
         """How the box lies that the evidence was gathered around.
 
         Raises:
@@ -67,9 +54,8 @@ class BoxNetwork:
             DeviceError: the device failed.
         """
         inputs = {"maps": evidence.maps[None], "readings": evidence.readings[None]}
-        answers = self._graph.run(inputs, OUTPUTS)
-        check_arrays(answers, [(1, CHANGES)] * len(OUTPUTS), self._name)
-        across, down, width, height = np.float64(answers[0][0]).tolist()
+        change, _ = self._graph.run(inputs)
+        across, down, width, height = (float(value) for value in change[0])
         return BoxReading(across, down, (width + height) / 2)
 
 

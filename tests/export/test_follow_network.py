@@ -84,7 +84,7 @@ def test_the_proof_sees_both_networks(following: Bundle) -> None:
 
 
 def test_the_proof_sees_other_weights(copied: Path) -> None:
-    weights = dict(read_arrays(copied / "follow.npz"))
+    weights: dict[str, Any] = dict(read_arrays(copied / "follow.npz"))
     weights["maps.1.running_mean"] = weights["maps.1.running_mean"] + 1
     np.savez(copied / "follow.npz", **weights)
     seal(copied, "follow.npz")

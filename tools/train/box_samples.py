@@ -1,9 +1,9 @@
-"""Samples for the network that reads boxes: evidence around supposed boxes, and how they really lie.
+"""Samples for the network that reads boxes: evidence around supposed boxes, and the true ones.
 
 Each clip of :mod:`.moving_scenes` is followed as a tracker would: the object's first look, mostly a
 recent one, and supposed boxes that are off by as much as a tracker's are. The evidence is that of
-the runtime. Making it takes long, so that it is kept in numbered parts, each written whole or not at
-all.
+the runtime. Making it takes long, so that it is kept in numbered parts, each written whole or not
+at all.
 """
 
 from __future__ import annotations
@@ -38,7 +38,15 @@ PART = 4000
 """Samples of a part; one has a few more, as clips are not divided."""
 
 PART_SEEDS = 1_000_000
-"""Clip i of part k follows from the seed k * PART_SEEDS + i, clips that cannot be used counted."""
+"""Clip i of the k-th part of whole objects follows from the seed k * PART_SEEDS + i, clips that
+cannot be used counted."""
+
+PIECE_SEEDS = 100 * PART_SEEDS
+"""More in the parts of pieces."""
+
+PIECES_EVERY = 4
+"""Of so many parts the last one has boxes around pieces of objects. Without them the network takes
+a head for the whole animal."""
 
 TRIES = 200
 """Clips in a row without one that can be used before that is an error."""
@@ -88,17 +96,18 @@ class BoxSampler:
         self._options = replace(TrackerOptions.of(recipes.track), recent_after=1)
         self._pictures = pictures
 
-    def of_clip(self, seed: int) -> list[tuple[Array, Array, Array]] | None:
+    def of_clip(self, seed: int, *, piece: bool = False) -> list[tuple[Array, Array, Array]] | None:
         """Maps, readings and change of every supposed box of a clip.
 
         Args:
             seed: decides the clip and what is supposed.
+            piece: boxes are around pieces of objects.
 
         Returns:
             ``None`` if the clip cannot be used.
         """
         random = np.random.default_rng(seed)
-        clip = make_clip(self._pictures, random)
+        clip = make_clip(self._pictures, random, piece=piece)
         if clip is None or not _usable(clip[0]):
             return None
         first, later, *queries = clip
@@ -174,7 +183,7 @@ def make_samples(
             def tell(done: int, begin: int = begin) -> None:
                 progress("samples", begin + done, count)
 
-            part = _make_part(sampler, number * PART_SEEDS, wanted, tell)
+            part = _make_part(sampler, number, wanted, tell)
             write_part(path, part, origin)
         parts.append(part)
     return BoxSamples(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
@@ -209,7 +218,7 @@ def read_part(path: Path, origin: Mapping[str, Any]) -> BoxSamples:
 
 
 def _make_part(
-    sampler: BoxSampler, seed: int, wanted: int, tell: Callable[[int], None]
+    sampler: BoxSampler, number: int, wanted: int, tell: Callable[[int], None]
 ) -> BoxSamples:
     """Samples of clips one after the other until there are enough.
 
@@ -218,9 +227,12 @@ def _make_part(
     """
     rows: list[tuple[Array, Array, Array]] = []
     clips: list[int] = []
+    before, place = divmod(number, PIECES_EVERY)
+    piece = place == PIECES_EVERY - 1
+    seed = PIECE_SEEDS + before * PART_SEEDS if piece else (number - before) * PART_SEEDS
     unused = 0
     while len(rows) < wanted:
-        found = sampler.of_clip(seed)
+        found = sampler.of_clip(seed, piece=piece)
         seed += 1
         unused = 0 if found else unused + 1
         if unused == TRIES:

@@ -77,8 +77,9 @@ def make_networks(
     The pictures are photographs that scikit-image carries, all CC0 or public domain, and generated
     textures; for following, the objects that --objects names are drawn over these photographs. The
     network inside the package knows 3391 of the npm package @lobehub/fluent-emoji-3d 1.1.0, folder
-    assets: Fluent Emoji 3D by Microsoft, MIT licence. One thread, so that a repetition on the same machine is exact; an interrupted training
-    goes on. The other files of the bundles stay as they are.
+    assets: Fluent Emoji 3D by Microsoft, MIT licence. One thread, so that a repetition on the same
+    machine is exact; an interrupted training goes on. The other files of the bundles stay as they
+    are.
 
     Exit status: 0 done, 2 something is missing or cannot be written.
     """

@@ -63,7 +63,7 @@ class Pictures:
 
 
 @dataclass(frozen=True)
-class Pose:
+class ObjectPose:
     """How an object and the camera stand.
 
     Attributes:
@@ -97,7 +97,7 @@ class Pose:
     ground_zoom: float = 0.0
 
 
-class Layer(NamedTuple):
+class ObjectLayer(NamedTuple):
     """A part of an object, and its number among the cut-outs; -1 for blobs."""
 
     part: CutOut
@@ -153,7 +153,7 @@ class MovingObject:
         self.stretch = float(np.exp(random.uniform(-0.5, 0.5))) if stretched else 1.0
         """Width over height, beside what its parts have."""
 
-    def draw(self, pose: Pose) -> Drawn:
+    def draw(self, pose: ObjectPose) -> Drawn:
         """How it looks in a pose, in its own light; where it lies in the frame is left out."""
         if self._boxy:
             colours, alpha = self._draw_box(pose)
@@ -162,7 +162,7 @@ class MovingObject:
         lit = in_light(np.random.default_rng(self._light), colours)
         return Drawn(np.ascontiguousarray(lit), np.ascontiguousarray(alpha))
 
-    def _draw_box(self, pose: Pose) -> tuple[Array, Array]:
+    def _draw_box(self, pose: ObjectPose) -> tuple[Array, Array]:
         """The faces of a box that are seen."""
         colours, alpha = _empty_canvas()
         turn = _rotation(self._yaw + pose.yaw, self._pitch + pose.pitch)
@@ -194,7 +194,7 @@ class MovingObject:
             alpha = np.maximum(alpha, share)
         return colours, alpha
 
-    def _draw_layers(self, pose: Pose) -> tuple[Array, Array]:
+    def _draw_layers(self, pose: ObjectPose) -> tuple[Array, Array]:
         """The parts over each other, each where its swing has it."""
         colours, alpha = _empty_canvas()
         for layer, place, swing in zip(self._layers, self._places, self._swings, strict=True):
@@ -225,7 +225,7 @@ class MovingObject:
         warp[:, 2] += [across, down]
         return warp
 
-    def _turned(self, colours: Array, alpha: Array, pose: Pose) -> tuple[Array, Array]:
+    def _turned(self, colours: Array, alpha: Array, pose: ObjectPose) -> tuple[Array, Array]:
         """Turned about the vertical axis as what is painted on a cylinder, bent and mirrored."""
         half = CANVAS / 2
         around = np.arcsin((np.arange(CANVAS) - half) / half)
@@ -268,10 +268,10 @@ def in_light(random: Random, colours: Array) -> Array:
     return values + random.uniform(-15, 15, 3).astype(np.float32)
 
 
-def random_cut_out(cut_outs: CutOuts, random: Random) -> Layer:
+def random_cut_out(cut_outs: CutOuts, random: Random) -> ObjectLayer:
     """One of the cut-outs."""
     number = int(random.integers(len(cut_outs)))
-    return Layer(cut_outs[number], number)
+    return ObjectLayer(cut_outs[number], number)
 
 
 def smooth_noise(random: Random, side: int, grain: float) -> Array:
@@ -281,7 +281,7 @@ def smooth_noise(random: Random, side: int, grain: float) -> Array:
     return np.asarray(cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC))
 
 
-def _random_layer(pictures: Pictures, random: Random) -> Layer:
+def _random_layer(pictures: Pictures, random: Random) -> ObjectLayer:
     """A cut-out, or a blob of a photograph."""
     if random.random() < 0.75:
         return random_cut_out(pictures.cut_outs, random)
@@ -292,7 +292,7 @@ def _random_layer(pictures: Pictures, random: Random) -> Layer:
     away = away + smooth_noise(random, SIDE, 80) * 0.08
     alpha = np.clip((0.92 - away) * 40, 0, 1).astype(np.float32)
     colours = random_part(pictures.grounds, random, SIDE, SIDE).astype(np.float32)
-    return Layer(CutOut(colours, alpha), -1)
+    return ObjectLayer(CutOut(colours, alpha), -1)
 
 
 def _random_face(pictures: Pictures, random: Random) -> Array:

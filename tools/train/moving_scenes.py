@@ -21,24 +21,19 @@ from .moving_objects import (
     CANVAS,
     Drawn,
     MovingObject,
+    ObjectPose,
     Pictures,
-    Pose,
     in_light,
     random_cut_out,
     random_part,
 )
+from .moving_poses import HEIGHT, WIDTH, first_pose, in_shape, later_pose, soon_after
 
 Array = NDArray[Any]
 Random = np.random.Generator
 
-WIDTH, HEIGHT = 400, 300
-"""Pixels of a frame."""
-
 SIZES = (20, 110)
 """Least and most size of the object in the first frame: the square root of its box's area."""
-
-LATER_SIZES = (12, 150)
-"""The same in the later ones."""
 
 QUERIES = 3
 """Frames soon after the later one."""
@@ -55,8 +50,14 @@ TALLEST = 800
 SHRUNK = 0.6
 """By this factor."""
 
-SLANT = 3e-4
-"""Standard deviation of perspective, for each pixel of the canvas."""
+PIECES = (0.35, 0.75)
+"""Sides of a piece, in those of the whole."""
+
+HIDING = (0.3, 0.7)
+"""Size of what hides a part of a box, in the box's."""
+
+HIDING_PIECES = (0.2, 0.4)
+"""The same where the box is around a piece."""
 
 
 class SceneView(NamedTuple):
@@ -95,12 +96,14 @@ def default_grounds() -> list[Image]:
     return [_handy(read_image(file)) for file in files]
 
 
-def make_clip(pictures: Pictures, random: Random) -> list[SceneView] | None:
+def make_clip(pictures: Pictures, random: Random, *, piece: bool = False) -> list[SceneView] | None:
     """Views of one object: the first, a later one, and :data:`QUERIES` soon after that.
 
     Args:
         pictures: what object and scene are made up from.
         random: decides everything.
+        piece: the box is around a piece of what is drawn, as that around a head; all of it moves
+            as one and stays in shape.
 
     Returns:
         ``None`` if the object is too thin to have a box in one of them.
@@ -109,33 +112,39 @@ def make_clip(pictures: Pictures, random: Random) -> list[SceneView] | None:
     ground = _random_ground(pictures, random)
     side = np.exp(random.uniform(*np.log(SIZES)))
     change = random.choice([0.3, 1, 1.6], p=[0.3, 0.45, 0.25])
-    first = _first_pose(random)
-    later = _later_pose(first, random, change, side)
+    first = first_pose(random)
+    later = later_pose(first, random, change, side)
+    if piece:
+        later = in_shape(later, first)
+        shares, places = random.uniform(*PIECES, 2), random.uniform(0, 1, 2)
+    else:
+        shares, places = np.ones(2), np.zeros(2)
     loose = random.uniform(-0.03, 0.12, 4) * (random.random() < 0.7)
     random.integers(1 << 30)  # Of an earlier version; the samples that it made stay what they are.
     company = _random_company(pictures, random)
     light = float(np.exp(random.normal(0, 0.15 * change)))
     views: list[SceneView] = []
-    unit = 1.0
+    unit, corners = 1.0, np.zeros((4, 2), np.float32)
     for index in range(2 + QUERIES):
         pose, bright = (first, 1.0) if index == 0 else (later, light)
         if index > 1:
-            pose = _soon_after(later, random)
+            pose = soon_after(later, random, shaped=piece)
             bright = light * np.exp(random.normal(0, 0.05))
         drawn = thing.draw(pose)
         extent = mask_box(drawn.alpha, np.eye(3))
         if extent is None:
             return None
         if index == 0:
-            unit = side / _size(extent)
+            shown = _piece_of(extent, shares, places)
+            unit, corners = side / _size(shown), _corners(shown)
         warp = to_frame(pose, unit, thing.stretch)
         frame = _shown_ground(ground, pose)
-        box = mask_box(drawn.alpha, warp)
+        box = _around(corners, warp) if piece else mask_box(drawn.alpha, warp)
         assert box is not None
         _draw_company(frame, company, pose, warp, box, index)
         paste(frame, drawn, warp)
         if company.hidden and index >= 1:
-            _hide(frame, pictures, random, box)
+            _hide(frame, pictures, random, box, HIDING_PIECES if piece else HIDING)
         views.append(SceneView(_taken(frame * bright, random), _loosened(box, loose)))
     return views
 
@@ -155,7 +164,7 @@ def mask_box(alpha: Array, warp: Array) -> Array | None:
     return np.concatenate([mapped.min(0), mapped.max(0)])
 
 
-def to_frame(pose: Pose, unit: float, stretch: float) -> Array:
+def to_frame(pose: ObjectPose, unit: float, stretch: float) -> Array:
     """From the canvas to the frame, ``(3, 3)``.
 
     Args:
@@ -229,81 +238,6 @@ def _random_ground(pictures: Pictures, random: Random) -> Array:
     return ground
 
 
-def _first_pose(random: Random) -> Pose:
-    """How the object stands in the first frame."""
-    return Pose(
-        yaw=0.0,
-        pitch=0.0,
-        phase=random.uniform(0, 6),
-        bend=random.normal(),
-        turn=random.uniform(-0.2, 0.2),
-        slant=random.normal(0, SLANT, 2),
-        middle=(WIDTH / 2 + random.uniform(-50, 50), HEIGHT / 2 + random.uniform(-30, 30)),
-        ground=(random.uniform(0, WIDTH * 0.5), random.uniform(0, HEIGHT * 0.5)),
-    )
-
-
-def _later_pose(first: Pose, random: Random, change: float, side: float) -> Pose:
-    """How it stands after much has changed.
-
-    Args:
-        first: how it stood.
-        random: the source of the changes.
-        change: factor on them.
-        side: its size in the first frame, in pixels.
-    """
-    pose = replace(
-        first,
-        yaw=random.normal(0, 0.6 * change),
-        pitch=random.normal(0, 0.3 * change),
-        phase=first.phase + random.normal(0, 2 * change),
-        bend=first.bend + random.normal(0, 0.8 * change),
-        flip=random.random() < 0.1 * change,
-        morph=int(random.integers(-3, 4)) if random.random() < 0.15 * change else 0,
-        turn=first.turn + random.normal(0, 0.2 * change),
-        zoom=np.clip(random.normal(0, 0.45 * change), -1.3, 1.3),
-        stretch=random.normal(0, 0.1 * change),
-        ground=(random.uniform(0, WIDTH * 0.5), random.uniform(0, HEIGHT * 0.5)),
-        ground_zoom=random.normal(0, 0.2),
-        slant=random.normal(0, SLANT, 2),
-    )
-    return replace(pose, zoom=float(np.clip(pose.zoom, *np.log(np.array(LATER_SIZES) / side))))
-
-
-def _soon_after(pose: Pose, random: Random) -> Pose:
-    """How it stands a few frames after a pose."""
-    change = random.choice([0.3, 1, 2])
-    yaw, pitch, phase, bend, turn, zoom, stretch = (
-        before + random.normal(0, spread * change)
-        for before, spread in (
-            (pose.yaw, 0.15),
-            (pose.pitch, 0.08),
-            (pose.phase, 0.7),
-            (pose.bend, 0.3),
-            (pose.turn, 0.07),
-            (pose.zoom, 0.1),
-            (pose.stretch, 0.04),
-        )
-    )
-    x, y = (
-        float(np.clip(before + random.normal(0, spread * change), 0, most))
-        for before, spread, most in zip(
-            pose.ground, (15, 10), (WIDTH * 0.5, HEIGHT * 0.5), strict=True
-        )
-    )
-    return replace(
-        pose,
-        yaw=yaw,
-        pitch=pitch,
-        phase=phase,
-        bend=bend,
-        turn=turn,
-        zoom=zoom,
-        stretch=stretch,
-        ground=(x, y),
-    )
-
-
 def _random_company(pictures: Pictures, random: Random) -> _Company:
     """What is in a scene beside the object."""
     return _Company(
@@ -315,7 +249,7 @@ def _random_company(pictures: Pictures, random: Random) -> _Company:
     )
 
 
-def _shown_ground(ground: Array, pose: Pose) -> Array:
+def _shown_ground(ground: Array, pose: ObjectPose) -> Array:
     """The part of the background that a frame shows, ``(HEIGHT, WIDTH, 3)`` float32."""
     middle = (WIDTH / 2 + pose.ground[0], HEIGHT / 2 + pose.ground[1])
     zoom = np.exp(pose.ground_zoom)
@@ -328,7 +262,7 @@ def _shown_ground(ground: Array, pose: Pose) -> Array:
 
 
 def _draw_company(
-    frame: Array, company: _Company, pose: Pose, warp: Array, box: Array, index: int
+    frame: Array, company: _Company, pose: ObjectPose, warp: Array, box: Array, index: int
 ) -> None:
     """Draw the other object beside the place of the object, in place."""
     if company.other is None or (index == 0 and not company.always):
@@ -340,10 +274,12 @@ def _draw_company(
     paste(frame, other, beside @ warp)
 
 
-def _hide(frame: Array, pictures: Pictures, random: Random, box: Array) -> None:
-    """Draw something over a part of a box, in place."""
+def _hide(
+    frame: Array, pictures: Pictures, random: Random, box: Array, sizes: tuple[float, float]
+) -> None:
+    """Draw something of a size, in the box's, over a part of a box, in place."""
     thing = random_cut_out(pictures.cut_outs, random).part
-    side = int(random.uniform(0.3, 0.7) * _size(box)) + 8
+    side = int(random.uniform(*sizes) * _size(box)) + 8
     colours, alpha = (
         cv2.resize(each, (side, side), interpolation=cv2.INTER_AREA) for each in thing
     )
@@ -380,6 +316,25 @@ def _loosened(box: Array, loose: Array) -> Box:
     left, top = left - loose[0] * width, top - loose[1] * height
     right, bottom = right + loose[2] * width, bottom + loose[3] * height
     return Box(float(left), float(top), float(right - left), float(bottom - top))
+
+
+def _piece_of(extent: Array, shares: Array, places: Array) -> Array:
+    """A piece of left, top, right and bottom: its sides and where it lies, in parts of those."""
+    sides = (extent[2:] - extent[:2]) * shares
+    corner = extent[:2] + places * (extent[2:] - extent[:2] - sides)
+    return np.concatenate([corner, corner + sides])
+
+
+def _corners(box: Array) -> Array:
+    """The corners ``(4, 2)`` of left, top, right and bottom."""
+    left, top, right, bottom = box
+    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], np.float32)
+
+
+def _around(points: Array, warp: Array) -> Array:
+    """Left, top, right and bottom of mapped points ``(N, 2)``."""
+    mapped = cv2.perspectiveTransform(points[None], warp)[0]
+    return np.concatenate([mapped.min(0), mapped.max(0)])
 
 
 def _size(box: Array) -> float:

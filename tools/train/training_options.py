@@ -74,7 +74,7 @@ class TrainOptions:
         return {name: getattr(self, name) for name in names}
 
 
-SAMPLES = 32_000
+SAMPLES = 52_000
 """Samples that the training for following usually makes."""
 
 USUAL: Mapping[str, Mapping[str, Any]] = MappingProxyType(
