@@ -93,7 +93,7 @@ def test_parts_are_made_once(
     made: list[int] = []
     rows = [(np.zeros((16, 20, 20)), np.zeros(READINGS), np.zeros(4))] * 6
 
-    def of_clip(seed: int) -> Any:
+    def of_clip(seed: int, **_: Any) -> Any:
         made.append(seed)
         return None if seed == 1 else rows
 
@@ -126,7 +126,7 @@ def test_parts_are_made_once(
 def test_objects_that_cannot_be_followed(
     sampler: BoxSampler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sampler, "of_clip", lambda seed: None)
+    monkeypatch.setattr(sampler, "of_clip", lambda seed, **_: None)
     with pytest.raises(InputError, match="none of 200 clips"):
         make_samples(tmp_path, 5, sampler, {}, lambda *_: None)
     assert not list(tmp_path.iterdir())
