@@ -71,7 +71,7 @@ WORK = {
     "eval verify": ("qatm.tools.evaluation.verify.place_pairs.read_queries", "--save"),
     "train align": ("qatm.tools.train.pictures.open_images", "--out"),
     "train verify": ("qatm.tools.train.pictures.open_images", "--out"),
-    "train follow OBJECTS": ("qatm.tools.train.cut_outs.open_cut_outs", "--out"),
+    "train follow": ("qatm.tools.train.cut_outs.open_cut_outs", "--out"),
     "train refine CHECKPOINT": ("qatm.tools.train.refinement.open_groups", "--out"),
 }
 

@@ -16,15 +16,14 @@ from qatm.tools.train.cut_outs import SIDE, open_cut_outs
 from qatm.tools.train.moving_objects import (
     CANVAS,
     MovingObject,
+    ObjectPose,
     Pictures,
-    Pose,
     in_light,
     random_part,
 )
+from qatm.tools.train.moving_poses import HEIGHT, WIDTH
 from qatm.tools.train.moving_scenes import (
-    HEIGHT,
     QUERIES,
-    WIDTH,
     make_clip,
     mask_box,
     paste,
@@ -32,7 +31,7 @@ from qatm.tools.train.moving_scenes import (
 )
 from qatm.tools.train.pictures import texture
 
-STILL = Pose(0.0, 0.0, 0.0, 0.0, 0.0, np.zeros(2), (WIDTH / 2, HEIGHT / 2), (0.0, 0.0))
+STILL = ObjectPose(0.0, 0.0, 0.0, 0.0, 0.0, np.zeros(2), (WIDTH / 2, HEIGHT / 2), (0.0, 0.0))
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +115,16 @@ def test_clips_follow_from_the_seed(pictures: Pictures) -> None:
         assert a.box == b.box
         assert a.box != c.box
         assert min(a.box.w, a.box.h) > 0
+
+
+def test_boxes_of_pieces_follow_from_the_seed(pictures: Pictures) -> None:
+    clips = (make_clip(pictures, np.random.default_rng(seed), piece=True) for seed in range(4))
+    again = (make_clip(pictures, np.random.default_rng(seed), piece=True) for seed in range(4))
+    for one, other in zip(clips, again, strict=True):
+        assert one is not None
+        assert other is not None
+        assert [view.box for view in one] == [view.box for view in other]
+        assert all(min(view.box.w, view.box.h) > 0 for view in one)
 
 
 def test_an_object_looks_the_same_in_the_same_pose(pictures: Pictures) -> None:
