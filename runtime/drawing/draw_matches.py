@@ -8,12 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..boxes import Box
 from ..images import AnyImage, Image, as_bgr
 from ..kinds import Bound, Numeric
 from ..match.matches import Match
-from .labels import FOUND_COLOUR, MISSED_COLOUR, draw_label, in_short
-from .outlines import Colour, draw_outline
+from .labels import FOUND_COLOUR, MISSED_COLOUR, Label, draw_labels, in_short
+from .outlines import draw_outline
 
 CROWD: Bound[int] = 12
 """Matches beyond which their scores are written smaller."""
@@ -41,16 +40,14 @@ def draw_matches(image: AnyImage, matches: Sequence[Match], scale: float = 1.0) 
     """
     canvas = as_bgr(image).copy()
     several = len({match.template for match in matches}) > 1
-    tags: list[tuple[Box, str, Colour]] = []
+    labels: list[Label] = []
     for match in reversed(matches):
         colour = FOUND_COLOUR if match.found else MISSED_COLOUR
         drawn = draw_outline(canvas, match.corners, scale, colour, dashed=not match.found)
         name = f"{_called(match)} " if several else ""
         text = f"{name}{match.score:.2f}" + ("" if match.found else " not found")
-        tags.append((drawn, text, colour))
-    size = CROWDED_TEXT if len(matches) > CROWD else 1.0
-    for drawn, text, colour in tags:
-        draw_label(canvas, drawn, 1.0, text, colour, size)
+        labels.append(Label(drawn, match.corners * scale, text, colour))
+    draw_labels(canvas, labels[::-1], CROWDED_TEXT if len(matches) > CROWD else 1.0)
     return canvas
 
 

@@ -12,8 +12,8 @@ from ..errors import InputError
 from ..images import AnyImage, Image, as_bgr
 from ..kinds import Numeric
 from ..track.presence import LOST, TRACKING, UNCERTAIN, Track
-from .labels import FOUND_COLOUR, MISSED_COLOUR, draw_label, in_short
-from .outlines import INK, Colour, draw_box, line_unit
+from .labels import FOUND_COLOUR, MISSED_COLOUR, Label, draw_labels, in_short
+from .outlines import INK, Colour, corners_of, draw_box, line_unit
 
 LOST_COLOUR: Numeric[Colour] = (170, 170, 170)
 COLOURS = {TRACKING: FOUND_COLOUR, UNCERTAIN: MISSED_COLOUR, LOST: LOST_COLOUR}
@@ -85,8 +85,13 @@ def draw_tracks(image: AnyImage, tracks: Track | Tracks, trails: Trails | None =
     for _, track in order:
         draw_box(canvas, track.box, 1.0, COLOURS[track.state], dashed=track.state == LOST)
     # After all boxes: no line of one goes through the words of another.
-    for number, track in order:
-        draw_label(canvas, track.box, 1.0, _words(number, track), COLOURS[track.state])
+    draw_labels(
+        canvas,
+        [
+            Label(track.box, corners_of(track.box), _words(number, track), COLOURS[track.state])
+            for number, track in several.items()
+        ],
+    )
     return canvas
 
 

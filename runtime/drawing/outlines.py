@@ -112,6 +112,12 @@ def upright_box(corners: Array) -> Box | None:
     return None
 
 
+def corners_of(box: Box) -> Array:
+    """The corners ``(4, 2)`` of an upright box, top left first, clockwise."""
+    left, top, right, bottom = box.xyxy
+    return np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float64)
+
+
 def _mark(points: Array, middle: Array, width: int) -> Array:
     """A triangle that stands on the top edge and points away from the object, ``(3, 2)``."""
     first, second = points[0], points[1]
