@@ -14,6 +14,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 
+WITHOUT_WHEELS = (3, 12)
+"""The first Python for which numpy, at its lower bound, has no wheels."""
+
 
 def requirements(project: dict[str, Any], extras: list[str]) -> list[str]:
     """Requirements of the project with some extras; those that name others are followed."""
@@ -39,6 +42,11 @@ def main() -> None:
     old = sys.version_info < (3, 11)
     toml = import_module("pip._vendor.tomli" if old else "tomllib")
     which, *extras = sys.argv[1:]
+    if which == "oldest" and sys.version_info >= WITHOUT_WHEELS:
+        raise SystemExit(
+            "error: the oldest versions have no wheels for Python {}.{}; ".format(*sys.version_info)
+            + "try them with 3.10 or 3.11: make test-oldest PYTHON=python3.10"
+        )
     project = toml.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     for line in requirements(project, extras):
         print(oldest(line) if which == "oldest" else line)

@@ -107,4 +107,4 @@ def test_only_the_extra_of_opencv_brings_one():
     for extra in project()["optional-dependencies"]:
         brings = any("opencv" in line for line in requirements([extra]))
         assert brings == (extra in ("opencv", "standard")), extra
-    assert requirements([]) == ["numpy>=1.24"]
+    assert requirements([]) == ["numpy>=1.24.2"]
