@@ -96,11 +96,11 @@ def _found(networks: Networks, sought: Sought) -> tuple[Value, ...]:
 
     def place(number: Value) -> tuple[Value, list[Value], list[Value]]:
         at = CoarsePlace(*(places.at(number).at(index) for index in range(3)))
-        sight, box = search.placed(at)
-        return writer.value(True, TRUTH), [], [packed(writer, [*sight, *box])]
+        sight, box, fits = search.placed(at)
+        return writer.value(True, TRUTH), [], [packed(writer, [*sight, *box, fits])]
 
     (rows,) = writer.loop(count, True, [], place, 1)
-    rows = rows.shaped(-1, keys + 4)
+    rows = rows.shaped(-1, keys + 5)
     responses = places.at(2, 1).cut(0, count)
     rival = writer.where(writer.range(0, count) > 0, responses.at(0), search.second(places))
     margins = (1.0 - rival / writer.most(responses, float(TINY))).clip(0.0, 1.0)
@@ -135,9 +135,10 @@ def _worth(networks: Networks, rows: Value, responses: Value) -> tuple[Value, Va
     """
     writer, recipe = rows.writer, networks.recipe
     likelihood = rows.at(PatchLook._fields.index("likelihood"), 1)
+    fits = rows.at(len(PatchLook._fields) + 4, 1)
     similarity = rows.at(PatchLook._fields.index("similarity"), 1)
     exclusive = writer.log(writer.most(responses, float(TINY)))
-    exclusive = exclusive + likelihood * recipe.likelihood_weight
+    exclusive = exclusive + fits * recipe.likelihood_weight
     promise = likelihood + similarity * recipe.pose_similarity
     close = promise >= promise.max() - recipe.close_promise
     first = writer.range(0, rows.side(0)).equals(writer.argmax(exclusive))

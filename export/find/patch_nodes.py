@@ -144,7 +144,7 @@ def clamped(low: Value, high: Value, least: Value, limit: Value) -> tuple[Value,
 
 
 def cells_around(
-    column: Value, row: Value, footprint: Value, rows: Value, columns: Value, margin: int
+    column: Value, row: Value, footprint: Value, rows: Value, columns: Value, margin: Value | int
 ) -> CellWindow:
     """The cells that a window covers wholly or partly, and a margin around them."""
     writer = column.writer

@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 from ...runtime.match.find_inputs import LEVEL_NUMBERS
 from .patch_nodes import (
+    CellWindow,
     Grid,
     Layers,
     Networks,
+    NodeFit,
     Spot,
     box_at,
     cells_around,
@@ -20,8 +22,8 @@ from .patch_nodes import (
     window_of,
 )
 from .pixel_nodes import PixelSet
-from .sampling import as_bytes, resized
-from .sights import PatchLook, seen
+from .sampling import as_bytes, resized, upright
+from .sights import PatchLook, look_side, look_sides, looked, seen
 from .values import Value
 
 
@@ -74,7 +76,9 @@ class PictureSearch:
         image = sought.image
         self.writer = writer = image.writer
         self.height, self.width = image.side(0).float(), image.side(1).float()
-        level = sought.levels.at(0)
+        index = self._level()
+        self.lower = index > 0
+        level = sought.levels.at(index)
         numbers = {name: level.at(index) for index, name in enumerate(LEVEL_NUMBERS)}
         self.level_scale = numbers["scale"]
         columns, rows = (
@@ -138,37 +142,117 @@ class PictureSearch:
             return self.writer.value(0.0)
         return self.writer.most(places.at(1).at(2), 0.0)
 
-    def placed(self, peak: CoarsePlace) -> tuple[PatchLook, list[Value]]:
-        """What is seen where a window is placed exactly; and its box, ``x, y, w, h``."""
-        writer, sought, networks = self.writer, self.sought, self.networks
-        stride, coarse = networks.backbone.stride, networks.backbone.coarse_stride
-        x = peak.x * float(coarse) + self.coarse.x
-        y = peak.y * float(coarse) + self.coarse.y
-        grid = sought.fine
+    def _level(self) -> Value:
+        """Which resolution: the finest of few enough pixels, or the lowest; ``search_level``."""
+        scales = self.sought.levels.at(LEVEL_NUMBERS.index("scale"), 1)
+        fitting = self.height * self.width * (scales * scales) <= float(self.recipe.whole_pixels)
+        last = self.writer.range(0, scales.side(0)).equals(scales.side(0) - 1)
+        return self.writer.argmax((fitting | last).float())
+
+    def placed(self, peak: CoarsePlace) -> tuple[PatchLook, list[Value], Value]:
+        """What is seen where a window is placed exactly; its box, ``x, y, w, h``; and how well it
+        fits there.
+        """
+        stride = float(self.networks.backbone.coarse_stride)
+        corner = peak.x * stride + self.coarse.x, peak.y * stride + self.coarse.y
+        seen_there = self.writer.choose(
+            self.lower, lambda: self._apart(corner), lambda: self._here(corner)
+        )
+        *sight, left, top, likelihood = seen_there
+        return PatchLook(*sight), [left, top, *self.sought.size], likelihood
+
+    def _here(self, corner: tuple[Value, Value]) -> list[Value]:
+        """Placed in the image itself, which is at the template's own resolution.
+
+        Args:
+            corner: of the box, in working pixels of the image, known to about a coarse cell.
+
+        Returns:
+            What is seen, the box's left and top edge in pixels, and how well it fits.
+        """
+        sought, networks, grid = self.sought, self.networks, self.sought.fine
+        stride = float(networks.backbone.stride)
         cells = cells_around(
-            (x - grid.x) / float(stride),
-            (y - grid.y) / float(stride),
+            (corner[0] - grid.x) / stride,
+            (corner[1] - grid.y) / stride,
             grid.footprint,
             self.layers.rows,
             self.layers.columns,
             self.recipe.place_margin,
         )
         fit = fitted(networks, grid, window_of(networks, self.layers, cells))
-        surface = fit.likelihood if self.recipe.exclusive else fit.similarity
-        down, across = summit(surface)
-        right, below = vertex_offset(surface, down, across)
-        edge = box_at(grid, cells, (across, right), (down, below), float(stride))
-        if not self.recipe.refine:
-            edge = x, y
+        edge = self._edge(fit, cells) if self.recipe.refine else corner
         left, top = edge[0] / self.scales[0], edge[1] / self.scales[1]
         width, height = sought.size
+        writer = self.writer
         spot = Spot(left + width / 2.0, top + height / 2.0, writer.value(0.0), writer.value(1.0))
         sides = spot.x * self.scales[0] * 2.0, spot.y * self.scales[1] * 2.0
         working = width * self.scales[0], height * self.scales[1]
         sight = seen(networks, grid, fit, cells, sides, working, spot, sought.scale)
-        inside = sought.numbers["inside"] > 0.0
-        moved = [
-            writer.where(inside, edge.clip(0.0, writer.most(limit - side, 0.0)), edge)
-            for edge, side, limit in ((left, width, self.width), (top, height, self.height))
+        return [*sight, *self._moved_inside(left, top), self._highest(fit)]
+
+    def _apart(self, corner: tuple[Value, Value]) -> list[Value]:
+        """Placed in a part of the image at the template's own resolution, and looked at there.
+
+        The image was searched at a lower one. Args and returns: as of :meth:`_here`.
+        """
+        writer, sought, networks = self.writer, self.sought, self.networks
+        recipe, backbone, grid = self.recipe, networks.backbone, sought.fine
+        stride = float(backbone.stride)
+        edges = corner[0] / self.scales[0], corner[1] / self.scales[1]
+        middle = edges[0] + sought.size[0] / 2.0, edges[1] + sought.size[1] / 2.0
+        reach = sought.scale * float(backbone.coarse_stride) / self.level_scale
+        columns, rows = (
+            look_side(side + reach * 2.0, recipe.look_share, recipe.look_border, backbone.align)
+            for side in sought.working
+        )
+        crop = upright(sought.image, 1.0 / sought.scale, middle, columns, rows)
+        layers = encoded(networks, as_bytes(crop))
+        sides = columns.float(), rows.float()
+        starts = [(side - own) / 2.0 for side, own in zip(sides, sought.working, strict=True)]
+        cells = cells_around(
+            (starts[0] - grid.x) / stride,
+            (starts[1] - grid.y) / stride,
+            grid.footprint,
+            layers.rows,
+            layers.columns,
+            writer.round(reach / stride) + (recipe.place_margin - 1),
+        )
+        fit = fitted(networks, grid, window_of(networks, layers, cells))
+        if recipe.refine:
+            edges = tuple(
+                centre + (edge - side / 2.0) / sought.scale
+                for centre, edge, side in zip(middle, self._edge(fit, cells), sides, strict=True)
+            )
+        left, top = self._moved_inside(*edges)
+        width, height = sought.size
+        spot = Spot(left + width / 2.0, top + height / 2.0, writer.value(0.0), writer.value(1.0))
+        columns, rows = look_sides(networks, sought.size, sought.scale)
+        crop = upright(sought.image, 1.0 / sought.scale, (spot.x, spot.y), columns, rows)
+        sight = looked(networks, grid, crop, sought.working, spot, sought.scale)
+        return [*sight, left, top, self._highest(fit)]
+
+    def _edge(self, fit: NodeFit, cells: CellWindow) -> tuple[Value, Value]:
+        """Left and top edge of the box that fits best, in working pixels."""
+        down, across = summit(self._surface(fit))
+        right, below = vertex_offset(self._surface(fit), down, across)
+        stride = float(self.networks.backbone.stride)
+        return box_at(self.sought.fine, cells, (across, right), (down, below), stride)
+
+    def _surface(self, fit: NodeFit) -> Value:
+        """By what it is decided where a window fits best."""
+        return fit.likelihood if self.recipe.exclusive else fit.similarity
+
+    def _highest(self, fit: NodeFit) -> Value:
+        """How well it fits where it fits best."""
+        return self._surface(fit).max()
+
+    def _moved_inside(self, left: Value, top: Value) -> list[Value]:
+        """The edges of a box, inside the image if the template was inside its own."""
+        inside = self.sought.numbers["inside"] > 0.0
+        return [
+            self.writer.where(inside, edge.clip(0.0, self.writer.most(limit - side, 0.0)), edge)
+            for edge, side, limit in zip(
+                (left, top), self.sought.size, (self.width, self.height), strict=True
+            )
         ]
-        return sight, [*moved, width, height]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import cv2
 import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from bundle_copies import with_recipe
 
+from qatm.export.find.find_models import find_models
 from qatm.runtime import Matcher, Template
 from qatm.runtime.match.find_inputs import NUMBERS, find_inputs
+from qatm.runtime.match.searching import search_level
 
 BOX = (180, 90, 72, 66)
 
@@ -17,8 +22,9 @@ BOX = (180, 90, 72, 66)
 class Ort:
     """A graph in ONNX Runtime as any program opens it."""
 
-    def __init__(self, path):
-        self.session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    def __init__(self, model):
+        model = model if isinstance(model, bytes) else str(model)
+        self.session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
         self.names = [output.name for output in self.session.get_outputs()]
 
     def __call__(self, **arrays):
@@ -82,6 +88,40 @@ def test_an_object_that_lies_turned_is_not_found(matcher: Matcher, find, frame):
     match = matcher.match(image, templates=[template])[0]
     assert not match.found
     agree(find(image=image, **find_inputs(template)), match)
+
+
+@pytest.fixture(scope="module", params=[100_000, 30_000], ids=["lower", "lowest"])
+def thrifty(request, matcher: Matcher) -> Generator[tuple[Matcher, Ort, Ort], None, None]:
+    """A matcher and graphs that search pictures of few pixels at a lower resolution already."""
+    bundle = with_recipe(matcher.bundle, "match", whole_pixels=request.param)
+    models = find_models(bundle.path, bundle.spec)
+    encode, find = (Ort(models[role].SerializeToString()) for role in ("encode", "find"))
+    with Matcher(bundle) as opened:
+        yield opened, encode, find
+
+
+@pytest.mark.parametrize(
+    "box", [BOX, (20.5, 30.25, 130, 40), (230, 200, 24, 20), (-15, 250, 80, 70), (60, 20, 240, 260)]
+)
+def test_a_large_picture_is_searched_at_a_lower_resolution(thrifty, frame, scene, box):
+    matcher, encode, find = thrifty
+    template = matcher.encode_template(frame, box)
+    recipe, (height, width) = matcher.bundle.spec.recipes.match, scene.shape[:2]
+    level = search_level(template, width, height, recipe)
+    many = height * width * template.levels[0].scale ** 2 > recipe.whole_pixels
+    assert (level is not template.levels[0]) == (many and len(template.levels) > 1)
+    assert many or box[2] > 100, "most are searched at a lower one"
+    match = matcher.match(scene, templates=[template])[0]
+    agree(find(image=scene, **find_inputs(template)), match)
+    agree(find(image=scene, **encode(image=frame, box=np.array(box, np.float32))), match)
+
+
+def test_a_large_picture_without_the_object(thrifty, frame, photographs):
+    matcher, encode, find = thrifty
+    image = np.ascontiguousarray(photographs["coffee"][:300, :400])
+    match = matcher.match(image, templates=[matcher.encode_template(frame, BOX)])[0]
+    assert not match.found
+    agree(find(image=image, **encode(image=frame, box=np.array(BOX, np.float32))), match)
 
 
 def test_a_plain_template_scores_nothing(matcher: Matcher, encode, find, scene):
