@@ -16,8 +16,17 @@ from .limits import ELONGATION
 MAX_VALUE: Bound[float] = float(1 << 20)
 """No image that OpenCV reads is larger than this on either side."""
 
-BoxLike = Sequence[SupportsFloat] | NDArray[np.integer[Any] | np.floating[Any]]
-"""What is taken as a box: four numbers ``(x, y, w, h)``."""
+BoxLike = (
+    tuple[SupportsFloat, SupportsFloat, SupportsFloat, SupportsFloat]
+    | list[int]
+    | list[float]
+    | NDArray[np.integer[Any] | np.floating[Any]]
+)
+"""What is taken as a box: four numbers ``(x, y, w, h)``.
+
+Any sequence of four is, but editors mark tuples of another length; for what they know as a sequence
+of any length, such as the answer of ``cv2.selectROI``, write ``Box(*answer)``.
+"""
 
 
 class Box(NamedTuple):
@@ -61,7 +70,7 @@ class Box(NamedTuple):
         return f"Box(x={self.x:.7g}, y={self.y:.7g}, w={self.w:.7g}, h={self.h:.7g})"
 
 
-def as_box(box: BoxLike, name: str = "box") -> Box:
+def as_box(box: BoxLike | Sequence[SupportsFloat], name: str = "box") -> Box:
     """Check a box given as four numbers.
 
     Raises:
@@ -153,7 +162,9 @@ def as_corners(box: Box, width: int, height: int) -> str:
     )
 
 
-def box_in_frame(box: BoxLike, width: int, height: int, name: str = "box") -> Box:
+def box_in_frame(
+    box: BoxLike | Sequence[SupportsFloat], width: int, height: int, name: str = "box"
+) -> Box:
     """Check that a box has at least one pixel of area inside a ``width`` x ``height`` frame.
 
     A box may stick out of the frame: it is returned as given.

@@ -82,7 +82,7 @@ def compare_find(bundle: Bundle) -> Iterator[Deviation]:
     with Matcher(bundle, "cpu", precision="fp32") as matcher:
         for view in VIEWS:
             frame, image = pictures_of(view)
-            template = matcher.encode_template(frame, tuple(view.box))
+            template = matcher.encode_template(frame, view.box)
             best = matcher.match(image, templates=[template])[0]
             inputs = {SAVED: find_inputs(template)}
             if encode is not None:

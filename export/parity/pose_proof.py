@@ -115,7 +115,7 @@ def _error(view: PoseView, folder: Path, device: Any, precision: Any) -> tuple[f
     image, truth = _posed(picture, view)
     try:
         with Matcher(folder, device, precision=precision) as matcher:
-            template = matcher.encode_template(picture, tuple(view.box))
+            template = matcher.encode_template(picture, Box(*view.box))
             found = matcher.match(image, templates=[template], rotation=ROTATION, scale=SCALE)
             best: Match = found[0]
     # A damaged graph may give arrays of any shape.

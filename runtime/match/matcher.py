@@ -25,7 +25,7 @@ from .judging import JudgedPose
 from .matches import Match
 from .planar import PlaneFitter, checked_fit
 from .plane import PlaneMap
-from .pose import PoseRange
+from .pose import Interval, PoseRange
 from .posing import PoseFinder
 from .searching import search_level
 from .suppression import Suppress, apart, checked_suppress
@@ -96,8 +96,8 @@ class Matcher(SessionTask):
         name: str = "",
         *,
         value_range: Sequence[float] | None = None,
-        rotation: float | Sequence[float] | None = None,
-        scale: float | Sequence[float] | None = None,
+        rotation: Interval | None = None,
+        scale: Interval | None = None,
     ) -> Template:
         """Encode a template.
 
@@ -150,8 +150,8 @@ class Matcher(SessionTask):
         templates: Sequence[Template] | None = None,
         *,
         region: BoxLike | None = None,
-        rotation: float | Sequence[float] | None = None,
-        scale: float | Sequence[float] | None = None,
+        rotation: Interval | None = None,
+        scale: Interval | None = None,
         suppress: Suppress = "each",
         fit: PlaneMap = "similarity",
     ) -> list[Match]:
@@ -228,8 +228,8 @@ class Matcher(SessionTask):
         templates: Sequence[Template] | None = None,
         *,
         region: BoxLike | None = None,
-        rotation: float | Sequence[float] | None = None,
-        scale: float | Sequence[float] | None = None,
+        rotation: Interval | None = None,
+        scale: Interval | None = None,
         suppress: Suppress = "each",
         fit: PlaneMap = "similarity",
     ) -> list[list[Match]]:
@@ -270,8 +270,8 @@ class Matcher(SessionTask):
         self,
         size: tuple[int, int] = (640, 480),
         *,
-        rotation: float | Sequence[float] | None = None,
-        scale: float | Sequence[float] | None = None,
+        rotation: Interval | None = None,
+        scale: Interval | None = None,
     ) -> None:
         """Do what the first image would wait for; see :meth:`.SessionTask.warm_up`.
 
@@ -292,8 +292,8 @@ class Matcher(SessionTask):
         templates: Sequence[Template] | None = None,
         top_k: int = 1,
         *,
-        rotation: float | Sequence[float] | None = None,
-        scale: float | Sequence[float] | None = None,
+        rotation: Interval | None = None,
+        scale: Interval | None = None,
     ) -> list[list[JudgedPose]]:
         """What the scores of :meth:`match` are made of.
 

@@ -79,6 +79,10 @@ class Pose:
         return Pose(x, y, wrapped(angle), self.scale * math.sqrt(abs(a * d - b * c)))
 
 
+Interval = float | tuple[float, float] | list[int] | list[float]
+"""How far poses may be: one number for both sides, or the least and the most."""
+
+
 @dataclass(frozen=True)
 class PoseRange:
     """The poses in which an object is looked for.

@@ -36,6 +36,10 @@ matcher.match(deep, templates=[template], region=np.array([0, 0, 9, 9]), rotatio
 matcher.match(cv2.resize(frame, (99, 99)), suppress="all", fit="homography", scale=2)
 runtime.Session("bundle", device=runtime.named_device(text), precision="auto")
 tracker.init(deep.astype(np.float32), np.zeros(4))
+tracker.init(frame, qatm.Box(*cv2.selectROI("title", frame)))
+tracker.init(frame, [float(number) for number in text.split(",")])
+tracker.init(frame, [1, 2, 3, 4])
+matcher.match(frame, rotation=[-30, 30], scale=(1, 2.5))
 found, box = tracker.update(cv2.VideoCapture(0).read()[1])
 several.add(frame, qatm.Box(1, 2, 3, 4), template=template)
 aligner.align(frame, deep).transfer([[1, 2], [3, 4]])
@@ -61,7 +65,16 @@ WRONG = {
     'matcher.match(frame, fit="plane")': "fit",
     "matcher.match(frame, templates=template)": "templates",
     'matcher.match(frame, region="1,2,3,4")': "region",
+    "matcher.match(frame, region=(1, 2, 3))": "region",
+    "matcher.match(frame, rotation=(1, 2, 3))": "rotation",
+    "matcher.match(frame, scale='2')": "scale",
+    "matcher.match(frame, topk=3)": "topk",
     "matcher.set_template(frame, 12)": "box",
+    "matcher.set_template(frame, (1, 2, 3))": "box",
+    "tracker.init(frame, (1, 2, 3, 4, 5))": "box",
+    "several.add(frame, (1, 2, 3))": "box",
+    "qatm.TrackerOptions(lost_scor=0.2)": "lost_scor",
+    "qatm.Session(devise='cpu')": "devise",
     "matcher.set_template(7, (1, 2, 3, 4))": "image",
     'tracker.init(frame, "1,2,3,4")': "box",
     "tracker.track(None)": "frame",

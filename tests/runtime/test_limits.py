@@ -131,7 +131,7 @@ def test_a_file_that_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     "box", [(0, 0, 1e6, 1), (0, 10, 640, 0.5), (5, 0, 0.01, 480), (0.0, 0.0, 1.0, 1e6)]
 )
 def test_elongated_boxes_are_refused_at_once(
-    box: tuple[float, ...], photographs: dict[str, np.ndarray]
+    box: tuple[float, float, float, float], photographs: dict[str, np.ndarray]
 ) -> None:
     image = photographs["astronaut"]
     with (

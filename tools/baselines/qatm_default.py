@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...runtime import Match, Matcher, Template
+from ...runtime import Box, Match, Matcher, Template
 from ...runtime.images import Image
 from .base import Array, Found, Method, MethodOptions, Size, centred
 
@@ -32,7 +32,7 @@ class QatmDefault(Method):
 
     def encode(self, frame: Image, box: Sequence[float]) -> Template:
         """Encode the object in its frame."""
-        return self._matcher.encode_template(frame, box)
+        return self._matcher.encode_template(frame, Box(*box))
 
     def search(self, encoded: Template, image: Image) -> SearchedPicture:
         """Match."""

@@ -342,7 +342,7 @@ def judged_boxes(matcher: Matcher, search: SampleSearch) -> Iterator[JudgedBox]:
     """
     picture = search.task.load()
     framed = picture.frame.shape[:2] != (round(picture.box.h), round(picture.box.w))
-    template = matcher.encode_template(picture.frame, tuple(picture.box) if framed else None)
+    template = matcher.encode_template(picture.frame, Box(*picture.box) if framed else None)
     asked: dict[str, Any] = {}
     if picture.poses.posed and not search.upright:
         asked = {"rotation": picture.poses.rotation, "scale": picture.poses.scale}

@@ -203,7 +203,7 @@ def test_qualities_on_a_gpu_repeat_exactly(
 @pytest.mark.gpu
 @pytest.mark.parametrize("box", [(150, 100, 60, 60), (20, 200, 450, 12)])
 def test_matches_of_any_shape_on_a_gpu_repeat_exactly(
-    on_gpu: Matcher, photographs: dict[str, np.ndarray], box: tuple[int, ...]
+    on_gpu: Matcher, photographs: dict[str, np.ndarray], box: tuple[int, int, int, int]
 ) -> None:
     frame = photographs["astronaut"]
     template = on_gpu.encode_template(frame, box)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from oracle import quality
 
 from qatm.runtime import (
+    Box,
     Bundle,
     DeviceError,
     ImageError,
@@ -52,7 +53,7 @@ def pictures(draw: st.DrawFn) -> np.ndarray:
 
 
 @st.composite
-def problems(draw: st.DrawFn) -> tuple[np.ndarray, tuple[float, ...], np.ndarray]:
+def problems(draw: st.DrawFn) -> tuple[np.ndarray, Box, np.ndarray]:
     """A frame, a box that at least touches it, and an image that is no smaller than the box."""
     frame, image = draw(pictures()), draw(pictures())
     height, width = image.shape[:2]
@@ -60,7 +61,7 @@ def problems(draw: st.DrawFn) -> tuple[np.ndarray, tuple[float, ...], np.ndarray
     h = draw(st.floats(2, min(height, 2 * frame.shape[0])))
     x = draw(st.floats(1 - w, frame.shape[1] - 1))
     y = draw(st.floats(1 - h, frame.shape[0] - 1))
-    return frame, (x, y, w, h), image
+    return frame, Box(x, y, w, h), image
 
 
 @settings(
@@ -68,7 +69,7 @@ def problems(draw: st.DrawFn) -> tuple[np.ndarray, tuple[float, ...], np.ndarray
 )
 @given(problems(), st.integers(1, 4))
 def test_any_image_is_answered(
-    matcher: Matcher, problem: tuple[np.ndarray, tuple[float, ...], np.ndarray], top_k: int
+    matcher: Matcher, problem: tuple[np.ndarray, Box, np.ndarray], top_k: int
 ) -> None:
     frame, box, image = problem
     try:
@@ -316,7 +317,7 @@ def joined(taps: list[np.ndarray]) -> np.ndarray:
     [("astronaut", (176, 64, 64, 48)), ("chelsea", (64, 96, 48, 64)), ("coffee", (32, 16, 40, 40))],
 )
 def test_the_quality_map_is_the_papers(
-    matcher: Matcher, photographs: Images, name: str, box: tuple[int, ...]
+    matcher: Matcher, photographs: Images, name: str, box: tuple[int, int, int, int]
 ) -> None:
     """Box on the grid, sides multiples of 16, scale 1: only the paper's formulas are left."""
     import onnxruntime

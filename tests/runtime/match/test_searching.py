@@ -122,7 +122,7 @@ def test_at_which_resolution_an_image_is_searched(
     matcher: Matcher,
     photographs: Images,
     size: tuple[int, int],
-    box: tuple[int, ...],
+    box: tuple[int, int, int, int],
     scale: float,
 ) -> None:
     template = matcher.encode_template(photographs["coffee"], box)

@@ -123,7 +123,7 @@ def test_the_found_box_moves_with_the_box_by_fractions(
     "box", [(-30, 100, 80, 80), (-20, -20, 60, 60), (560, 350, 80, 80), (100.5, -25, 64, 64)]
 )
 def test_a_box_partly_outside_is_found_where_it_was(
-    matcher: Matcher, photographs: Images, box: tuple[float, ...]
+    matcher: Matcher, photographs: Images, box: tuple[float, float, float, float]
 ) -> None:
     template = matcher.encode_template(photographs["coffee"], box)
     assert not template.inside
@@ -225,7 +225,7 @@ def same_grids(a: Template, b: Template) -> bool:
     ],
 )
 def test_a_mask_that_hides_nothing_changes_nothing(
-    matcher: Matcher, photographs: Images, box: tuple[float, ...] | None
+    matcher: Matcher, photographs: Images, box: tuple[float, float, float, float] | None
 ) -> None:
     image = photographs["astronaut"][:509, :505]
     plain = matcher.encode_template(image, box)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ....runtime import Matcher, Template
+from ....runtime import Box, Matcher, Template
 from ....runtime.images import Image
 from ..base import MethodOptions
 from .pose_method import Posed, PoseMethod, PoseSpan
@@ -30,7 +30,7 @@ class QatmPoses(PoseMethod):
         asked: dict[str, Any] = {}
         if poses.posed:
             asked = {"rotation": poses.rotation, "scale": poses.scale}
-        return self._matcher.encode_template(frame, box, **asked), asked
+        return self._matcher.encode_template(frame, Box(*box), **asked), asked
 
     def find(self, encoded: tuple[Template, dict[str, Any]], image: Image) -> Posed:
         """Match."""
