@@ -93,6 +93,7 @@ MADE_AGAIN: Mapping[type[Any], tuple[str, ...]] = {
         "_rows",
         "_patches",
         "first_patches",
+        "_network",
     ),
     Belief: ("_recipe",),
     WholeFrameSearch: ("model", "_grids"),

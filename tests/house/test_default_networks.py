@@ -127,3 +127,21 @@ def test_the_command_changes_nothing_but_the_network(tmp_path: Path) -> None:
         "checkpoint_sha256",
     }
     assert f"SHA-256 {made.file_hash('network', 'fp32')}" in done.stdout
+
+
+def test_the_manifest_says_what_boxes_were_learned_from() -> None:
+    bundle = Bundle.load(default_bundle_path())
+    told = bundle.spec.follow
+    assert (told["task"], told["seed"], told["objects"]) == (
+        "follow",
+        0,
+        "3391 cut-outs of a folder",
+    )
+    assert told["steps"] == told["trained_steps"] == 6000
+    assert "CC0 and public-domain photographs" in told["pictures"]
+    for role in ("follow", "follow-weights"):
+        file = bundle.file(role, "fp32")
+        assert sha256_of(file) == bundle.spec.files[file.name].sha256
+        assert file.stat().st_size < 350_000
+    notice = Path(__file__).parents[2] / "NOTICE"
+    assert "default_bundle/follow.onnx" in notice.read_text(encoding="utf-8")

@@ -134,6 +134,7 @@ def test_default_is_the_bundle_in_the_package():
         "match.onnx",
         "place.onnx",
         "network.onnx",
+        "follow.onnx",
     }
 
 
