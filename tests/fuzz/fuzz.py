@@ -2,6 +2,7 @@
 
 $ python tests/fuzz/fuzz.py 120             # seconds over all kinds
 $ python tests/fuzz/fuzz.py 60 picture      # of one kind
+$ python tests/fuzz/fuzz.py 9999 picture --most 100000       # until so many were tried
 $ python tests/fuzz/fuzz.py 1 picture --seed 7 --only 1234   # one input again
 
 Each kind has a process of its own, whose memory is limited. An input is drawn from the kind, the
@@ -23,6 +24,7 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -76,6 +78,9 @@ PEAK_MIB = 1536
 HANG_S = 60.0
 """After which an input has no end; what others take of the machine does not count."""
 
+IN_MEMORY = Path("/dev/shm")
+"""Where files are written that a disk would take longer for than what reads them."""
+
 REFUSED = (QatmError, Refused)
 SHOWN = 8
 
@@ -106,7 +111,24 @@ def tried(trial: Trial, dice: Random) -> tuple[str, str]:
     return "accepted", ""
 
 
-def work(kind: str, seconds: float, seed: int, only: int | None, at: Any, answers: Any) -> None:
+@dataclass(frozen=True)
+class Asked:
+    """How much of a kind is tried.
+
+    Attributes:
+        seconds: that it takes at most.
+        seed: of the inputs.
+        most: inputs, from ``first`` on.
+        first: number of the first one.
+    """
+
+    seconds: float
+    seed: int
+    most: int = sys.maxsize
+    first: int = 0
+
+
+def work(kind: str, asked: Asked, at: Any, answers: Any) -> None:
     """Try inputs of a kind in this process, and send the counts."""
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_BYTES, ADDRESS_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -114,20 +136,20 @@ def work(kind: str, seconds: float, seed: int, only: int | None, at: Any, answer
     # What C libraries say of damaged files would bury the counts.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     counts, found, slowest = Counter[str](), dict[str, list[int]](), (0.0, 0)
-    with tempfile.TemporaryDirectory(prefix="qatm-fuzz-") as name:
+    with tempfile.TemporaryDirectory(
+        prefix="qatm-fuzz-", dir=IN_MEMORY if IN_MEMORY.is_dir() else None
+    ) as name:
         trial = KINDS[kind](Path(name))
-        end = time.perf_counter() + seconds
-        number = only or 0
-        while time.perf_counter() < end:
+        end = time.perf_counter() + asked.seconds
+        number = asked.first
+        while time.perf_counter() < end and number - asked.first < asked.most:
             at.value = number
             began = time.process_time()
-            what, problem = tried(trial, Random(f"{kind}-{seed}-{number}"))
+            what, problem = tried(trial, Random(f"{kind}-{asked.seed}-{number}"))
             slowest = max(slowest, (time.process_time() - began, number))
             counts[what] += 1
             if problem:
                 found.setdefault(problem, []).append(number)
-            if only is not None:
-                break
             number += 1
         os.chdir("/")
     answers.send(
@@ -142,16 +164,16 @@ def work(kind: str, seconds: float, seed: int, only: int | None, at: Any, answer
     )
 
 
-def run(kind: str, seconds: float, seed: int, only: int | None = None) -> dict[str, Any]:
+def run(kind: str, asked: Asked) -> dict[str, Any]:
     """Try a kind in a process of its own; one that dies or hangs is found, too."""
     context = multiprocessing.get_context("fork")
     at = context.Value("q", -1, lock=False)
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=work, args=(kind, seconds, seed, only, at, theirs))
+    process = context.Process(target=work, args=(kind, asked, at, theirs))
     process.start()
     theirs.close()
     row: dict[str, Any] = {}
-    if ours.poll(seconds) or OwnTime(process.pid or 0).until(HANG_S, ours.poll):
+    if ours.poll(asked.seconds) or OwnTime(process.pid or 0).until(HANG_S, ours.poll):
         try:
             row = ours.recv()
         except EOFError:
@@ -161,7 +183,7 @@ def run(kind: str, seconds: float, seed: int, only: int | None = None) -> dict[s
         process.kill()
         row = {"raw": 1, "found": {f"no end after {HANG_S:.0f} s": [at.value]}}
     process.join()
-    return {"kind": kind, "seed": seed, **row}
+    return {"kind": kind, "seed": asked.seed, **row}
 
 
 def passed(row: dict[str, Any]) -> bool:
@@ -174,6 +196,7 @@ def main() -> None:
     reader.add_argument("seconds", type=float, nargs="?", default=120.0)
     reader.add_argument("kinds", nargs="*", metavar="KIND", help=f"of {', '.join(KINDS)}")
     reader.add_argument("--seed", type=int, default=0)
+    reader.add_argument("--most", type=int, default=sys.maxsize, help="inputs of each kind")
     reader.add_argument("--only", type=int, help="number of the one input to try")
     asked = reader.parse_args()
     kinds = asked.kinds or list(KINDS)
@@ -181,7 +204,8 @@ def main() -> None:
         reader.error(f"unknown kind {', '.join(unknown)}")
     good = True
     for kind in kinds:
-        row = run(kind, asked.seconds / len(kinds), asked.seed, asked.only)
+        most = asked.most if asked.only is None else 1
+        row = run(kind, Asked(asked.seconds / len(kinds), asked.seed, most, asked.only or 0))
         sys.stdout.write(json.dumps(row) + "\n")
         sys.stdout.flush()
         good = good and passed(row)

@@ -38,7 +38,7 @@ def test_what_is_no_refusal_is_found() -> None:
         "    return lambda dice: os.abort()\n"
         "fuzz.KINDS.update(breaks=breaks, dies=dies)\n"
         "for kind in ('breaks', 'dies'):\n"
-        "    row = fuzz.run(kind, 0.05, 0)\n"
+        "    row = fuzz.run(kind, fuzz.Asked(0.05, 0))\n"
         "    print(fuzz.passed(row), *row['found'])\n"
     )
     done = subprocess.run(
