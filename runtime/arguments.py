@@ -7,6 +7,8 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from .errors import InputError
 from .kinds import Bound
 
@@ -34,7 +36,12 @@ def as_number(value: Any, name: str) -> float:
     Raises:
         InputError: something else, also a truth value, or not finite.
     """
-    plain = not isinstance(value, (bool, str, bytes, bytearray)) and not getattr(value, "ndim", 0)
+    plain = (
+        not isinstance(value, (bool, str, bytes, bytearray))
+        and not getattr(value, "ndim", 0)
+        and not np.iscomplexobj(value)
+        and not np.ma.is_masked(value)
+    )
     try:
         number = float(value) if plain else math.nan
     except (TypeError, ValueError, OverflowError):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, NamedTuple, SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import BoxError
+from .errors import BoxError, seen
 from .kinds import Bound
 from .limits import ELONGATION
 
@@ -77,11 +78,15 @@ def as_box(box: BoxLike | Sequence[SupportsFloat], name: str = "box") -> Box:
         BoxError: not four finite numbers, far beyond any image, or width or height not positive.
     """
     try:
-        values = [] if isinstance(box, (str, bytes)) else [float(value) for value in box]
-    except (TypeError, ValueError, OverflowError):
+        # No more are taken than tell: a sequence may have no end.
+        values = [] if isinstance(box, (str, bytes)) else [float(v) for v in islice(box, 5)]
+    except (TypeError, ValueError, OverflowError, NotImplementedError):
+        # The last is what a buffer of several dimensions says.
         values = []
     if len(values) != 4:  # noqa: PLR2004
-        raise BoxError(f"{name} {box!r} is not four numbers; give x, y, width, height in pixels")
+        raise BoxError(
+            f"{name} {seen(box)} is not four numbers; give x, y, width, height in pixels"
+        )
     if not all(math.isfinite(value) for value in values):
         raise BoxError(f"{name} {tuple(values)} has a value that is not finite")
     if max(abs(value) for value in values) > MAX_VALUE:
@@ -184,7 +189,7 @@ def box_in_frame(
 
 
 def box_iou(a: Sequence[float], b: Sequence[float]) -> float:
-    """Intersection over union of two boxes, 0 to 1."""
+    """Intersection over union of two boxes ``(x, y, w, h)``, 0 to 1."""
     width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
     height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
     # Rounding must not make an overlap larger than the boxes.

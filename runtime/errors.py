@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import reprlib
+
+from .kinds import Bound
+
+SHOWN: Bound[int] = 120
+"""Characters of a wrong value that a message repeats."""
+
 
 class QatmError(Exception):
     """Base class: the message names what was wrong, the value seen and the fix."""
@@ -45,6 +52,12 @@ class ExportError(QatmError):
 
 class CalibrationError(QatmError):
     """INT8 cannot be calibrated: unusable images, or a network that cannot be quantised."""
+
+
+def seen(value: object) -> str:
+    """A value for a message: one line, cut short, whatever it is."""
+    text = " ".join(reprlib.repr(value).split())
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def first_line(error: BaseException) -> str:

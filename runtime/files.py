@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from time import time
 
-from .errors import InputError
+from .errors import InputError, seen
 from .kinds import Bound, Numeric
 
 try:
@@ -63,14 +63,14 @@ def as_path(path: str | os.PathLike[str], name: str = "path") -> Path:
         InputError: not a path, an empty one, or one that no system can have.
     """
     if not isinstance(path, (str, os.PathLike)):
-        raise InputError(f"{name} is {path!r}; give the path of a file or folder")
+        raise InputError(f"{name} is {seen(path)}; give the path of a file or folder")
     text = os.fspath(path)
     if not isinstance(text, str):
-        raise InputError(f"{name} is {text!r}; give the path as text")
+        raise InputError(f"{name} is {seen(text)}; give the path as text")
     if not text:
         raise InputError(f"{name} is empty; name a file or folder, '.' for the current folder")
     if "\0" in text:
-        raise InputError(f"{name} {text!r} holds a NUL character, which no path can")
+        raise InputError(f"{name} {seen(text)} holds a NUL character, which no path can")
     return Path(path)
 
 

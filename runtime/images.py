@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from .boxes import Box, as_corners, box_in_frame
 from .decoding import decode_values, is_truncated
-from .errors import ImageError
+from .errors import ImageError, InputError, seen
 from .files import as_path, read_regular
 from .kinds import Bound, Numeric
 from .limits import FILE_BYTES, PICTURE_PIXELS
@@ -235,10 +235,13 @@ def expand_sources(sources: Iterable[str | Path]) -> list[Path]:
         ImageError: a folder or pattern holds no image, or nothing was given.
         InputError: an empty name, or one that no file can have.
     """
+    if not isinstance(sources, Iterable):
+        raise InputError(f"image sources are {seen(sources)}; give a list of names")
     files: list[Path] = []
     for source in sources:
         path = as_path(source, "image source")
-        if path.is_dir():
+        # Unlike Path.is_dir() this is no error for names that are too long for the system.
+        if os.path.isdir(path):
             found = _images_in(path)
             if not found:
                 raise ImageError(f"folder {path} holds no image ({', '.join(IMAGE_SUFFIXES)})")

@@ -11,6 +11,7 @@ import io
 import math
 import os
 import stat
+import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -129,7 +130,10 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         read = npy.read_array_header_1_0
         if npy.read_magic(file) != (1, 0):
             read = npy.read_array_header_2_0
-        return read(file)
+        with warnings.catch_warnings():
+            # A header that only old versions of Python can have written is read all the same.
+            warnings.simplefilter("ignore", UserWarning)
+            return read(file)
     except HEADER_ERRORS as error:
         # Numpy repeats the whole of it, in several lines.
         words = " ".join(str(error).split()) or type(error).__name__

@@ -85,7 +85,7 @@ def _two(size: Any) -> tuple[Any, Any]:
     """
     try:
         width, height = size
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, NotImplementedError):
         raise InputError("size is not two numbers; give width and height in pixels") from None
     return width, height
 

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .boxes import Box
-from .errors import ImageError, InputError, TemplateError
+from .errors import ImageError, InputError, TemplateError, seen
 from .kinds import Bound, Numeric
 
 Array = NDArray[Any]
@@ -88,10 +88,12 @@ class ValueRange:
         """
         try:
             low, high = (float(value) for value in limits)
-        except (TypeError, ValueError, OverflowError):
-            raise InputError(f"{name} is {limits!r}; give two numbers, (low, high)") from None
+        except (TypeError, ValueError, OverflowError, NotImplementedError):
+            raise InputError(f"{name} is {seen(limits)}; give two numbers, (low, high)") from None
         if not (low < high and math.isfinite(high - low)):
-            raise InputError(f"{name} is {limits!r}; give two finite numbers, the lower one first")
+            raise InputError(
+                f"{name} is {seen(limits)}; give two finite numbers, the lower one first"
+            )
         return cls(low, high, low, high, "fixed")
 
     def record(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from ..answers import ms_since
 from ..arguments import is_name
 from ..backends.graph import Device, Precision
 from ..bundle.folder import default_align_path
-from ..errors import ImageError, InputError
+from ..errors import ImageError, InputError, seen
 from ..images import AnyImage, Image, as_bgr, is_flat, resize_to
 from ..patches.encoder import Encoder
 from ..session import Session, Source
@@ -81,9 +81,9 @@ class Aligner(SessionTask):
         sha256: str | None = None,
     ) -> None:
         if not is_name(method, METHODS):
-            raise InputError(f"method is {method!r}; choose one of {', '.join(METHODS)}")
+            raise InputError(f"method is {seen(method)}; choose one of {', '.join(METHODS)}")
         if not is_name(matching, MATCHING):
-            raise InputError(f"matching is {matching!r}; choose one of {', '.join(MATCHING)}")
+            raise InputError(f"matching is {seen(matching)}; choose one of {', '.join(MATCHING)}")
         super().__init__(
             default_align_path() if bundle is None else bundle, device, precision, threads, sha256
         )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..answers import PlainAnswer, rounded
-from ..errors import InputError
+from ..errors import InputError, seen
 from ..images import AnyImage, as_bgr, checked_pixels
 from ..kinds import Numeric
 from .maps import pixel_matrix, to_pixels
@@ -100,7 +100,14 @@ class Alignment(PlainAnswer):
         Raises:
             InputError: another shape, or not finite.
         """
-        given = np.asarray(points, np.float64)
+        try:
+            if np.iscomplexobj(points):
+                raise TypeError
+            given = np.asarray(points, np.float64)
+        except (TypeError, ValueError, OverflowError):
+            raise InputError(
+                f"points are {seen(points)}; give x and y of each, shape (N, 2)"
+            ) from None
         if given.ndim != 2 or given.shape[1] != 2 or not np.isfinite(given).all():  # noqa: PLR2004
             raise InputError(
                 f"points have shape {given.shape}; give finite x and y of each, shape (N, 2)"

@@ -51,8 +51,20 @@ def check_description(session: Any, info: FileInfo, path: Any) -> None:
         path: of the file, for messages.
 
     Raises:
-        BundleError: names, types or shapes differ.
+        BundleError: names, types or shapes differ, or a name is no text.
     """
+    try:
+        _compare(session, info, path)
+    except UnicodeDecodeError as error:
+        # Only now does ONNX Runtime make text of a name.
+        raise BundleError(
+            f"{path} has an input, an output or a side whose name is no text; "
+            "export the bundle again"
+        ) from error
+
+
+def _compare(session: Any, info: FileInfo, path: Any) -> None:
+    """See :func:`check_description`."""
     for side, real, said in (
         ("input", session.get_inputs(), info.inputs),
         ("output", session.get_outputs(), info.outputs),

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, TypeVar, get_args
 from numpy.typing import NDArray
 
 from ..arguments import is_name
-from ..errors import DeviceError
+from ..errors import DeviceError, seen
 
 Array = NDArray[Any]
 Known = TypeVar("Known", bound=str)
@@ -63,7 +63,7 @@ def _named(what: str, name: str, known: tuple[Known, ...]) -> Known:
     for each in known:
         if is_name(name, (each,)):
             return each
-    raise DeviceError(f"{what} {name!r} is unknown; choose one of {', '.join(known)}")
+    raise DeviceError(f"{what} {seen(name)} is unknown; choose one of {', '.join(known)}")
 
 
 def usable_cores() -> int:

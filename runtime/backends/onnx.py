@@ -233,16 +233,8 @@ class OnnxGraph:
         Raises:
             BundleError: they differ.
         """
-        if self._sessions is None:
-            return
-        try:
+        if self._sessions is not None:
             check_description(self._sessions.first, info, self.path)
-        except UnicodeDecodeError as error:
-            # Only now does ONNX Runtime make text of a name.
-            raise BundleError(
-                f"{self.path} has an input, an output or a side whose name is no text; "
-                "export the bundle again"
-            ) from error
 
     def forked(self) -> None:
         """In a child process: leave the parent's sessions alone; the next run opens others."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from typing import Any, Literal, TypeVar
 
-from ..errors import InputError
+from ..errors import InputError, seen
 from ..kinds import Bound, Numeric
 
 Kind = Literal["fitted", "chosen", "bound", "numeric"]
@@ -80,12 +80,13 @@ class Record:
             InputError: an unknown field, or a value of another type or outside its range.
         """
         if not isinstance(data, Mapping):
-            raise InputError(f"{cls.__name__} is {data!r}; give an object of names and values")
+            raise InputError(f"{cls.__name__} is {seen(data)}; give an object of names and values")
         known = [entry.name for entry in fields(cls)]
         unknown = [name for name in data if name not in known]
         if unknown:
             raise InputError(
-                f"{cls.__name__} has no field {str(unknown[0])!r}; choose from {', '.join(known)}"
+                f"{cls.__name__} has no field {seen(str(unknown[0]))}; "
+                f"choose from {', '.join(known)}"
             )
         return cls(**data)
 
@@ -106,20 +107,20 @@ def _checked(entry: Field[Any], value: Any) -> Any:
     between = f"between {_text(low)} and {_text(high)}"
     if isinstance(default, bool):
         if not isinstance(value, bool):
-            raise InputError(f"{entry.name} is {value!r}; it must be true or false")
+            raise InputError(f"{entry.name} is {seen(value)}; it must be true or false")
         return value
     if isinstance(default, tuple):
         parts = value if isinstance(value, (tuple, list)) else ()
         if len(parts) > max(LONGEST_LIST, LONGER * len(default)):
             raise InputError(f"{entry.name} is a list of {len(parts)} numbers; give fewer")
         if not parts or not all(_is_number(part) and low <= part <= high for part in parts):
-            raise InputError(f"{entry.name} is {value!r}; give a list of numbers {between}")
+            raise InputError(f"{entry.name} is {seen(value)}; give a list of numbers {between}")
         return tuple(float(part) for part in parts)
     if not _is_number(value) or not low <= value <= high:
-        raise InputError(f"{entry.name} is {value!r}; it must lie {between}")
+        raise InputError(f"{entry.name} is {seen(value)}; it must lie {between}")
     if isinstance(default, int):
         if not isinstance(value, numbers.Integral):
-            raise InputError(f"{entry.name} is {value!r}; it must be a whole number {between}")
+            raise InputError(f"{entry.name} is {seen(value)}; it must be a whole number {between}")
         return int(value)
     return float(value)
 

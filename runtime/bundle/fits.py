@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from ..json_values import member, number_of, object_of, text_of
+from ..json_values import member, number_of, object_of, shown, text_of
 from .fields import Record, kind_of
 from .recipes import TASKS
 
@@ -53,7 +53,7 @@ class FitRecord:
         """
         task = text_of(member(data, "task"), "task")
         if task not in TASKS:
-            raise ValueError(f"a fit is for {task!r}; tasks are {', '.join(TASKS)}")
+            raise ValueError(f"a fit is for {shown(task)}; tasks are {', '.join(TASKS)}")
         backbone, source, command = (
             text_of(member(data, name), name) for name in ("backbone", "data", "command")
         )

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import BundleError, InputError
+from ..errors import BundleError, InputError, seen
 from ..files import as_path, read_regular
 from ..json_values import parse_json
 from ..kinds import Bound
@@ -240,8 +240,9 @@ def _manifest_of(folder: Path) -> bytes:
         BundleError: there is none, or it cannot be read.
     """
     manifest = folder / MANIFEST
-    if not folder.is_dir():
-        what = "is a file" if folder.exists() else "does not exist"
+    # Unlike Path.is_dir() these are no errors for names that are too long for the system.
+    if not os.path.isdir(folder):
+        what = "is a file" if os.path.exists(folder) else "does not exist"
         raise BundleError(f"bundle {folder} {what}; give a folder written by qatm-export")
     finish(folder)
     if not manifest.is_file():
@@ -264,7 +265,7 @@ def checked_hash(sha256: object) -> str:
         InputError: it is not 64 hexadecimal digits.
     """
     if not isinstance(sha256, str) or not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
-        raise InputError(f"sha256 is {sha256!r:.80}; give 64 hexadecimal digits")
+        raise InputError(f"sha256 is {seen(sha256)}; give 64 hexadecimal digits")
     return sha256.lower()
 
 

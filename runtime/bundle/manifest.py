@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-from ..errors import BundleError, InputError
+from ..errors import BundleError, InputError, seen
 from ..json_values import count_of, list_of, member, object_of, or_none, shown, text_of
 from ..kinds import Bound, Numeric
 from ..limits import BUNDLE_FILES
@@ -210,7 +210,7 @@ class BundleSpec:
         schema = data.get("schema")
         if schema not in READABLE or isinstance(schema, bool):
             raise BundleError(
-                f"bundle.json has schema version {schema!r}, this runtime reads "
+                f"bundle.json has schema version {seen(schema)}, this runtime reads "
                 f"{READABLE[0]} to {READABLE[-1]}; export the bundle again with this version of "
                 "qatm"
             )
@@ -257,7 +257,7 @@ def _task(data: dict[str, Any]) -> str:
     network = object_of(data.get("network", {}), "network")
     task = text_of(data.get("task") or network.get("task") or "match", "task")
     if task not in PURPOSES:
-        raise ValueError(f"task is {task!r}; it must be one of {', '.join(PURPOSES)}")
+        raise ValueError(f"task is {seen(task)}; it must be one of {', '.join(PURPOSES)}")
     return task
 
 

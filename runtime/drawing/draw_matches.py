@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments import as_number
+from ..errors import InputError, seen
 from ..images import AnyImage, Image, as_bgr
 from ..kinds import Bound, Numeric
 from ..match.matches import Match
@@ -16,6 +18,9 @@ from .outlines import draw_outline
 
 CROWD: Bound[int] = 12
 """Matches beyond which their scores are written smaller."""
+
+LARGEST_SCALE: Bound[float] = 1e4
+"""Times a picture is larger than the one that was searched."""
 
 CROWDED_TEXT: Numeric[float] = 0.7
 
@@ -37,8 +42,13 @@ def draw_matches(image: AnyImage, matches: Sequence[Match], scale: float = 1.0) 
 
     Raises:
         ImageError: the image is not a usable array.
+        InputError: ``matches`` has something else, or ``scale`` is not a number above 0.
     """
     canvas = as_bgr(image).copy()
+    if not isinstance(matches, Sequence) or not all(isinstance(m, Match) for m in matches):
+        raise InputError(f"matches are {seen(matches)}; give a list of Match, as match() does")
+    if not 0 < (scale := as_number(scale, "scale")) <= LARGEST_SCALE:
+        raise InputError(f"scale is {scale:g}; give a factor above 0 and up to {LARGEST_SCALE:g}")
     several = len({match.template for match in matches}) > 1
     labels: list[Label] = []
     for match in reversed(matches):
@@ -59,7 +69,13 @@ def draw_quality(quality: NDArray[np.float32]) -> Image:
 
     Returns:
         ``(h, w, 3)`` uint8 BGR.
+
+    Raises:
+        InputError: something else, or nothing.
     """
+    numbers = isinstance(quality, np.ndarray) and quality.dtype.kind in "fiu"
+    if not numbers or quality.ndim != 2 or not quality.size:  # noqa: PLR2004
+        raise InputError(f"quality is {seen(quality)}; give numbers of shape (h, w)")
     likelihood = np.sqrt(np.clip(np.nan_to_num(quality), 0.0, 1.0))
     levels = np.rint(likelihood * 255.0).astype(np.uint8)
     return np.asarray(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO), dtype=np.uint8)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 import cv2
 
-from ..errors import InputError
+from ..arguments import as_count
+from ..errors import InputError, seen
 from ..images import AnyImage, Image, as_bgr
 from ..kinds import Numeric
 from ..track.presence import LOST, TRACKING, UNCERTAIN, Track
@@ -38,7 +40,7 @@ class Trails:
     """
 
     def __init__(self, length: int = 25) -> None:
-        if length < 1:
+        if (length := as_count(length, "length")) < 1:
             raise InputError(f"length {length} of trails is not a number of frames; give 1 or more")
         self.length = length
         self._middles: dict[int | None, deque[Middle | None]] = {}
@@ -47,7 +49,11 @@ class Trails:
         """Take a frame's tracks; objects that are no longer among them have no trail any more.
 
         Where an object is lost, its trail has a gap.
+
+        Raises:
+            InputError: they are none.
         """
+        _check(tracks)
         self._middles = {
             number: self._middles.get(number, deque(maxlen=self.length + 1)) for number in tracks
         }
@@ -74,9 +80,13 @@ def draw_tracks(image: AnyImage, tracks: Track | Tracks, trails: Trails | None =
 
     Raises:
         ImageError: the image is not a usable array.
+        InputError: ``tracks`` or ``trails`` are something else.
     """
     canvas = as_bgr(image).copy()
     several: Tracks = {None: tracks} if isinstance(tracks, Track) else tracks
+    _check(several)
+    if not isinstance(trails, Trails | None):
+        raise InputError(f"trails are {seen(trails)}; give Trails()")
     if trails is not None:
         trails.add(several)
         for number, track in several.items():
@@ -93,6 +103,18 @@ def draw_tracks(image: AnyImage, tracks: Track | Tracks, trails: Trails | None =
         ],
     )
     return canvas
+
+
+def _check(tracks: Any) -> None:
+    """Refuse what are no tracks.
+
+    Raises:
+        InputError: they are none.
+    """
+    if not isinstance(tracks, Mapping) or not all(
+        isinstance(track, Track) for track in tracks.values()
+    ):
+        raise InputError(f"tracks are {seen(tracks)}; give what track() returned")
 
 
 def _words(number: int | None, track: Track) -> str:

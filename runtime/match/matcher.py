@@ -246,6 +246,8 @@ class Matcher(SessionTask):
 
         Raises: as :meth:`match`; the message says in which image, counted from 0.
         """
+        if not isinstance(images, Iterable):
+            raise ImageError(f"images is a {type(images).__name__}; give a list of pictures")
         found: list[list[Match]] = []
         for place, image in enumerate(images):
             try:
@@ -347,7 +349,7 @@ class Matcher(SessionTask):
             return [self._template]
         if isinstance(templates, Template):
             raise TemplateError("templates is a Template; give a list of them: [template]")
-        if not isinstance(templates, Sequence) or isinstance(templates, (str, bytes)):
+        if not isinstance(templates, Sequence) or isinstance(templates, (str, bytes, memoryview)):
             raise TemplateError(
                 f"templates is a {type(templates).__name__}; give a list of Templates, as "
                 "encode_template() returns them"

@@ -14,7 +14,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..bundle.match_recipe import MatchRecipe
-from ..errors import InputError
+from ..errors import InputError, seen
 from ..images import Image
 from ..kinds import Numeric
 from ..patches.encoder import Encoder
@@ -59,7 +59,7 @@ def checked_fit(fit: str) -> int:
         InputError: an unknown one.
     """
     if not isinstance(fit, str) or fit not in PARAMETERS:
-        raise InputError(f"fit is {fit!r}; choose from {', '.join(PARAMETERS)}")
+        raise InputError(f"fit is {seen(fit)}; choose from {', '.join(PARAMETERS)}")
     return PARAMETERS[fit]
 
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import InputError, seen
 from ..kinds import Bound, Numeric
 
 Array = NDArray[Any]
@@ -161,11 +161,14 @@ def _numbers(value: float | Sequence[float], name: str) -> tuple[float, ...]:
         InputError: neither.
     """
     try:
-        numbers = np.asarray(value, dtype=np.float64)
+        given = np.asarray(value)
+        # Before it is converted: a whole picture would take eight times its memory.
+        few = given.size <= 2 and not np.iscomplexobj(given)  # noqa: PLR2004
+        numbers = given.astype(np.float64) if few else np.empty((0, 0))
     except (TypeError, ValueError, OverflowError):
         numbers = np.empty((0, 0))
     if numbers.shape not in ((), (2,)) or not np.isfinite(numbers).all():
-        raise InputError(f"{name} is {value!r}; give a number, or (lo, hi)")
+        raise InputError(f"{name} is {seen(value)}; give a number, or (lo, hi)")
     return tuple(float(number) for number in numbers.reshape(-1))
 
 

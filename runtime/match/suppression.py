@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-from ..errors import InputError
+from ..errors import InputError, seen
 from .judging import JudgedPose
 from .matches import Match
 from .pose import outline_overlap
@@ -23,7 +23,9 @@ def checked_suppress(value: str) -> Suppress:
     """
     if isinstance(value, str) and value in ("each", "all"):
         return value
-    raise InputError(f"suppress is {value!r}; give {' or '.join(map(repr, get_args(Suppress)))}")
+    raise InputError(
+        f"suppress is {seen(value)}; give {' or '.join(map(repr, get_args(Suppress)))}"
+    )
 
 
 def apart(

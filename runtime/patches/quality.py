@@ -15,7 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments import as_count
+from ..errors import InputError, seen
 from ..kinds import Bound
+from ..limits import WORKING_PIXELS
 from ..session import Qualities, Session
 from .similarity import joint_standardisation
 
@@ -58,8 +61,13 @@ class QualityMap:
         return f"QualityMap({columns}x{rows} cells of {width}x{height} px, peak={peak:.3f})"
 
     def resized(self, shape: tuple[int, int] | None = None) -> Array:
-        """The map interpolated to ``(H, W)`` (default: the image's), float32."""
-        width, height = self.size if shape is None else (shape[1], shape[0])
+        """The map interpolated to ``(H, W)`` (default: the image's), float32.
+
+        Raises:
+            InputError: ``shape`` is not two whole numbers above 0, or more pixels than
+                :mod:`..limits` allow.
+        """
+        height, width = self.size[::-1] if shape is None else _whole_shape(shape)
         rows, columns = self.values.shape
         factor = (width / self.size[0], height / self.size[1])
         scale_x, scale_y = self.cell[0] * factor[0], self.cell[1] * factor[1]
@@ -71,6 +79,24 @@ class QualityMap:
         map_y = np.clip(inverse[1, 1] * y + inverse[1, 2], 0, rows - 1).astype(np.float32)
         grid = np.meshgrid(map_x, map_y)
         return cv2.remap(self.values, grid[0], grid[1], cv2.INTER_LINEAR)
+
+
+def _whole_shape(shape: Any) -> tuple[int, int]:
+    """Height and width of a picture.
+
+    Raises:
+        InputError: they are none.
+    """
+    try:
+        height, width = shape
+    except (TypeError, ValueError, NotImplementedError):
+        raise InputError(f"shape is {seen(shape)}; give height and width in pixels") from None
+    height, width = as_count(height, "the height of shape"), as_count(width, "the width of shape")
+    if min(height, width) < 1:
+        raise InputError(f"shape is ({height}, {width}); give height and width above 0")
+    if refusal := WORKING_PIXELS.refusal(height * width):
+        raise InputError(f"shape ({height}, {width}): one {refusal}")
+    return height, width
 
 
 class BestPairs(NamedTuple):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..answers import ms_since
+from ..arguments import as_count
 from ..backends.graph import Device, Precision
 from ..boxes import BoxLike
 from ..errors import InputError
@@ -110,6 +111,7 @@ class MultiTracker(TrackerBase):
         Raises:
             InputError: no object has this number.
         """
+        number = as_count(number, "number")
         if number not in self._followers:
             raise InputError(f"no object {number} is followed; numbers in use: {self.ids}")
         del self._followers[number], self._views[number]

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from ..answers import PlainAnswer
-from ..arguments import as_called, is_name
+from ..arguments import as_called, as_count, as_number, is_name
 from ..boxes import MAX_VALUE, Box, as_box
-from ..errors import InputError, first_line
+from ..errors import InputError, first_line, seen
 from ..files import as_path, read_regular, unwritable
 from ..json_values import (
     count_of,
@@ -51,6 +53,8 @@ OLDER_COLUMNS = COLUMNS[:-1]
 """Of files of earlier versions."""
 
 MOT_FIELDS: Numeric[int] = 7
+NO_OBJECT: Numeric[int] = -2
+"""Of detections of no object, which have the number -1 there."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,47 @@ def kind_of(path: str | Path) -> Kind:
     return kind
 
 
+def _check(record: Any, kind: Kind) -> None:
+    """Refuse a record that could not be read again.
+
+    MOTChallenge has detections of no object, and scores of any size.
+
+    Raises:
+        InputError: it is none; names the field.
+    """
+    if not isinstance(record, TrackRecord):
+        raise InputError(f"record is {seen(record)}; give a TrackRecord")
+    mot = kind == "mot"
+    if as_count(record.frame, "frame") < 0:
+        raise InputError(f"frame is {record.frame}; give 0 or more")
+    if record.id is not None and as_count(record.id, "id") < (NO_OBJECT if mot else 0):
+        raise InputError(f"id is {record.id}; give 0 or more")
+    for name, number in (("time", record.time), ("angle", record.angle), ("scale", record.scale)):
+        if number is not None:
+            as_number(number, name)
+    as_box(record.box)
+    if not (0 <= as_number(record.score, "score") <= 1 or mot):
+        raise InputError(f"score is {record.score}; give 0 to 1")
+    if not is_name(record.state, STATES):
+        raise InputError(f"state is {seen(record.state)}; give one of {', '.join(STATES)}")
+    as_called(record.name)
+    _check_corners(record.corners)
+
+
+def _check_corners(listed: Any) -> None:
+    """Refuse corners that could not be read again; there may be none.
+
+    Raises:
+        InputError: they are not four points.
+    """
+    if listed is not None:
+        corners = np.asarray(listed, dtype=object)
+        if corners.shape != (4, 2):
+            raise InputError(f"corners are {seen(listed)}; give four of x and y")
+        for number in corners.ravel():
+            as_number(number, "a corner")
+
+
 class TrackWriter:
     """Writes records to a file, each complete line at once.
 
@@ -164,7 +209,7 @@ class TrackWriter:
         self.path = as_path(path, "tracks")
         self.kind = kind_of(path) if kind is None else kind
         if not is_name(self.kind, tuple(TEXTS)):
-            raise InputError(f"tracks {path}: kind {kind!r} is not one of {', '.join(TEXTS)}")
+            raise InputError(f"tracks {path}: kind {seen(kind)} is not one of {', '.join(TEXTS)}")
         self._size = 0
         try:
             self._file = self.path.open("ab", buffering=0)
@@ -175,8 +220,10 @@ class TrackWriter:
         """Add a record.
 
         Raises:
+            InputError: something in it is not what a line can hold, and be read again.
             OSError: the disk is full, or the writer is closed; the lines so far stay readable.
         """
+        _check(record, self.kind)
         text = TEXTS[self.kind](record)
         if text is None:
             return
@@ -226,7 +273,7 @@ def read_tracks(path: str | Path, kind: Kind | None = None) -> list[TrackRecord]
     file = as_path(path, "tracks")
     kind = kind_of(file) if kind is None else kind
     if not is_name(kind, tuple(PARSERS)):
-        raise InputError(f"tracks {file}: kind {kind!r} is not one of {', '.join(PARSERS)}")
+        raise InputError(f"tracks {file}: kind {seen(kind)} is not one of {', '.join(PARSERS)}")
     try:
         data = read_regular(file, FILE_BYTES.value)
         text = data.decode()
@@ -323,8 +370,7 @@ def _from_mot(line: str) -> TrackRecord:
         box,
         number_of(float(score), "score"),
         TRACKING,
-        # Detections of no object have the number -1 there.
-        count_of(int(number) - 1, "id", -2),
+        count_of(int(number) - 1, "id", NO_OBJECT),
     )
 
 

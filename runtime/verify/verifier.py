@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..answers import ms_since
 from ..arguments import as_number, is_name
 from ..backends.graph import Device, Precision
-from ..errors import InputError
+from ..errors import InputError, seen
 from ..images import AnyImage, Image, as_bgr, is_flat
 from ..patches.encoder import Encoder
 from ..session import Session, Source
@@ -86,11 +86,11 @@ class Verifier(SessionTask):
         sha256: str | None = None,
     ) -> None:
         if not is_name(matching, MATCHING):
-            raise InputError(f"matching is {matching!r}; choose one of {', '.join(MATCHING)}")
+            raise InputError(f"matching is {seen(matching)}; choose one of {', '.join(MATCHING)}")
         if not is_name(decide, DECIDE):
-            raise InputError(f"decide is {decide!r}; choose one of {', '.join(DECIDE)}")
+            raise InputError(f"decide is {seen(decide)}; choose one of {', '.join(DECIDE)}")
         if not (isinstance(panorama, bool) or is_name(panorama, ("auto",))):
-            raise InputError(f"panorama is {panorama!r}; give True, False or 'auto'")
+            raise InputError(f"panorama is {seen(panorama)}; give True, False or 'auto'")
         self._values = None if value_range is None else ValueRange.fixed(value_range)
         picture = as_bgr(reference, "reference", self._values)
         super().__init__(bundle, device, precision, threads, sha256)

@@ -35,6 +35,7 @@ STREAM_TIMEOUT_MS: Bound[int] = 10_000
 FASTEST_RATE: Bound[float] = 1000.0
 LAST_CAMERA: Bound[int] = 9999
 LONGEST_COUNT: Bound[float] = 1e9
+MOST_PARTS: Bound[int] = 10_000
 MOST_DAMAGED: Bound[int] = 25
 """Frames in a row that cannot be decoded, after which a video counts as cut off."""
 
@@ -279,11 +280,15 @@ def what_is_wrong(path: Path) -> str:
 def _lacks_index(file: BinaryIO) -> bool:
     """Whether a file is MP4 or QuickTime without its index (ISO/IEC 14496-12, box ``moov``)."""
     kinds: set[bytes] = set()
-    while len(head := file.read(8)) == 8:  # noqa: PLR2004
+    whole = os.fstat(file.fileno()).st_size
+    for _ in range(MOST_PARTS):
+        if len(head := file.read(8)) < 8:  # noqa: PLR2004
+            break
         size, kind = int.from_bytes(head[:4], "big"), head[4:]
         kinds.add(kind)
         rest = int.from_bytes(file.read(8), "big") - 16 if size == 1 else size - 8
-        if b"ftyp" not in kinds or rest < 0:
+        # Whoever wrote the file may have written any size, also one that no file can have.
+        if b"ftyp" not in kinds or kind == b"moov" or not 0 <= rest < whole:
             break
         file.seek(rest, os.SEEK_CUR)
     return b"ftyp" in kinds and b"moov" not in kinds

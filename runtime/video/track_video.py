@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 
 from ..boxes import BoxLike, as_box
+from ..errors import InputError, seen
 from ..track.presence import TRACKING, Track
 from ..track.tracker import Tracker
 from .sources import Source
@@ -37,6 +38,8 @@ def track_video(
         VideoError, ImageError, InputError: see :class:`Video`.
     """
     box = as_box(box)
+    if not isinstance(tracker, Tracker | None):
+        raise InputError(f"tracker is {seen(tracker)}; give a Tracker")
     with Video(source, live=live, start=start, fps=fps, value_range=value_range) as video:
         own = Tracker() if tracker is None else None
         following = own or tracker

@@ -2,6 +2,7 @@
 
 $ python -m qatm.tools.lab.killed_writers 500        # kills, over all kinds
 $ python -m qatm.tools.lab.killed_writers 0 100      # full disks
+$ python -m qatm.tools.lab.killed_writers 100 20 7   # at the moments of another seed
 
 A process writes one file again and again, in turn with one of two contents, and is killed with
 ``SIGKILL``; or its files may have a few bytes only, as on a full disk. After each the file has to
@@ -164,12 +165,12 @@ def passed(row: dict[str, Any]) -> bool:
 def main() -> None:
     """Run all kinds and print a line of JSON for each; exit status 1 if something was lost."""
     try:
-        kills, fills = (int(word) for word in (*sys.argv[1:], "500", "100")[:2])
+        kills, fills, seed = map(int, (*sys.argv[1:], *("500", "100", "0")[len(sys.argv) - 1 :]))
     except ValueError:
-        sys.exit("give the numbers of kills and of full disks")
+        sys.exit("give the numbers of kills and of full disks, and the seed of the moments")
     rows = []
     for kind in WRITERS:
-        rows.append(run(kind, kills // len(WRITERS), fills // len(WRITERS)))
+        rows.append(run(kind, kills // len(WRITERS), fills // len(WRITERS), seed))
         sys.stdout.write(json.dumps(rows[-1]) + "\n")
         sys.stdout.flush()
     sys.exit(not all(map(passed, rows)))

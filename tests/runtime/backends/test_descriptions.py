@@ -56,6 +56,16 @@ def refused(folder: Path, words: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_name_that_is_no_text_is_refused(folder: Path) -> None:
+    path = folder / "features.onnx"
+    data = path.read_bytes()
+    # A letter of the name of the picture's height.
+    assert b"height" in data
+    path.write_bytes(data.replace(b"height", b"h\x91ight"))
+    seal(folder, "features.onnx")
+    refused(folder, "name is no text")
+
+
 def drop_output(model: onnx.ModelProto) -> None:
     del model.graph.output[0]
 

@@ -28,7 +28,7 @@ from qatm.runtime import (
     track_video,
 )
 from qatm.runtime.video.live import Newest
-from qatm.runtime.video.sources import natural_key
+from qatm.runtime.video.sources import natural_key, what_is_wrong
 
 WAIT = 30
 
@@ -439,3 +439,28 @@ def test_track_video_leaves_a_tracker_of_yours_open(tmp_path, photographs):
 def test_track_video_refuses_a_bad_box(folder, box):
     with pytest.raises(BoxError):
         next(track_video(folder / "ten.mp4", box))
+
+
+def part(kind: bytes, size: int, more: bytes = b"") -> bytes:
+    """How a part of an MP4 begins; one of size 1 says its real size afterwards."""
+    return size.to_bytes(4, "big") + kind + more
+
+
+@pytest.mark.parametrize(
+    ("rest", "words"),
+    [
+        (part(b"mdat", 1, b"\xff" * 8), "unfinished"),
+        (part(b"mdat", 1, (1 << 62).to_bytes(8, "big")), "unfinished"),
+        (part(b"free", 8) * 300_000, "unfinished"),
+        (part(b"free", 8) + part(b"moov", 8), "damaged"),
+        (part(b"free", 3), "unfinished"),
+    ],
+)
+def test_damaged_mp4_is_told_from_an_unfinished_one(
+    tmp_path: Path, rest: bytes, words: str
+) -> None:
+    path = tmp_path / "x.mp4"
+    path.write_bytes(part(b"ftyp", 8) + rest)
+    assert words in what_is_wrong(path)
+    with pytest.raises(VideoError, match=words):
+        Video(path)

@@ -29,7 +29,7 @@ def test_frames_are_good_small_and_damaged() -> None:
     assert rough_frame(scene, DAMAGED).max() == 0
 
 
-@pytest.mark.parametrize("more", [{"memory": 9.0}, {"descriptors": 1}, {"threads": 1}])
+@pytest.mark.parametrize("more", [{"memory": 2.5}, {"descriptors": 1}, {"threads": 1}])
 def test_growth_is_seen(more: dict[str, float]) -> None:
     flat = [Held(10 * i, 100.0 + i % 2, 8, 4, 0, 0, 0) for i in range(10)]
     assert not grown(flat)
