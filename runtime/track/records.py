@@ -207,8 +207,9 @@ class TrackWriter:
 
     def __init__(self, path: str | Path, kind: Kind | None = None) -> None:
         self.path = as_path(path, "tracks")
-        self.kind = kind_of(path) if kind is None else kind
-        if not is_name(self.kind, tuple(TEXTS)):
+        self.kind: Kind = kind_of(path) if kind is None else kind
+        known = is_name(self.kind, tuple(TEXTS))
+        if not known:
             raise InputError(f"tracks {path}: kind {seen(kind)} is not one of {', '.join(TEXTS)}")
         self._size = 0
         try:

@@ -40,7 +40,7 @@ def _write_features(path: Path) -> None:
         helper.make_node("Transpose", ["numbers"], ["planes"], perm=[0, 3, 1, 2]),
         helper.make_node("Sub", ["planes", "grey"], ["last"]),
     ]
-    weights: list[Any] = [numpy_helper.from_array(np.float32(128), "grey")]
+    weights: list[Any] = [numpy_helper.from_array(np.array(128, np.float32), "grey")]
     before = "last"
     for number, (taken, given) in enumerate(pairwise(layers)):
         # From stride 1 to that of the first tap, and to twice the stride from there on.
