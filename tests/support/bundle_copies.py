@@ -23,13 +23,17 @@ def with_recipe(bundle: Bundle, task: str, **numbers: Any) -> Bundle:
 
 
 def without_network(source: Path, folder: Path) -> Path:
-    """Copy a bundle and leave its trained network out."""
+    """Copy a bundle and leave its trained networks out."""
     shutil.copytree(source, folder)
     data = json.loads((folder / MANIFEST).read_text())
-    for name in [name for name, file in data["files"].items() if "network" in file["role"]]:
+    for name in [
+        name
+        for name, file in data["files"].items()
+        if file["role"].split("-")[0] in ("network", "follow")
+    ]:
         del data["files"][name]
         (folder / name).unlink()
-    data["network"] = {}
+    data["network"] = data["follow"] = {}
     (folder / MANIFEST).write_text(json.dumps(data))
     return folder
 
