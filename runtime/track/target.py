@@ -40,6 +40,10 @@ FINE_POOL: Numeric[int] = 500
 """Fine cells around the target among which what competes with its patches is sought."""
 
 
+MOST_TURNED: Numeric[float] = 2.0
+"""Degrees of a turn beyond which the network, which has hardly seen any, is not asked."""
+
+
 class Evidence(NamedTuple):
     """How well one look of the target explains the place where it seems to be.
 
@@ -231,7 +235,7 @@ class TargetModel:
             read_patches(session, look, seen, corner, sides, stride, self.alpha) for look in looks
         ]
         said = together(readings[0], readings[1:], self.options)
-        if self._network is None:
+        if self._network is None or (said is not None and abs(said.turn) > MOST_TURNED):
             return said
         told = self._network.read(box_evidence(self, seen, centre))
         x, y = (
