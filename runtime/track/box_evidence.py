@@ -96,11 +96,12 @@ def box_evidence(
         ((np.arange(count) + 0.5) * stride - at) / side
         for count, at, side in zip((columns, rows), middle, sides, strict=True)
     )
-    maps = [
-        each
-        for look in (model.coarse, model.recent)
-        for each in _look_maps(look, seen.coarse, stride, sides, model.alpha, across, down)
+    # The first look is the recent one, too, until the object has been followed for a while.
+    looks = [model.coarse] if model.recent is model.coarse else [model.coarse, model.recent]
+    told = [
+        _look_maps(look, seen.coarse, stride, sides, model.alpha, across, down) for look in looks
     ]
+    maps = [*told[0], *told[-1]]
     likely = model.colours.likely(seen.image)
     maps.append(cv2.resize(likely, (2 * columns, 2 * rows), interpolation=cv2.INTER_AREA))
     grid = ((np.arange(CELLS) + 0.5) / CELLS * 2 - 1) * REACH

@@ -37,6 +37,16 @@ def cli(*arguments: object) -> tuple[int, list[dict[str, object]]]:
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
 
 
+def check_files(bundle: Bundle, role: str, most: int) -> None:
+    """A network and its weights are what the manifest says, are small, and NOTICE names them."""
+    for each in (role, f"{role}-weights"):
+        file = bundle.file(each, "fp32")
+        assert sha256_of(file) == bundle.spec.files[file.name].sha256
+        assert file.stat().st_size < most
+    notice = Path(__file__).parents[2] / "NOTICE"
+    assert f"{bundle.path.name}/{role}.onnx" in notice.read_text(encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
 def files(photographs: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cat, the cat warped, a part of it in another light, and a cup."""
@@ -63,12 +73,7 @@ def test_the_manifest_says_what_it_was_trained_on(task: str) -> None:
     assert network["steps"] == network["trained_steps"] == steps
     assert "CC0 and public-domain photographs" in network["pictures"]
     assert "chelsea.png" in network["pictures"]
-    for role in ("network", "network-weights"):
-        file = bundle.file(role, "fp32")
-        assert sha256_of(file) == bundle.spec.files[file.name].sha256
-        assert file.stat().st_size < 250_000
-    notice = Path(__file__).parents[2] / "NOTICE"
-    assert f"{folder.name}/network.onnx" in notice.read_text(encoding="utf-8")
+    check_files(bundle, "network", 250_000)
 
 
 def test_a_known_warp_is_found_without_pytorch(files: Path) -> None:
@@ -139,9 +144,4 @@ def test_the_manifest_says_what_boxes_were_learned_from() -> None:
     )
     assert told["steps"] == told["trained_steps"] == 6000
     assert "CC0 and public-domain photographs" in told["pictures"]
-    for role in ("follow", "follow-weights"):
-        file = bundle.file(role, "fp32")
-        assert sha256_of(file) == bundle.spec.files[file.name].sha256
-        assert file.stat().st_size < 350_000
-    notice = Path(__file__).parents[2] / "NOTICE"
-    assert "default_bundle/follow.onnx" in notice.read_text(encoding="utf-8")
+    check_files(bundle, "follow", 350_000)

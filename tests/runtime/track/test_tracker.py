@@ -115,9 +115,9 @@ def test_a_turn_is_followed_as_far_as_it_goes(tracker, photographs, step):
         assert track.angle is not None
         assert track.scale == pytest.approx(1 + number / 300, rel=0.12), number
         lag = (track.angle - step * number + 180) % 360 - 180
-        assert abs(lag) < 12, number
+        assert abs(lag) < 10, number
         truth = corners @ matrix[:, :2].T + matrix[:, 2]
-        assert np.abs(np.array(track.corners) - truth).max() < 27, number
+        assert np.abs(np.array(track.corners) - truth).max() < 25, number
 
 
 def test_the_recent_look_knows_what_the_first_does_not(photographs):
