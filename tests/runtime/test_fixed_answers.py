@@ -1,4 +1,4 @@
-"""What the four tasks answer on fixed pictures stays what it was, to a thousandth of a pixel.
+"""What the four tasks answer on fixed pictures stays what it was, to some thousandths of a pixel.
 
 Of tracks, alignments and verifications ``fixed_answers.json`` differs by .02 px at most from what
 the first version answered; matches are where their pixels are since then, and their scores, which
@@ -22,8 +22,9 @@ from qatm.runtime.images import Image
 RECORDED: dict[str, list[float]] = json.loads(
     (Path(__file__).parents[1] / "support" / "fixed_answers.json").read_text()
 )
-# Other versions of OpenCV, ONNX Runtime and numpy move some by up to .03 px.
-TOLERANCE = 0.05 if os.environ.get("QATM_RUNTIME_ONLY") == "1" else 1e-3
+# Other processors move some by up to .002 px, other versions of OpenCV, ONNX Runtime and numpy by
+# up to .03.
+TOLERANCE = 0.05 if os.environ.get("QATM_RUNTIME_ONLY") == "1" else 5e-3
 
 BOXES = {
     "astronaut": (180.0, 60.0, 90.0, 90.0),
