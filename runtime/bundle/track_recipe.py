@@ -43,8 +43,8 @@ class TrackRecipe(Record):
         momentum: part of the last move that is expected to go on.
         competitors: patches around the target in the first frame that compete with it.
         competitor_pool: cells around it among which those are sought, evenly spread.
-        scale_gain: part of a measured change of size that is believed at once, 0 to 1; 0 keeps the
-            size.
+        scale_gain: part of a measured change of size or shape that is believed at once, 0 to 1; 0
+            keeps both.
         most_zoom: factor on the size that is believed of one frame.
         same_size: how likely it is that the size stays, as the mean log-likelihood of patches at
             their places that counts as much: what has come to look different keeps its size.
@@ -55,9 +55,15 @@ class TrackRecipe(Record):
         most_turn: degrees that are believed of one frame.
         same_turn: how likely it is that it stands as before, as ``same_size``, and beside the first
             look alone.
-        network_weight: how much the bundle's trained network counts beside the patches in size and
-            place, 0 (not at all, nothing trained) to 1 (alone); a bundle without one does as at 0.
-        place_gain: part of the way to where they say that the object's middle is.
+        network_weight: how much the bundle's trained network counts beside the patches in size, and
+            how far they then stand back in place, 0 (it is not asked, nothing trained) to 1 (it
+            alone); a bundle without one does as at 0.
+        network_trust: how surely it knows the place, as the mean log-likelihood of patches at their
+            places that counts as much: what is found again patch by patch is placed by its patches,
+            what has come to look different by the network.
+        network_shape: how far the width over the height follows what it says, 0 (as in the first
+            frame) to 1.
+        place_gain: part of the way to where the patches say that the object's middle is.
         same_place: how likely it is that the middle lies where the whole fits best, the same.
         max_scale: the size stays within this factor of the first one.
         recent_after: frames after which a look of the target counts as evidence beside the first
@@ -130,6 +136,8 @@ class TrackRecipe(Record):
     most_turn: float = chosen(15.0, 0, 180)
     same_turn: float = chosen(-2.0, -100, 0)
     network_weight: float = chosen(0.5, 0, 1)
+    network_trust: float = chosen(-2.0, -100, 100)
+    network_shape: float = chosen(0.6, 0, 1)
     place_gain: float = chosen(0.5, 0, 1)
     same_place: float = chosen(-4.5, -100, 0)
     max_scale: float = bound(30.0, 1, 100)

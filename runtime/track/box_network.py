@@ -19,11 +19,13 @@ class BoxReading(NamedTuple):
         across: of its middle, in the supposed width.
         down: the same in the supposed height.
         zoom: natural logarithm of its size over the supposed one.
+        aspect: natural logarithm of its width over its height, over that of the supposed one.
     """
 
     across: float
     down: float
     zoom: float
+    aspect: float
 
 
 class BoxNetwork:
@@ -56,7 +58,7 @@ class BoxNetwork:
         inputs = {"maps": evidence.maps[None], "readings": evidence.readings[None]}
         change, _ = self._graph.run(inputs)
         across, down, width, height = (float(value) for value in change[0])
-        return BoxReading(across, down, (width + height) / 2)
+        return BoxReading(across, down, (width + height) / 2, width - height)
 
 
 def joined(
@@ -73,13 +75,16 @@ def joined(
     """
     part, most = recipe.network_weight, math.log(recipe.most_zoom)
     zoom = part * min(max(told.zoom, -most), most)
-    x, y = _on_the_way(here, place, part)
+    aspect = recipe.network_shape * told.aspect
     if patches is None:
-        return MotionReading(math.exp(zoom), (x, y), 1.0, 0.0)
+        return MotionReading(math.exp(zoom), place, 1.0, 0.0, 0.0, aspect)
     zoom += (1 - part) * math.log(patches.zoom)
-    left, top = _on_the_way(here, patches.centre, (1 - part) * patches.sureness)
+    trust = math.exp(recipe.network_trust)
+    share = trust / (trust + patches.trust)
+    x, y = _on_the_way(here, place, share)
+    left, top = _on_the_way(here, patches.centre, (1 - part * share) * patches.believed)
     centre = x + left - here[0], y + top - here[1]
-    return MotionReading(math.exp(zoom), centre, 1.0, patches.turn)
+    return MotionReading(math.exp(zoom), centre, 1.0, patches.trust, patches.turn, aspect)
 
 
 def _on_the_way(here: Point, there: Point, part: float) -> Point:

@@ -13,7 +13,7 @@ from ..patches.encoder import Encoder
 from ..patches.region import Region, RegionFeatures
 from .budget import SearchBudget
 from .options import TrackerOptions
-from .outline import Outline
+from .outline import MOST_ASPECT, Outline
 from .presence import HALF_TURN, LOST, TRACKING, Belief, Track
 from .redetect import WholeFrameSearch
 from .spread_search import Known, LikelyPlace, SpreadSearch
@@ -55,6 +55,7 @@ class Follower:
         self.centre = self.model.centre
         self.size = 1.0
         self.angle = self._sure_angle = 0.0
+        self.aspect = self._sure_aspect = 0.0
         self._move = (0.0, 0.0)
         self._belief = Belief(options)
         self._sure = self._settled = self.centre, self.size
@@ -79,11 +80,11 @@ class Follower:
 
     def _outline(self) -> Outline:
         """How the object lies; of a lost one, how it lay when it was last seen."""
-        (centre, size), angle = (self.centre, self.size), self.angle
+        (centre, size), angle, aspect = (self.centre, self.size), self.angle, self.aspect
         if self.state == LOST:
-            (centre, size), angle = self._sure, self._sure_angle
-        sides = self.model.box.w * size, self.model.box.h * size
-        return Outline(centre, sides, angle)
+            (centre, size), angle, aspect = self._sure, self._sure_angle, self._sure_aspect
+        (_, _, width, height), wider = self.model.box, math.exp(aspect / 2)
+        return Outline(centre, (width * size * wider, height * size / wider), angle)
 
     def begin_lost(self, centre: tuple[float, float]) -> None:
         """Begin with an object that is out of sight; it is looked for from the next frame on."""
@@ -161,7 +162,7 @@ class Follower:
                 self.model.remember(seen, self.centre)
         if self.state != LOST and score >= self.options.found_score:
             self._sure = self.centre, self.size
-            self._sure_angle = self.angle
+            self._sure_angle, self._sure_aspect = self.angle, self.aspect
             self._seen_for += 1
             if self._seen_for >= self.options.probation:
                 self._settled = self._sure
@@ -207,6 +208,7 @@ class Follower:
         """Go on from another place, with the log-odds of what is seen there."""
         self.centre, self.size, self._move = centre, place.size, (0.0, 0.0)
         self.angle = self._angle_at(place)
+        self.aspect = self._sure_aspect if place.known else 0.0
         self._begin_again(fit)
 
     def _angle_at(self, place: LikelyPlace) -> float:
@@ -314,9 +316,10 @@ class Follower:
         self.centre = (x, y)
 
     def _refine(self, seen: RegionFeatures, frame: Image) -> None:
-        """Follow the object's size and turn, and its place more exactly."""
+        """Follow the object's size, shape and turn, and its place more exactly."""
         options = self.options
-        if options.scale_gain == options.place_gain == options.turn_gain == 0:
+        gains = options.scale_gain, options.place_gain, options.turn_gain, options.network_weight
+        if not any(gains):
             return
         read = self.model.read_motion(seen, self.centre)
         if read is None:
@@ -327,9 +330,11 @@ class Follower:
         self.angle = (self.angle + options.turn_gain * read.turn + HALF_TURN) % (
             2 * HALF_TURN
         ) - HALF_TURN
-        part = options.place_gain * read.sureness
+        if read.aspect is not None:
+            aspect = self.aspect + options.scale_gain * (read.aspect - self.aspect)
+            self.aspect = min(max(aspect, -MOST_ASPECT), MOST_ASPECT)
         x, y = (
-            here + part * (there - here)
+            here + read.believed * (there - here)
             for here, there in zip(self.centre, read.centre, strict=True)
         )
         self.centre = _inside(frame, x, y)

@@ -6,8 +6,12 @@ import math
 from typing import NamedTuple
 
 from ..boxes import Box
+from ..kinds import Numeric
 from ..patches.region import turned
 from .presence import Corners, Track
+
+MOST_ASPECT: Numeric[float] = math.log(4)
+"""Logarithm of the factor by which the width over the height differs from the first at most."""
 
 
 class Outline(NamedTuple):
@@ -15,7 +19,7 @@ class Outline(NamedTuple):
 
     Attributes:
         centre: in pixels of the frame.
-        sides: width and height as they were in the first frame, times the size.
+        sides: width and height in the directions that they had in the first frame.
         angle: degrees by which it is turned since, counter-clockwise as seen.
     """
 

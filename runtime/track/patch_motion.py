@@ -55,15 +55,20 @@ class MotionReading(NamedTuple):
     Attributes:
         zoom: as of :class:`PatchReading`, nearer to 1 the less sure.
         centre: of the object.
-        sureness: how far the centre is to be believed, 0 to below 1.
+        believed: part of the way there from where it is supposed to be, 0 to 1.
+        trust: how surely the patches of the looks together lie so.
         turn: degrees counter-clockwise as seen by which the object is turned from how it is
             supposed to stand, nearer to 0 the less sure.
+        aspect: natural logarithm of its width over its height, over that in the first frame;
+            ``None`` where nothing is said of it.
     """
 
     zoom: float
     centre: Point
-    sureness: float
+    believed: float
+    trust: float
     turn: float
+    aspect: float | None = None
 
 
 def read_patches(
@@ -117,7 +122,7 @@ def together(
         first: of the first look, of which the size is known.
         recent: of later ones, whose sizes are those that were believed then: what lagged behind
             once would lag for ever by them alone.
-        recipe: how much no change counts.
+        recipe: how much no change counts, and how far the place is believed.
     """
     used = [
         reading
@@ -139,4 +144,4 @@ def together(
     turn = min(max(turn, -recipe.most_turn), recipe.most_turn)
     x, y = (sum(r.centre[axis] * r.trust for r in used) / trust for axis in (0, 1))
     sureness = trust / (trust + math.exp(recipe.same_place))
-    return MotionReading(math.exp(zoom), (x, y), sureness, turn)
+    return MotionReading(math.exp(zoom), (x, y), recipe.place_gain * sureness, trust, turn)

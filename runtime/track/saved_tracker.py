@@ -34,7 +34,7 @@ from .target import TargetModel
 
 Array = NDArray[Any]
 
-FORMAT: Numeric[int] = 1
+FORMAT: Numeric[int] = 2
 """Of saved trackers."""
 
 SAVED: Mapping[type[Any], tuple[str, ...]] = {
@@ -42,9 +42,11 @@ SAVED: Mapping[type[Any], tuple[str, ...]] = {
         "centre",
         "size",
         "angle",
+        "aspect",
         "_move",
         "_sure",
         "_sure_angle",
+        "_sure_aspect",
         "_settled",
         "_seen_for",
         "_fit",

@@ -16,6 +16,7 @@ from ..limits import PICTURE_PIXELS, TEMPLATE_ROWS
 from ..patches.grid import PatchGrid, check_grid
 from .colours import COUNT, ObjectColours
 from .frame_stream import NEAR, POINTS, Sample
+from .outline import MOST_ASPECT
 from .presence import HALF_TURN, LOST, TRACKING, UNCERTAIN, Track
 from .spread_search import LikelyPlace
 
@@ -66,6 +67,11 @@ def is_factor(value: Any) -> bool:
 def is_angle(value: Any) -> bool:
     """Degrees."""
     return is_finite(value) and abs(value) <= HALF_TURN
+
+
+def is_aspect(value: Any) -> bool:
+    """Logarithm of width over height, over that of the first."""
+    return is_finite(value) and abs(value) <= MOST_ASPECT
 
 
 def is_colours(value: Any) -> bool:
@@ -227,9 +233,11 @@ STATE: Mapping[str, Mapping[str, Check]] = {
         "centre": is_point,
         "size": is_factor,
         "angle": is_angle,
+        "aspect": is_aspect,
         "_move": is_point,
         "_sure": is_known,
         "_sure_angle": is_angle,
+        "_sure_aspect": is_aspect,
         "_settled": is_known,
         "_seen_for": is_count,
         "_fit": is_finite,

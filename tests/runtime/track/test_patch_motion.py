@@ -17,7 +17,7 @@ def test_looks_count_as_surely_as_their_patches_are_found() -> None:
     assert read is not None
     assert read.zoom == pytest.approx(1.1, abs=0.002)
     assert read.centre == pytest.approx((10.0, 20.0), abs=0.02)
-    assert read.sureness > 0.95
+    assert read.believed > 0.95 * RECIPE.place_gain
 
 
 def test_what_no_look_knows_stays_as_it_is() -> None:
@@ -25,7 +25,7 @@ def test_what_no_look_knows_stays_as_it_is() -> None:
     read = together(PatchReading(1.15, 0.0, (0.0, 0.0), trust), [], RECIPE)
     assert read is not None
     assert read.zoom == pytest.approx(1, abs=0.001)
-    assert read.sureness < 0.001
+    assert read.believed < 0.001
 
 
 def test_no_frame_resizes_an_object_by_more_than_it_may() -> None:
