@@ -71,11 +71,11 @@ class CalibrationError(QatmError):
 def plain(text: str) -> str:
     """Text in one line, whatever cannot be printed written as Python does: ``\\x1b``."""
     line = ENDS_OF_LINES.sub(" ", text.strip())
-    if len(line) > LONGEST:
-        line = f"{line[: LONGEST - SHOWN]} … {line[-SHOWN:]}"
-    if line.isprintable():
+    if not line.isprintable():
+        line = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in line)
+    if len(line) <= LONGEST:
         return line
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in line)
+    return f"{line[: LONGEST - SHOWN - 3]} … {line[-SHOWN:]}"
 
 
 def seen(value: object) -> str:
