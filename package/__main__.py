@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qatm.tools.cli import main
+from qatm.tools.start import qatm
 
 if __name__ == "__main__":
-    main()
+    qatm()

@@ -77,6 +77,21 @@ def as_box(box: BoxLike | Sequence[SupportsFloat], name: str = "box") -> Box:
     Raises:
         BoxError: not four finite numbers, far beyond any image, or width or height not positive.
     """
+    checked = _four(box, name)
+    if checked.w <= 0 or checked.h <= 0:
+        raise BoxError(
+            f"{name} {tuple(checked)} has width {checked.w:g} and height {checked.h:g}; both "
+            "must be positive (the order is x, y, width, height, not two corners)"
+        )
+    return checked
+
+
+def _four(box: BoxLike | Sequence[SupportsFloat], name: str) -> Box:
+    """Four finite numbers, none far beyond any image.
+
+    Raises:
+        BoxError: something else.
+    """
     try:
         # No more are taken than tell: a sequence may have no end.
         values = [] if isinstance(box, (str, bytes)) else [float(v) for v in islice(box, 5)]
@@ -94,13 +109,7 @@ def as_box(box: BoxLike | Sequence[SupportsFloat], name: str = "box") -> Box:
             f"{name} {tuple(values)} has a value beyond {MAX_VALUE:,.0f}; "
             "give x, y, width, height in pixels"
         )
-    checked = Box(*values)
-    if checked.w <= 0 or checked.h <= 0:
-        raise BoxError(
-            f"{name} {tuple(values)} has width {checked.w:g} and height {checked.h:g}; both "
-            "must be positive (the order is x, y, width, height, not two corners)"
-        )
-    return checked
+    return Box(*values)
 
 
 def check_elongation(box: Box, name: str = "box") -> None:
@@ -188,8 +197,20 @@ def box_in_frame(
     return checked
 
 
-def box_iou(a: Sequence[float], b: Sequence[float]) -> float:
-    """Intersection over union of two boxes ``(x, y, w, h)``, 0 to 1."""
+def box_iou(a: BoxLike | Sequence[SupportsFloat], b: BoxLike | Sequence[SupportsFloat]) -> float:
+    """Intersection over union of two boxes ``(x, y, w, h)``, 0 to 1; 0 where a box has no area.
+
+    Raises:
+        BoxError: one of them is not four finite numbers, far beyond any image, or has a width or
+            height below 0.
+    """
+    a, b = _four(a, "first box"), _four(b, "second box")
+    for box, name in ((a, "first box"), (b, "second box")):
+        if min(box.w, box.h) < 0:
+            raise BoxError(
+                f"{name} {tuple(box)} has width {box.w:g} and height {box.h:g}; neither may be "
+                "below 0 (the order is x, y, width, height, not two corners)"
+            )
     width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
     height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
     # Rounding must not make an overlap larger than the boxes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 
 from .kinds import Bound
@@ -10,8 +11,21 @@ SHOWN: Bound[int] = 120
 """Characters of a wrong value that a message repeats."""
 
 
+LONGEST: Bound[int] = 2000
+"""Characters of a message; the middle of a longer one is left out, for the cure is at its end."""
+
+ENDS_OF_LINES = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
+
+
 class QatmError(Exception):
-    """Base class: the message names what was wrong, the value seen and the fix."""
+    """Base class: the message names what was wrong, the value seen and the fix.
+
+    It is one line of bounded length, and nothing in it moves a terminal's cursor or hides what
+    follows: names come from files that anybody may have made.
+    """
+
+    def __init__(self, *words: object) -> None:
+        super().__init__(*(plain(word) if isinstance(word, str) else word for word in words))
 
 
 class InputError(QatmError, ValueError):
@@ -52,6 +66,16 @@ class ExportError(QatmError):
 
 class CalibrationError(QatmError):
     """INT8 cannot be calibrated: unusable images, or a network that cannot be quantised."""
+
+
+def plain(text: str) -> str:
+    """Text in one line, whatever cannot be printed written as Python does: ``\\x1b``."""
+    line = ENDS_OF_LINES.sub(" ", text.strip())
+    if not line.isprintable():
+        line = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in line)
+    if len(line) <= LONGEST:
+        return line
+    return f"{line[: LONGEST - SHOWN - 3]} … {line[-SHOWN:]}"
 
 
 def seen(value: object) -> str:

@@ -34,6 +34,9 @@ MEMBERS: Bound[int] = 4096
 
 ENDING = ".npy"
 
+PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""How numpy packs arrays. Others take as much memory to unpack as a few bytes of theirs say."""
+
 HEADER_ERRORS = (
     *(ValueError, TypeError, LookupError, RuntimeError, MemoryError, EOFError),
     *(SyntaxError, TokenError),
@@ -94,6 +97,8 @@ def _members(archive: zipfile.ZipFile) -> dict[str, Array]:
         raise ValueError(f"it {refusal}")
     found: dict[str, Array] = {}
     for entry in entries:
+        if entry.compress_type not in PACKED:
+            raise ValueError(f"its entries are packed in another way ({entry.compress_type})")
         name = entry.filename.removesuffix(ENDING)
         if name in found:
             raise ValueError(f"array {name!r} is there twice")

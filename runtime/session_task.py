@@ -107,7 +107,7 @@ class SessionTask:
         sha256: what its ``bundle.json`` must have, as for ``Session``.
 
     Attributes:
-        session: what it computes with.
+        session: what it computes with; other tasks can share it.
 
     Raises:
         InputError: a device, precision, number of threads or hash beside a session, or a hash
@@ -142,11 +142,14 @@ class SessionTask:
                     f"{name} is {asked[name]!r}, but a session is open already (on "
                     f"{source.device}, {source.precision}); give {name} to the Session"
                 )
+            self._made = None
             self._use = source.join()
         else:
-            session = Session(source, device, precision=precision, threads=threads, sha256=sha256)
-            self._use = session.join()
-            session.close()
+            # Kept open with the task, so that others may share what it opened.
+            self._made = Session(
+                source, device, precision=precision, threads=threads, sha256=sha256
+            )
+            self._use = self._made.join()
         self.session = self._use.session
 
     @property
@@ -176,8 +179,14 @@ class SessionTask:
         return f"{type(self).__name__}({self.session!r}{closed})"
 
     def close(self) -> None:
-        """Give its part of the session up; it cannot be used afterwards. May be called twice."""
+        """Give its part of the session up; it cannot be used afterwards. May be called twice.
+
+        A session that the task opened by itself takes no new users then, and stays with those that
+        share it.
+        """
         self._use.close()
+        if self._made is not None:
+            self._made.close()
 
     def __enter__(self: TaskT) -> TaskT:
         return self

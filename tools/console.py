@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from ..runtime.errors import InputError, QatmError
+from ..runtime.errors import InputError, QatmError, plain
 from ..runtime.opencv import opencv_problem
 from .command_words import check_numbers, check_words
 
@@ -151,7 +151,7 @@ def paragraphs(text: str | None) -> str | None:
     """Help with each paragraph on a line of its own, which the terminal's width then breaks."""
     if text is None:
         return None
-    return "\n\n".join(one_line(part) for part in text.split("\n\n"))
+    return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))
 
 
 def given(context: typer.Context, *names: str) -> list[str]:
@@ -227,13 +227,13 @@ def _plain(message: str, cause: Any) -> str:
 
 
 def one_line(text: str) -> str:
-    """Join the lines of a message."""
-    return " ".join(text.split())
+    """Join the lines of a message; what cannot be printed is written out."""
+    return plain(" ".join(text.split()))
 
 
 def complain(message: str) -> None:
     """Write one line about something wrong to stderr."""
-    tell(f"error: {message}", typer.colors.RED)
+    tell(f"error: {plain(message)}", typer.colors.RED)
 
 
 def skipped(problem: str) -> None:
@@ -243,7 +243,7 @@ def skipped(problem: str) -> None:
 
 def warn(message: str) -> None:
     """Write one line about something doubtful to stderr."""
-    tell(f"warning: {message}", typer.colors.YELLOW)
+    tell(f"warning: {plain(message)}", typer.colors.YELLOW)
 
 
 def tell(message: str, colour: str | None = None) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..runtime import Match
 from ..runtime.answers import rounded
-from ..runtime.errors import InputError
+from ..runtime.errors import InputError, plain
 from ..runtime.files import check_folder, write_text
 from .destinations import check_new_file, real_place
 from .shown_files import ShownFile
@@ -73,7 +73,8 @@ class MatchLine:
                 pose = f", angle {rounded(match.angle, 2):.2f}, scale {match.scale:.3f}"
             lines.append(f"{self.name}: {name}{verdict}, score {match.score:.4f}, box {box}{pose}")
         lines[0] += f" ({self.milliseconds:.1f} ms)"
-        return lines
+        # Names of files and templates may have anything in them.
+        return [plain(line) for line in lines]
 
     def rows(self) -> list[tuple[str | float, ...]]:
         """The answer as rows of a table, one per match, in the order of :data:`COLUMNS`."""

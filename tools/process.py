@@ -1,11 +1,9 @@
-"""What a long-running command does to its process: signals, noisy libraries, warnings."""
+"""What a long-running command does to its process: noisy libraries, warnings."""
 
 from __future__ import annotations
 
 import logging
 import os
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -66,20 +64,3 @@ class _Collector(logging.Handler):
         line = one_line(record.getMessage())
         if line not in self.lines:
             self.lines.append(line)
-
-
-@contextmanager
-def stop_on_terminate() -> Iterator[None]:
-    """Make a request to terminate end the command as Ctrl-C does, so that files are completed."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

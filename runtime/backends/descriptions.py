@@ -35,6 +35,10 @@ TYPES: Mapping[str, str] = {
 LARGEST: Bound[float] = 1e9
 """Features beyond this could not be squared and summed in single precision."""
 
+Range = tuple[float, float]
+
+ANY: Bound[Range] = (-LARGEST, LARGEST)
+
 OUT_OF_MEMORY = ("Available memory of", "Failed to allocate", "bad allocation", "bad_alloc")
 """What ONNX Runtime says when it gets no memory."""
 
@@ -164,28 +168,35 @@ def expected_features(
     ]
 
 
-def check_arrays(arrays: Sequence[Array], shapes: Sequence[Shape], what: str) -> None:
+def check_arrays(
+    arrays: Sequence[Array],
+    shapes: Sequence[Shape],
+    what: str,
+    ranges: Sequence[Range] | None = None,
+) -> None:
     """See that a graph gave arrays of the right shapes, with numbers to compute with.
 
     Args:
         arrays: what it gave.
         shapes: what they should be.
         what: names the graph, for messages.
+        ranges: lowest and highest number of each. Default: up to :data:`LARGEST`.
 
     Raises:
-        BundleError: one is of another shape, or has numbers that are not finite, or enormous.
+        BundleError: one is of another shape, or has numbers that are not finite, or out of range.
     """
-    for array, shape in zip(arrays, shapes, strict=True):
+    ranges = [ANY] * len(arrays) if ranges is None else ranges
+    for array, shape, (low, high) in zip(arrays, shapes, ranges, strict=True):
         if not _agree(array.shape, [0 if side is None else side for side in shape]):
             raise BundleError(
                 f"{what} gave an array of shape {array.shape} where its bundle describes "
                 f"{shape}; export the bundle again"
             )
         # Not-a-number is passed on by both.
-        if array.size and not -LARGEST <= array.min() <= array.max() <= LARGEST:
+        if array.size and not low <= array.min() <= array.max() <= high:
             raise BundleError(
-                f"{what} gave numbers that are not finite or beyond {LARGEST:g}; its weights are "
-                "damaged: export the bundle again"
+                f"{what} gave numbers that are not finite or not from {low:g} to {high:g}; its "
+                "weights are damaged: export the bundle again"
             )
 
 

@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 from ..bundle.folder import Bundle
 from ..bundle.manifest import FOLLOW_ROLE, NETWORK_ROLE
 from ..errors import BundleError
-from .descriptions import Shape, check_arrays, check_inputs, check_outputs, expected_features
+from ..kinds import Bound
+from .descriptions import (
+    LARGEST,
+    Range,
+    Shape,
+    check_arrays,
+    check_inputs,
+    check_outputs,
+    expected_features,
+)
 from .graph import Backend, Graph
 
 Array = NDArray[Any]
@@ -31,6 +40,14 @@ ONE_QUALITY = "quality"
 
 BOX_OUTPUTS = ("change", "doubt")
 """What the network that reads followed boxes gives."""
+
+QUALITY: Bound[Range] = (-0.01, 1.01)
+"""Of a quality, which a device may round."""
+
+LOGARITHM: Bound[Range] = (-LARGEST, 1.0)
+"""Of what is at most 0; powers of it are taken."""
+
+LIKENESS: Bound[Range] = (-1.01, 1.01)
 
 PLACE = "place"
 """Role of the graph that places templates; older bundles lack it."""
@@ -169,16 +186,16 @@ class QualityRunner:
         shape = search.shape[1:]
         if not self._old:
             both = graph.run(inputs, Qualities._fields)
-            check_arrays(both, (shape, shape), self._name)
+            check_arrays(both, (shape, shape), self._name, [QUALITY] * 2)
             return Qualities(*both)
         contested = graph.run(inputs | {"window": WINDOW}, (ONE_QUALITY,))[0]
-        check_arrays([contested], [shape], self._name)
+        check_arrays([contested], [shape], self._name, [QUALITY])
         if target.all():
             return Qualities(contested, contested)
         own = target > 0
         inputs |= {"template": rows[own], "target": target[own], "window": WINDOW}
         alone = graph.run(inputs, (ONE_QUALITY,))[0]
-        check_arrays([alone], [shape], self._name)
+        check_arrays([alone], [shape], self._name, [QUALITY])
         return Qualities(contested, alone)
 
     def admits(self, rows: int, height: int, width: int) -> bool:
@@ -217,8 +234,9 @@ class PlaceRunner:
         inputs = {"template": rows, "target": target, "search": search, "cells": cells}
         fit = self._backend.graph(PLACE).run(inputs, WindowFit._fields)
         own, shifts = cells.shape
-        shapes = [(shifts,)] * (len(fit) - 1)
-        check_arrays(fit, [*shapes, (own, search[0].size)], self._name)
+        shapes = [*[(shifts,)] * (len(fit) - 1), (own, search[0].size)]
+        ranges = [LOGARITHM, LOGARITHM, LIKENESS, LOGARITHM]
+        check_arrays(fit, shapes, self._name, ranges)
         return WindowFit(*fit)
 
 

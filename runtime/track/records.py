@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import logging
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,8 @@ from ..answers import PlainAnswer
 from ..arguments import as_called, as_count, as_number, is_name
 from ..boxes import MAX_VALUE, Box, as_box
 from ..errors import InputError, first_line, seen
-from ..files import as_path, read_regular, unwritable
+from ..files import as_path, read_regular
+from ..growing_file import GrowingFile
 from ..json_values import (
     count_of,
     list_of,
@@ -194,10 +194,12 @@ class TrackWriter:
     The ending chooses the format: ``.jsonl``, ``.ndjson``, ``.json`` (one JSON object a line),
     ``.csv`` (with a header) or ``.txt``, ``.mot`` (MOTChallenge; frame, id and pixels count from 1,
     lost objects are left out). What is there is readable at every moment: a line that did not fit
-    on a full disk is taken back.
+    on a full disk is taken back. A file that is there is replaced at the first record; until
+    :meth:`close` it is kept beside the new one as ``NAME.old.ENDING``, and stays there if the
+    process is killed or the disk is full.
 
     Args:
-        path: the file to write; one that is there is replaced at the first record.
+        path: the file to write.
         kind: ``jsonl``, ``csv`` or ``mot``, whatever the ending. Default: by the ending.
 
     Raises:
@@ -211,11 +213,7 @@ class TrackWriter:
         known = is_name(self.kind, tuple(TEXTS))
         if not known:
             raise InputError(f"tracks {path}: kind {seen(kind)} is not one of {', '.join(TEXTS)}")
-        self._size = 0
-        try:
-            self._file = self.path.open("ab", buffering=0)
-        except OSError as error:
-            raise unwritable(self.path, error) from error
+        self._file = GrowingFile(self.path)
 
     def write(self, record: TrackRecord) -> None:
         """Add a record.
@@ -228,12 +226,11 @@ class TrackWriter:
         text = TEXTS[self.kind](record)
         if text is None:
             return
-        if not self._size:
-            self._begin()
-        self._write_line(text)
+        head = f"{','.join(COLUMNS)}\n" if self.kind == "csv" and not self._file.size else ""
+        self._file.write(f"{head}{text}\n")
 
     def close(self) -> None:
-        """Close the file; may be called twice."""
+        """The file is complete: what it replaced is removed. May be called twice."""
         self._file.close()
 
     def __enter__(self) -> TrackWriter:
@@ -241,26 +238,6 @@ class TrackWriter:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _begin(self) -> None:
-        """Replace what is in the file, now that there is something to replace it."""
-        if self.path.is_file():
-            self._file.truncate(0)
-        if self.kind == "csv":
-            self._write_line(",".join(COLUMNS))
-
-    def _write_line(self, text: str) -> None:
-        """Write a whole line or none."""
-        data = memoryview(f"{text}\n".encode())
-        written = 0
-        try:
-            while written < len(data):
-                written += self._file.write(data[written:])
-        except OSError as error:
-            if written:
-                os.ftruncate(self._file.fileno(), self._size)
-            raise unwritable(self.path, error) from error
-        self._size += len(data)
 
 
 def read_tracks(path: str | Path, kind: Kind | None = None) -> list[TrackRecord]:

@@ -54,6 +54,11 @@ def check_scheme(url: str, name: str) -> None:
         )
 
 
+def is_chosen() -> bool:
+    """Whether somebody chose protocols of their own, which stand."""
+    return WHITELIST in os.environ.get(OPTIONS, "")
+
+
 @contextmanager
 def only_protocols(protocols: tuple[str, ...]) -> Iterator[None]:
     """Let FFmpeg use no other protocols in what OpenCV opens inside the block.
@@ -63,7 +68,7 @@ def only_protocols(protocols: tuple[str, ...]) -> Iterator[None]:
     """
     with CHANGES:
         before = os.environ.get(OPTIONS)
-        if before is not None and WHITELIST in before:
+        if is_chosen():
             yield
             return
         ours = f"{WHITELIST};{','.join(protocols)}"

@@ -28,7 +28,7 @@ from ..kinds import Bound, Numeric
 from ..limits import PICTURE_PIXELS
 from .given_frames import GivenReader
 from .picture_reader import PictureReader
-from .protocols import FILES, NETWORK, check_scheme, only_protocols
+from .protocols import FILES, NETWORK, check_scheme, is_chosen, only_protocols
 from .stdin import PictureStream, PipedFile, open_stdin
 
 STREAM_TIMEOUT_MS: Bound[int] = 10_000
@@ -159,9 +159,10 @@ def _open_named(text: str) -> Reader:
     opens: Callable[[str], Reader] = open_file
     if text == "-":
         opens = open_piped
-    elif PIPELINE in text:
+    # A file may have any name, also one that somebody else chose.
+    elif not there and PIPELINE in text:
         opens = open_pipeline
-    elif URL.match(text):
+    elif not there and URL.match(text):
         opens = open_stream
     elif os.path.isdir(text) or is_pattern(text):
         opens = open_pictures
@@ -249,8 +250,11 @@ def open_piped(_: str = "-") -> Reader:
 
 
 def open_file(text: str) -> Reader:
-    """Open a video file."""
-    capture = _captured(text)
+    """Open a video file, and nothing else that a name could stand for, such as ``file:…``."""
+    there = os.path.exists(text)
+    if not (there or is_chosen()):
+        raise VideoError(f"{text} {what_is_wrong(Path(text))}")
+    capture = _captured(os.path.abspath(text) if there else text)
     if capture is None:
         raise VideoError(f"{text} {what_is_wrong(Path(text))}")
     return CaptureReader(capture, text)

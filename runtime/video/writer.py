@@ -44,8 +44,9 @@ class VideoWriter:
       frames therefore go to a hidden ``.part`` file beside it, which gets its name when it is
       complete: after :meth:`close`, which an error, Ctrl-C and a full disk lead to as well. Only
       killing the process or cutting the power loses it.
-    - ``.avi`` (each frame a JPEG picture) and ``.mkv``: under their name from the start, and
-      readable at every moment, except for the last quarter of a megabyte.
+    - ``.avi`` (each frame a JPEG picture) and ``.mkv``: under their name from the start, where they
+      overwrite a file of that name, and readable at every moment, except for the last quarter of a
+      megabyte.
 
     OpenCV does not tell when a frame cannot be written. So the writing ends, with the file
     complete, before the disk is full, and :meth:`close` opens the file and counts.

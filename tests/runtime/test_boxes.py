@@ -87,6 +87,32 @@ def test_iou_counts_pixels(corners: tuple[int, ...], sides: tuple[int, ...]) -> 
     assert box_iou(a, b) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    ("box", "words"),
+    [
+        ((1, 2, 3), r"box \(1, 2, 3\) is not four numbers"),
+        ((1, 2, 3, 4, 5), "is not four numbers"),
+        ("1234", "is not four numbers"),
+        (None, "None is not four numbers"),
+        ((float("nan"), 0, 1, 1), "not finite"),
+        ((0, 0, float("inf"), 1), "not finite"),
+        ((0, 0, 1e300, 1e300), "beyond 1,048,576"),
+        ((5, 5, 1, -1), "width 1 and height -1; neither may be below 0"),
+    ],
+)
+def test_iou_is_of_boxes(box: Any, words: str) -> None:
+    with pytest.raises(BoxError, match=f"first .*{words}"):
+        box_iou(box, (0, 0, 1, 1))
+    with pytest.raises(BoxError, match=f"second .*{words}"):
+        box_iou((0, 0, 1, 1), box)
+
+
+def test_iou_of_nothing() -> None:
+    assert box_iou((0, 0, 0, 4), (0, 0, 4, 4)) == 0
+    assert box_iou((0, 0, 0, 0), (0, 0, 0, 0)) == 0
+    assert box_iou(np.array([0, 0, 2, 2]), [1, 0, 2, 2]) == pytest.approx(1 / 3)
+
+
 @quick
 @given(boxes, st.integers(1, 3000), st.integers(1, 3000))
 def test_a_moved_box_is_inside_and_moved_least(box: Box, width: int, height: int) -> None:

@@ -84,3 +84,13 @@ def test_header_that_numpy_warns_of_is_read_without_a_word(tmp_path: Path) -> No
     path = tmp_path / "a.npy"
     path.write_bytes(header(DESCRIBED.format("|u1", "(4L,)")) + bytes(4))
     assert map_array(path).shape == (4,)
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_archives_that_are_packed_otherwise_are_refused(tmp_path: Path, packing: int) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(tmp_path / "good.npz", one=np.arange(3))
+    with zipfile.ZipFile(tmp_path / "good.npz") as good, zipfile.ZipFile(path, "w", packing) as bad:
+        bad.writestr("one.npy", good.read("one.npy"))
+    with pytest.raises(ValueError, match=rf"entries are packed in another way \({packing}\)"):
+        read_arrays(path)

@@ -163,6 +163,26 @@ def test_closing_a_task_leaves_the_session_to_the_others(photographs: Images) ->
         session.features(np.zeros((32, 32, 3), np.uint8))
 
 
+def test_a_session_that_a_task_opened_can_be_shared(photographs: Images) -> None:
+    image = photographs["astronaut"]
+    matcher = Matcher(threads=1)
+    session = matcher.session
+    tracker = Tracker(session)
+    matcher.close()
+    matcher.close()
+    assert session.users == 1
+    tracker.init(image, BOX)
+    assert tracker.update(image)[0]
+    with pytest.raises(DeviceError, match="this session is closed; make a new one"):
+        Aligner(session)
+    tracker.close()
+    assert session.users == 0
+    with Matcher(threads=1) as matcher:
+        matcher.session.close()
+        template = matcher.encode_template(image, BOX)
+        assert matcher.match(image, templates=[template])[0].found
+
+
 def test_a_task_that_cannot_be_opened_leaves_the_session(photographs: Images) -> None:
     with Session(threads=1) as session:
         with pytest.raises(BundleError, match="a network for 'verify', not one for 'align'"):

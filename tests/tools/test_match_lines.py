@@ -100,3 +100,9 @@ def test_a_table_that_cannot_be_is_refused(tmp_path: Path, name: str, words: str
         check_table(tmp_path / name, [tmp_path / "in.csv"])
     assert (tmp_path / "in.csv").read_text() == "kept"
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+
+
+def test_names_cannot_steer_a_terminal() -> None:
+    match = Match(Box(1, 2, 3, 4), 0.1, False, 1, name="\x1b[2Ja\nb")
+    (line,) = MatchLine("x\x07\n.jpg", SHOWN, [match], 12.34, True, True).lines()
+    assert line.startswith(r"x\x07 .jpg: \x1b[2Ja b: not found")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -78,3 +79,61 @@ def test_the_doctor_starts_like_the_other_commands(tmp_path):
     done = start("qatm", "doctor", "--help", path=str(tmp_path))
     assert done.returncode == 0
     assert "--model" in done.stdout
+
+
+ENDED = """
+import os, signal, sys
+from qatm.tools.start import ending_cleanly
+
+name, when = sys.argv[1:]
+if when == "ignored":
+    signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+def ask():
+    signal.raise_signal(getattr(signal, name))
+
+try:
+    with ending_cleanly():
+        if when == "child":
+            child = os.fork()
+            if not child:
+                ask()
+            ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            print("child", ended == -getattr(signal, name))
+        elif when != "after":
+            try:
+                ask()
+                print("went on")
+            finally:
+                if when == "twice":
+                    ask()
+                print("completed")
+finally:
+    if when == "after":
+        ask()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize(
+    ("when", "status", "said"),
+    [
+        ("once", 130, "completed"),
+        ("twice", 130, "completed"),
+        ("ignored", 0, "went on completed"),
+        ("child", 0, "child True"),
+        ("after", None, ""),
+    ],
+)
+def test_requests_to_end(name: str, when: str, status: int | None, said: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ENDED, name, when],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == (-getattr(signal, name) if status is None else status)
+    assert done.stdout.split() == said.split()
+    assert done.stderr == ("error: interrupted\n" if status == 130 else "")

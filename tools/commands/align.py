@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...runtime.errors import InputError
+from ...runtime.errors import InputError, plain
 from ...runtime.value_range import ValueRange
 from ..console import FOUND, NOT_FOUND, json_line, note_scores, print_line, while_read
 from ..destinations import real_place
@@ -118,7 +118,7 @@ def _line(source: str, target: str, alignment: Alignment, milliseconds: float) -
     rows = "; ".join(
         ",".join(f"{value:.4g}" for value in row) for row in alignment.parameters.affine
     )
-    return (
+    return plain(
         f"{source} onto {target}: {verdict}, score {alignment.score:.4f}, affine {rows} "
         f"({milliseconds:.1f} ms)"
     )

@@ -18,7 +18,7 @@ from ..drawing.following import FollowOptions, Summary, follow_video
 from ..drawing.track_outputs import Outputs, Wishes
 from ..drawing.window import Window
 from ..inputs import NamedBox, parse_named_box
-from ..process import quiet_video, stop_on_terminate, warnings_last
+from ..process import quiet_video, warnings_last
 from ..shown_files import parse_limits, value_note
 from .model_options import Device, DeviceOption, ModelOption, Precision, PrecisionOption
 from .value_option import ValueRangeOption
@@ -118,7 +118,7 @@ def track(
 
     Mark it in the first frame with --box, or with --select and the mouse. Every frame gives its
     box, a score and whether it is tracking, uncertain or lost; a lost object is searched for until
-    it is back. Ctrl-C ends and completes the files.
+    it is back. Ctrl-C, a request to terminate or a closed terminal ends and completes the files.
 
     Exit status: 0 an object was found again in at least one later frame, 1 in none, 2 wrong usage,
     unreadable input or a source that broke off, 130 interrupted.
@@ -131,7 +131,7 @@ def track(
     wishes = Wishes(save, records, trail)
     limits = parse_limits(value_range)
     summary = Summary()
-    with quiet_video(), warnings_last(), stop_on_terminate(), ExitStack() as stack:
+    with quiet_video(), warnings_last(), ExitStack() as stack:
         video = stack.enter_context(
             Video(source, live=live, start=start, fps=fps, value_range=limits)
         )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...runtime.errors import InputError
+from ...runtime.errors import InputError, plain
 from ...runtime.value_range import ValueRange
 from ..console import (
     FOUND,
@@ -71,7 +71,7 @@ class VerifyLine:
         box = self.verification.box
         where = "" if box is None else ", box " + ",".join(f"{value:.0f}" for value in box)
         text = f"{self.query}: {verdict}, score {self.verification.score:.4f}{where}"
-        return f"{text} ({self.milliseconds:.1f} ms)"
+        return plain(f"{text} ({self.milliseconds:.1f} ms)")
 
 
 def verify(

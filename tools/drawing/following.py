@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ...runtime import MatcherInfo, MultiTracker, Tracker
 from ...runtime.backends.graph import Device, Precision
+from ...runtime.errors import plain
 from ...runtime.images import Image
 from ...runtime.track.presence import LOST, TRACKING, UNCERTAIN, Track
 from ...runtime.video.video import Frame, Video
@@ -112,7 +113,7 @@ class Summary:
             called = ["" if number is None else f"object {number}", self.names[number]]
             which = "".join(f" {word}:" for word in called if word)
             states = ", ".join(f"{state} {count[state]}" for state in STATES if count[state])
-            yield f"{name}:{which} {size}; after the first: {states or 'nothing'}{rate}"
+            yield plain(f"{name}:{which} {size}; after the first: {states or 'nothing'}{rate}")
 
 
 def follow_video(

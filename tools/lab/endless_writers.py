@@ -42,6 +42,7 @@ Write = Callable[[Path, Callable[[], None]], None]
 
 SIDE = 96
 FRAMES = 5
+LINES = 300
 RANGES = 300
 FOLDER_CHARACTERS = 100_000
 KEY = "0" * 64
@@ -60,7 +61,6 @@ class Writer:
         name: of the file, in a folder of its own.
         write: writes it for ever.
         whole: whether what was read is what was written; raises if it cannot be read.
-        keeps: whether a file that is there stays until the next one is whole.
         there: whether there is anything to be looked at.
         longest_s: for which it works before it is killed.
         modules: that take long to import, and are imported before its processes are forked.
@@ -69,7 +69,6 @@ class Writer:
     name: str
     write: Write
     whole: Callable[[Path], bool]
-    keeps: bool = True
     there: Callable[[Path], bool] = Path.is_file
     longest_s: float = 0.5
     modules: tuple[str, ...] = ()
@@ -116,7 +115,7 @@ def write_tracks(path: Path, began: Callable[[], None]) -> None:
     began()
     while True:
         with TrackWriter(path) as writer:
-            for number in range(300):
+            for number in range(LINES):
                 writer.write(TrackRecord(number, number / 25, Box(1, 2, 3, 4), 0.5, "tracking"))
 
 
@@ -258,8 +257,11 @@ def _whole_cache(path: Path) -> bool:
 
 
 def _whole_tracks(path: Path) -> bool:
-    numbers = [track.frame for track in read_tracks(path)]
-    return numbers == list(range(len(numbers)))
+    """Readable as far as it goes, and beside it, where there was one before, a complete file."""
+    found = [path, *path.parent.glob("t.old*.jsonl")]
+    frames = [[track.frame for track in read_tracks(file)] for file in found]
+    readable = all(numbers == list(range(len(numbers))) for numbers in frames)
+    return readable and (len(found) == 1 or any(len(numbers) == LINES for numbers in frames))
 
 
 def _whole_video(path: Path) -> bool:
@@ -275,7 +277,7 @@ WRITERS: dict[str, Writer] = {
     "template": Writer("t.npz", write_templates, lambda path: Template.load(path).name in "01"),
     "tracker": Writer("k.npz", write_trackers, _whole_tracker),
     "calibration": Writer(f"calibration/{KEY}.npz", write_caches, _whole_cache),
-    "tracks": Writer("t.jsonl", write_tracks, _whole_tracks, keeps=False),
+    "tracks": Writer("t.jsonl", write_tracks, _whole_tracks),
     "bundle": Writer(f"bundle/{MANIFEST}", write_bundles, _whole_bundle),
     "folder": Writer("out/one", write_folders, _whole_folder),
     "video": Writer("v.mp4", write_videos, _whole_video),

@@ -7,8 +7,9 @@ $ python -m qatm.tools.lab.killed_writers 100 20 7   # at the moments of another
 A process writes one file again and again, in turn with one of two contents, and is killed with
 ``SIGKILL``; or its files may have a few bytes only, as on a full disk. After each the file has to
 be one that loads, whole, and one that was there before is never lost. A file of tracks is written
-line by line and begun anew: it has to be readable as far as it goes. A training is resumed by the
-process that looks. Times are those that a process has for itself, whatever else the machine does.
+line by line: it has to be readable as far as it goes, with the last whole one beside it. A training
+is resumed by the process that looks. Times are those that a process has for itself, whatever else
+the machine does.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ class Trials:
         looked = self._fork.Process(target=_look, args=(self._writer, self._path))
         looked.start()
         _end(looked)
-        lost = looked.exitcode == NONE and self._had and self._writer.keeps
+        lost = looked.exitcode == NONE and self._had
         found = {GOOD: "kept", NONE: "none"}.get(looked.exitcode or GOOD, "half")
         self.counts["lost" if lost else found] += 1
         self._had = self._had or found == "kept"

@@ -117,7 +117,7 @@ def test_weights_that_cannot_be_computed_with(folder: Path, value: float) -> Non
         last.CopyFrom(numpy_helper.from_array(ruined, last.name))
 
     change(folder, "features.onnx", ruin)
-    refused(folder, r"features\.onnx gave numbers that are not finite or beyond")
+    refused(folder, r"features\.onnx gave numbers that are not finite or not from")
 
 
 def wrong_shape(model: onnx.ModelProto) -> None:
@@ -140,20 +140,25 @@ def test_answers_of_another_shape(folder: Path) -> None:
     refused(folder, r"features\.onnx gave an array of shape \(1, 24, \d+, \d+\) where its bundle")
 
 
-@pytest.mark.parametrize("name", ["match.onnx", "place.onnx"])
-def test_the_small_graphs_too(folder: Path, name: str) -> None:
-    change(folder, name, wrong_small)
-    refused(folder, rf"{re.escape(name)} gave numbers that are not finite")
+@pytest.mark.parametrize("factor", [np.nan, -1e6])
+@pytest.mark.parametrize(
+    ("name", "output"),
+    [("match.onnx", 0), ("match.onnx", 1), *[("place.onnx", output) for output in range(4)]],
+)
+def test_the_small_graphs_too(folder: Path, name: str, output: int, factor: float) -> None:
+    # Qualities are from 0 to 1, logarithms at most 0: powers of 1e6 have no end.
+    change(folder, name, lambda model: multiply(model, output, factor))
+    refused(folder, rf"{re.escape(name)} gave numbers that are not finite or not from -\d")
 
 
-def wrong_small(model: onnx.ModelProto) -> None:
-    first = model.graph.output[0].name
+def multiply(model: onnx.ModelProto, output: int, factor: float) -> None:
+    first = model.graph.output[output].name
     for node in model.graph.node:
         for place, name in enumerate(node.output):
             if name == first:
                 node.output[place] = "inner"
-    model.graph.initializer.append(numpy_helper.from_array(np.array(np.nan, np.float32), "nothing"))
-    model.graph.node.append(helper.make_node("Mul", ["inner", "nothing"], [first]))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(factor, np.float32), "factor"))
+    model.graph.node.append(helper.make_node("Mul", ["inner", "factor"], [first]))
 
 
 def test_a_graph_that_fails(folder: Path) -> None:

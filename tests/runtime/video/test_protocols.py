@@ -83,10 +83,23 @@ def test_a_playlist_on_disk_leads_to_no_server(clip: Path, address: str) -> None
         frames_of(playlist(clip.parent, f"{address}/clip.ts"))
 
 
-@pytest.mark.parametrize("form", ["concat:{path}|{path}", "subfile,,start,0,end,0,,:{path}"])
+@pytest.mark.parametrize(
+    "form", ["concat:{path}|{path}", "subfile,,start,0,end,0,,:{path}", "file:{path}", "fd:0"]
+)
 def test_names_that_are_protocols_are_files_that_do_not_exist(clip: Path, form: str) -> None:
     with pytest.raises(VideoError, match="does not exist"):
         frames_of(form.format(path=clip))
+
+
+@pytest.mark.parametrize(
+    "name", ["filesrc ! filesink", "http:", "concat:clip.ts|clip.ts", "file:clip.ts", "pipe:0"]
+)
+def test_a_file_that_is_there_is_itself(
+    clip: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(clip.parent)
+    clip.rename(name)
+    assert frames_of(name) == 12
 
 
 def test_a_name_leads_to_no_server(clip: Path, address: str) -> None:

@@ -256,7 +256,8 @@ def read_terminal(master: int, screen: bytearray) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and terminals")
-def test_ctrl_c_completes_the_files(shots, tmp_path):
+@pytest.mark.parametrize("request_to_end", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_whoever_ends_it_gets_complete_files(shots, tmp_path, request_to_end):
     images = [image for image, _ in shots] * 100
     film = write_video(tmp_path / "long.avi", images)
     save, table = tmp_path / "out.mp4", tmp_path / "out.csv"
@@ -265,7 +266,7 @@ def test_ctrl_c_completes_the_files(shots, tmp_path):
     reader = threading.Thread(target=read_terminal, args=(master, screen))
     command = [film, "--box", MARK, "--save", save, "--csv", table]
     run = subprocess.Popen(
-        [sys.executable, "-m", "qatm.tools.cli", "track", *map(str, command)],
+        [sys.executable, "-m", "qatm", "track", *map(str, command)],
         stdout=subprocess.PIPE,
         stderr=terminal,
         text=True,
@@ -274,7 +275,7 @@ def test_ctrl_c_completes_the_files(shots, tmp_path):
     reader.start()
     while run.poll() is None and (not table.exists() or table.read_text().count("\n") < 4):
         time.sleep(0.02)
-    run.send_signal(signal.SIGINT)
+    run.send_signal(getattr(signal, request_to_end))
     output, _ = run.communicate(timeout=60)
     reader.join(60)
     os.close(master)
@@ -285,13 +286,6 @@ def test_ctrl_c_completes_the_files(shots, tmp_path):
     assert b"fps" in screen
     assert b"Traceback" not in screen
     assert "frames; after the first" in output
-
-
-def test_terminate_is_like_ctrl_c():
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), process.stop_on_terminate():
-        signal.raise_signal(signal.SIGTERM)
-    assert signal.getsignal(signal.SIGTERM) == before
 
 
 # Pictures, progress, warnings.
