@@ -18,6 +18,7 @@ from ..bundle.manifest import NETWORK_ROLE, FileInfo
 from ..errors import BundleError, DeviceError, first_line
 from ..kinds import Numeric
 from .arena import HAS_ARENA, ArenaLull, share_arena
+from .cuda_memory import driver_problem
 from .descriptions import check_description, run_failure
 from .forking import ForkWatch, keep_for_ever
 from .graph import usable_cores
@@ -83,7 +84,7 @@ def _provider_of(ort: Any, device: str) -> str:
     """The provider behind a device.
 
     Raises:
-        DeviceError: the ONNX Runtime that is installed does not have it.
+        DeviceError: the ONNX Runtime that is installed does not have it, or there is no driver.
     """
     wanted = PROVIDERS[device]
     if wanted not in ort.get_available_providers():
@@ -93,6 +94,9 @@ def _provider_of(ort: Any, device: str) -> str:
             f"device {device!r} needs {wanted}, which the installed ONNX Runtime "
             f"{ort.__version__} lacks: {cure}"
         )
+    # Without a driver ONNX Runtime would write two long lines to stderr, whatever its log level.
+    if device == "cuda" and (problem := driver_problem()):
+        raise DeviceError(f"device 'cuda': {problem}")
     return wanted
 
 

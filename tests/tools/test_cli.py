@@ -506,6 +506,9 @@ def test_doctor_sees_a_provider_that_falls_back(monkeypatch):
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: listed)
     if probes.cuda_driver()["works"]:
         pytest.skip("CUDA may work here")
+    # Without a driver it is not tried, as ONNX Runtime would log to stderr.
+    assert "NVIDIA driver" in probes.providers()["CUDAExecutionProvider"]["detail"]
+    monkeypatch.setattr(probes, "driver_problem", lambda: None)
     with pytest.warns(UserWarning, match="CUDAExecutionProvider"):
         tried = probes.providers()
     assert tried["CUDAExecutionProvider"]["works"] is False
