@@ -180,7 +180,7 @@ def test_a_provider_that_falls_back_is_an_error(monkeypatch: pytest.MonkeyPatch)
 
     providers = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
-    monkeypatch.setattr("qatm.runtime.backends.onnx.driver_problem", lambda: None)
+    monkeypatch.setattr("qatm.runtime.backends.cuda_memory.driver_problem", lambda: None)
     real = onnxruntime.InferenceSession
 
     asked: list[list[tuple[str, dict[str, str]]]] = []
