@@ -50,6 +50,9 @@ class Graph:
 def find(graph: Graph, template: dict[str, Any], frame: Any, part: tuple[int, ...]) -> Found:
     """Look for the object in a part of a frame: left, top, right, bottom."""
     left, top, right, bottom = part
+    w, h = template["numbers"][:2]
+    if right - left < w or bottom - top < h:
+        raise ValueError("the picture is smaller than the object")
     image = np.ascontiguousarray(frame[top:bottom, left:right])
     seen = graph.run({"image": image, **template})
     x, y, w, h = (float(side) for side in seen["box"])
@@ -80,36 +83,49 @@ def follow(graph: Graph, template: dict[str, Any], frame: Any, last: Found) -> F
     return find(graph, template, frame, (0, 0, width, height))
 
 
+def overlaps(box: Any, frame: Any) -> bool:
+    """Whether an object can be shown in a box: it may stick out of the frame."""
+    x, y, w, h = (float(side) for side in box)
+    height, width = frame.shape[:2]
+    return 0 < w <= width and 0 < h <= height and -w < x < width and -h < y < height
+
+
 def tell(number: int, seen: Found) -> None:
     """Print one line."""
     x, y, w, h = seen.box
     print(f"{number} {int(seen.found)} {seen.score:.4f} {x:.3f} {y:.3f} {w:.3f} {h:.3f}")
 
 
-def main(arguments: list[str]) -> int:
-    """Run with the arguments of the command line; returns the exit status."""
+def run(arguments: list[str]) -> int:
+    """Run with the arguments of the command line; returns the exit status.
+
+    Raises:
+        Exception: something cannot be read or does not fit.
+    """
     if len(arguments) not in ARGUMENTS:
-        print(USAGE, file=sys.stderr)
-        return 2
+        raise ValueError(USAGE)
     folder, source, numbers = Path(arguments[0]), arguments[1], arguments[2].split(",")
-    if len(numbers) != BOX_NUMBERS:
-        print(USAGE, file=sys.stderr)
-        return 2
-    box = np.array([float(number) for number in numbers], np.float32)
-    encode, graph = Graph(folder / "encode.onnx"), Graph(folder / "find.onnx")
+    try:
+        box = np.array([float(number) for number in numbers], np.float32)
+    except ValueError:
+        raise ValueError(USAGE) from None
+    if len(box) != BOX_NUMBERS:
+        raise ValueError(USAGE)
     # A picture is a video of one frame.
     video = cv2.VideoCapture(source)
     more, frame = video.read()
     if not more:
-        print(f"error: {source} cannot be read", file=sys.stderr)
-        return 2
+        raise OSError(f"{source} cannot be read")
+    if not overlaps(box, frame):
+        height, width = frame.shape[:2]
+        raise ValueError(f"box {arguments[2]} does not lie in the frame of {width}x{height}")
+    encode, graph = Graph(folder / "encode.onnx"), Graph(folder / "find.onnx")
     template = encode.run({"image": frame, "box": box})
     seen = Found(True, 1.0, tuple(float(side) for side in box))
     if len(arguments) == ARGUMENTS[1]:
         picture = cv2.imread(arguments[3])
         if picture is None:
-            print(f"error: {arguments[3]} cannot be read", file=sys.stderr)
-            return 2
+            raise OSError(f"{arguments[3]} cannot be read")
         seen = find(graph, template, picture, (0, 0, picture.shape[1], picture.shape[0]))
         tell(0, seen)
         return 0 if seen.found else 1
@@ -122,5 +138,15 @@ def main(arguments: list[str]) -> int:
         number, seen = number + 1, follow(graph, template, frame, seen)
 
 
+def main() -> int:
+    """Run, and say in one line why it cannot."""
+    ort.set_default_logger_severity(4)  # its errors are raised
+    try:
+        return run(sys.argv[1:])
+    except Exception as error:  # ONNX Runtime's errors have no other class in common
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(main())

@@ -219,7 +219,8 @@ CONTRACTS: Mapping[str, GraphContract] = {
                 "box",
                 "float32",
                 "(4)",
-                "x, y, width, height in pixels of `image`; fractions count, and it may stick out",
+                "x, y, width, height in pixels of `image`; fractions count; it may stick out, "
+                "but has to overlap the picture",
             ),
         ),
         ENCODED,

@@ -33,6 +33,9 @@ AnyImage = NDArray[np.integer[Any] | np.floating[Any]]
 """What is taken as a picture: ``(H, W, 3)`` BGR, ``(H, W)`` grey or ``(H, W, 4)`` BGRA, best uint8;
 of other integers and floats see :mod:`.value_range`."""
 
+CHANNELS: Numeric[tuple[int, ...]] = (1, 3, 4)
+"""Of a picture: grey, BGR, BGRA."""
+
 IMAGE_SUFFIXES = (
     *(".avif", ".bmp", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm"),
     *(".ppm", ".tif", ".tiff", ".webp"),
@@ -199,7 +202,7 @@ def checked_pixels(array: Any, name: str = "image") -> NDArray[Any]:
         raise ImageError(f"{name} of shape {array.shape} holds no pixels")
     if array.ndim == 2:  # noqa: PLR2004
         array = array[..., None]
-    if array.ndim != 3 or array.shape[2] not in (1, 3, 4):  # noqa: PLR2004
+    if array.ndim != 3 or array.shape[2] not in CHANNELS:  # noqa: PLR2004
         raise ImageError(
             f"{name} has shape {array.shape}; expected (H, W, 3) BGR, (H, W) grey or (H, W, 4) BGRA"
         )
@@ -223,6 +226,16 @@ def _limits(pixels: NDArray[Any], name: str, value_range: ValueRange | None) -> 
     return value_range.for_picture(pixels, name)
 
 
+def batch_problem(images: object) -> str | None:
+    """Why something is no batch of pictures, or ``None``; one picture is none."""
+    if not isinstance(images, Iterable):
+        return f"images is a {type(images).__name__}; give a list of pictures"
+    if not isinstance(images, np.ndarray):
+        return None
+    one = (images.ndim == 3 and images.shape[2] in CHANNELS) or images.ndim < 3  # noqa: PLR2004
+    return f"images is one picture, of shape {images.shape}; give a list of them" if one else None
+
+
 def expand_sources(sources: Iterable[str | Path]) -> list[Path]:
     """Turn files, folders and patterns into a list of image files.
 
@@ -235,7 +248,7 @@ def expand_sources(sources: Iterable[str | Path]) -> list[Path]:
         ImageError: a folder or pattern holds no image, or nothing was given.
         InputError: an empty name, or one that no file can have.
     """
-    if not isinstance(sources, Iterable):
+    if isinstance(sources, str) or not isinstance(sources, Iterable):
         raise InputError(f"image sources are {seen(sources)}; give a list of names")
     files: list[Path] = []
     for source in sources:

@@ -21,20 +21,14 @@
 
 #include <onnxruntime_cxx_api.h>
 #include <opencv2/core.hpp>
+#include <opencv2/core/utils/logger.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/videoio.hpp>
 
 using Box = std::array<double, 4>;  // x, y, width, height in pixels
 
-struct Found {
-    bool found;
-    double score;
-    Box box;
-};
-
-struct Part {
-    int left, top, right, bottom;
-};
+struct Found { bool found; double score; Box box; };
+struct Part { int left, top, right, bottom; };
 
 // One ONNX file.
 class Graph {
@@ -109,6 +103,9 @@ public:
     }
 
     Found find(const cv::Mat& frame, const Part& part) {
+        if (part.right - part.left < width_ || part.bottom - part.top < height_) {
+            throw std::runtime_error("the picture is smaller than the object");
+        }
         cv::Mat image = frame(cv::Rect(part.left, part.top, part.right - part.left,
                                        part.bottom - part.top)).clone();
         inputs_[0] = picture_tensor(image);
@@ -142,6 +139,13 @@ private:
     float width_ = 0, height_ = 0;
 };
 
+// Whether an object can be shown in a box: it may stick out of the frame.
+bool overlaps(const Box& box, const cv::Mat& frame) {
+    const auto [x, y, w, h] = box;
+    return w > 0 && h > 0 && w <= frame.cols && h <= frame.rows && x < frame.cols && y < frame.rows &&
+           x + w > 0 && y + h > 0;
+}
+
 void tell(int number, const Found& seen) {
     const auto& box = seen.box;
     std::printf("%d %d %.4f %.3f %.3f %.3f %.3f\n", number, seen.found ? 1 : 0, seen.score, box[0],
@@ -150,15 +154,21 @@ void tell(int number, const Found& seen) {
 
 int run(const std::vector<std::string>& arguments) {
     Box box;
+    char more;
     const bool right = arguments.size() == 3 || arguments.size() == 4;
-    if (!right || std::sscanf(arguments[2].c_str(), "%lf,%lf,%lf,%lf", &box[0], &box[1], &box[2],
-                              &box[3]) != 4) {
+    if (!right || std::sscanf(arguments[2].c_str(), "%lf,%lf,%lf,%lf%c", &box[0], &box[1], &box[2],
+                              &box[3], &more) != 4) {
         throw std::runtime_error("usage: find_and_follow BUNDLE FRAME_OR_VIDEO X,Y,W,H [PICTURE]");
     }
+    cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
     cv::VideoCapture video(arguments[1]);  // a picture is a video of one frame
     cv::Mat frame;
     if (!video.read(frame)) throw std::runtime_error(arguments[1] + " cannot be read");
-    Ort::Env env(ORT_LOGGING_LEVEL_ERROR, "find_and_follow");
+    if (!overlaps(box, frame)) {
+        throw std::runtime_error("box " + arguments[2] + " does not lie in the frame of " +
+                                 std::to_string(frame.cols) + "x" + std::to_string(frame.rows));
+    }
+    Ort::Env env(ORT_LOGGING_LEVEL_FATAL, "find_and_follow");  // errors are thrown
     Finder finder(env, arguments[0], frame.clone(), box);
     Found seen{true, 1.0, box};
     if (arguments.size() == 4) {

@@ -1,10 +1,8 @@
-// Finds and follows an object in a browser, with a bundle's encode.onnx and find.onnx.
-//
-// The first half can be used in other pages; the second half, from "The page", is this one's.
+// Finds and follows an object in a browser, with a bundle's encode.onnx and find.onnx. For any page:
+// it touches nothing of the one that imports it. What this folder's page does with it is in page.mjs.
 
 const LIBRARY = "./node_modules/onnxruntime-web/dist/";
 const MODULES = { wasm: "ort.wasm.min.mjs", webgpu: "ort.webgpu.min.mjs" };
-const LONGEST = 1600; // larger pictures are reduced to this
 
 /** Pixels of an image, video or canvas: {width, height, data, canvas}; data is (H, W, 3) uint8, BGR. */
 export function pixelsOf(source, width, height) {
@@ -39,13 +37,20 @@ export class Finder {
 
   /** Opens a bundle's folder on "wasm" (any processor) or "webgpu". */
   static async open(folder, device = "wasm") {
-    const ort = await import(new URL(LIBRARY + MODULES[device], import.meta.url).href);
+    const library = new URL(LIBRARY + MODULES[device], import.meta.url);
+    const ort = await import(library.href).catch(() => {
+      throw new Error(`There is no ${library.pathname}: npm install, in the page's folder, brings it.`);
+    });
     const executionProviders = device === "wasm" ? ["wasm"] : [device, "wasm"];
     // More optimisation takes longer to open and gains nothing for these graphs.
     const options = { executionProviders, graphOptimizationLevel: "basic" };
-    const [encoder, searcher] = [await fetched(folder, "encode.onnx"), await fetched(folder, "find.onnx")];
-    const opened = (model) => ort.InferenceSession.create(model, options);
-    return new Finder(ort, await opened(encoder), await opened(searcher), device);
+    const names = ["encode.onnx", "find.onnx"];
+    const models = [await fetched(folder, names[0]), await fetched(folder, names[1])];
+    const opened = (number) =>
+      ort.InferenceSession.create(models[number], options).catch((error) => {
+        throw new Error(`${new URL(names[number], folder).pathname} cannot be opened on ${device}: ${error.message}`);
+      });
+    return new Finder(ort, await opened(0), await opened(1), device);
   }
 
   /** The object in a box of a picture, as find() takes it. */
@@ -62,7 +67,10 @@ export class Finder {
   async find(picture, template, region = null) {
     const [width, height] = template.numbers.data;
     const part = region ? { width: region.w, height: region.h } : picture;
-    if (part.width < width || part.height < height) throw new Error("The picture is smaller than the object.");
+    if (part.width < width || part.height < height) {
+      const sizes = `${part.width} × ${part.height} against ${Math.round(width)} × ${Math.round(height)} px`;
+      throw new Error(`The picture is smaller than the object: ${sizes}.`);
+    }
     const started = performance.now();
     const image = this.tensorOf(region ? cut(picture, region) : picture);
     const said = await this.searcher.run({ image, ...template });
@@ -137,258 +145,3 @@ export async function openChecked(folder, plain, picture, box) {
   }
   return { finder: quick, ms: places.map((place) => place.ms) };
 }
-
-// The page ------------------------------------------------------------------------------------
-
-const part = (id) => document.getElementById(id);
-const asked = new URLSearchParams(location.search);
-const bundle = new URL(`${asked.get("bundle") ?? "bundle"}/`, location.href);
-const context = part("view").getContext("2d");
-const moving = Object.assign(document.createElement("video"), { muted: true, playsInline: true });
-const page = {
-  ...{ plain: null, quick: null, finder: null }, // opened when first needed
-  ...{ picture: null, template: null, drag: null },
-  ...{ waiting: false, held: false, live: false, turn: 0 },
-};
-
-function say(text, place = null) {
-  const answer = part("answer");
-  answer.textContent = text;
-  answer.className = "";
-  for (const name of Object.keys(answer.dataset)) delete answer.dataset[name];
-  if (!place) return;
-  answer.dataset.found = place.found;
-  answer.dataset.score = place.score;
-  answer.dataset.box = [place.box.x, place.box.y, place.box.w, place.box.h];
-  answer.dataset.frame = place.frame ?? 0;
-  answer.dataset.time = place.time ?? 0;
-}
-
-function fail(error) {
-  say(error.message ?? String(error));
-  part("answer").className = "error";
-  console.error(error);
-}
-
-function hint(text) {
-  part("hint").textContent = text;
-}
-
-function taken(source, width, height) {
-  const reduced = Math.min(1, LONGEST / Math.max(width, height));
-  return pixelsOf(source, Math.round(width * reduced), Math.round(height * reduced));
-}
-
-const frameTaken = () => taken(moving, moving.videoWidth, moving.videoHeight);
-
-function show(picture) {
-  const view = part("view");
-  const { width, height } = picture;
-  if (view.width !== width || view.height !== height) Object.assign(view, { width, height });
-  context.drawImage(picture.canvas, 0, 0);
-  page.picture = picture;
-}
-
-function outline({ x, y, w, h }, colour, text = "") {
-  context.lineWidth = Math.max(2, part("view").width / 250);
-  context.strokeStyle = context.fillStyle = colour;
-  context.strokeRect(x, y, w, h);
-  if (!text) return;
-  const size = Math.max(13, part("view").width / 40);
-  context.font = `${size}px system-ui, sans-serif`;
-  const top = y > 1.5 * size ? y - 1.4 * size : y + h;
-  context.fillRect(x, top, context.measureText(text).width + size, 1.4 * size);
-  context.fillStyle = "#000";
-  context.fillText(text, x + size / 2, top + 1.05 * size);
-}
-
-function mark(place) {
-  outline(place.box, place.found ? "#00e676" : "#9e9e9e", place.found ? place.score.toFixed(2) : "not found");
-  const where = `${Math.round(place.box.x)}, ${Math.round(place.box.y)}, ${Math.round(place.box.w)} × ${Math.round(place.box.h)} px`;
-  const said = place.found ? `Found at ${where}, score ${place.score.toFixed(2)}` : `Not found; best score ${place.score.toFixed(2)}`;
-  say(`${place.name ? `${place.name}: ` : ""}${said} (${Math.round(place.ms)} ms)`, place);
-}
-
-function stop() {
-  page.turn += 1; // what still runs belongs to an earlier turn, and ends
-  moving.pause();
-  moving.srcObject?.getTracks().forEach((track) => track.stop());
-  moving.srcObject = null;
-  page.live = false;
-}
-
-function ready(draw) {
-  part("again").disabled = part("search").disabled = draw;
-  part("other").setAttribute("aria-disabled", String(draw));
-}
-
-async function choosePicture(file) {
-  stop();
-  const bitmap = await createImageBitmap(file);
-  show(taken(bitmap, bitmap.width, bitmap.height));
-  waitForBox();
-}
-
-async function chooseMoving(source) {
-  stop();
-  if (source instanceof MediaStream) moving.srcObject = source;
-  else moving.src = URL.createObjectURL(source);
-  page.live = true;
-  await new Promise((done, failed) => {
-    moving.onloadeddata = done;
-    moving.onerror = () => failed(new Error("This browser cannot play that video."));
-  });
-  if (moving.srcObject) await moving.play();
-  await peek();
-}
-
-/** Shows a video's first frame, or what the camera sees until a press of the mouse holds it. */
-async function peek() {
-  const turn = page.turn;
-  waitForBox();
-  do {
-    show(frameTaken());
-    await new Promise((done) => requestAnimationFrame(done));
-  } while (moving.srcObject && turn === page.turn && !page.held);
-}
-
-function waitForBox() {
-  Object.assign(page, { waiting: true, held: false, template: null });
-  ready(true);
-  hint("");
-  say("Draw a box around the object.");
-}
-
-async function boxDrawn(box) {
-  const picture = page.picture;
-  const turn = ++page.turn;
-  page.waiting = false;
-  say("Loading the model…");
-  await new Promise((done) => requestAnimationFrame(done));
-  page.plain ??= await Finder.open(bundle);
-  page.finder = page.plain;
-  part("about").textContent = `Runs on wasm, ${crossOriginIsolated ? "several threads" : "one thread"}.`;
-  if (part("gpu").checked) {
-    page.quick ??= await openChecked(bundle, page.plain, picture, box);
-    page.finder = page.quick.finder;
-    const [plain, quick] = page.quick.ms.map(Math.round);
-    part("about").textContent = `Runs on WebGPU, ${quick} ms a picture; wasm took ${plain} ms.`;
-  }
-  const template = await page.finder.encode(picture, box);
-  if (turn !== page.turn) return;
-  page.template = template;
-  ready(false);
-  if (page.live) return follow(box);
-  const place = await page.finder.find(picture, template);
-  if (turn === page.turn) mark(place);
-}
-
-/**
- * Follows the object until another source or box is chosen. A file waits while a frame is searched; of a
- * camera, frames that come meanwhile are dropped.
- */
-async function follow(box) {
-  const turn = page.turn;
-  const follower = new Follower(page.finder, page.template, box);
-  let next = nextFrame();
-  await moving.play();
-  for (let frame = 1; (await next) && turn === page.turn; frame++) {
-    const camera = moving.srcObject;
-    if (!camera) moving.pause();
-    const picture = frameTaken();
-    const time = moving.currentTime;
-    next = nextFrame();
-    const place = await follower.next(picture);
-    if (turn !== page.turn) return;
-    show(picture);
-    mark({ ...place, frame, time });
-    if (!camera && !moving.ended) await moving.play();
-  }
-}
-
-/** Waits for a new frame; false at the end of a video. */
-function nextFrame() {
-  return new Promise((done) => {
-    if (moving.ended) return done(false);
-    moving.onended = () => done(false);
-    moving.requestVideoFrameCallback(() => done(true));
-  });
-}
-
-async function searchIn(files) {
-  stop();
-  const turn = page.turn;
-  for (const file of files) {
-    const bitmap = await createImageBitmap(file);
-    show(taken(bitmap, bitmap.width, bitmap.height));
-    const place = await page.finder.find(page.picture, page.template);
-    if (turn !== page.turn) return;
-    mark({ ...place, name: file.name });
-    if (files.length > 1) await new Promise((done) => setTimeout(done, 1000));
-  }
-}
-
-function pointOf(event) {
-  const view = part("view");
-  const shown = view.getBoundingClientRect();
-  const [kx, ky] = [view.width / shown.width, view.height / shown.height];
-  return [
-    Math.min(view.width, Math.max(0, (event.clientX - shown.left) * kx)),
-    Math.min(view.height, Math.max(0, (event.clientY - shown.top) * ky)),
-  ];
-}
-
-function dragged(event) {
-  const [[x0, y0], [x1, y1]] = [page.drag.from, pointOf(event)];
-  return { x: Math.min(x0, x1), y: Math.min(y0, y1), w: Math.abs(x1 - x0), h: Math.abs(y1 - y0) };
-}
-
-part("view").addEventListener("pointerdown", (event) => {
-  if (!page.picture || !page.waiting) return;
-  part("view").setPointerCapture(event.pointerId);
-  const { width, height } = part("view");
-  page.held = true;
-  page.drag = { from: pointOf(event), under: context.getImageData(0, 0, width, height) };
-});
-part("view").addEventListener("pointermove", (event) => {
-  if (!page.drag) return;
-  context.putImageData(page.drag.under, 0, 0);
-  outline(dragged(event), "#ffca28");
-});
-part("view").addEventListener("pointerup", (event) => {
-  if (!page.drag) return;
-  const box = dragged(event);
-  context.putImageData(page.drag.under, 0, 0);
-  page.drag = null;
-  if (Math.min(box.w, box.h) < 8) return say("The picture is held: draw a box of at least 8 pixels.");
-  outline(box, "#ffca28");
-  boxDrawn(box).catch((error) => {
-    waitForBox();
-    page.held = page.live;
-    fail(error);
-  });
-});
-part("picture").onchange = ({ target }) => target.files[0] && choosePicture(target.files[0]).catch(fail);
-part("video").onchange = ({ target }) => target.files[0] && chooseMoving(target.files[0]).catch(fail);
-part("search").onchange = ({ target }) => searchIn([...target.files]).catch(fail);
-part("camera").onclick = async () => {
-  try {
-    await chooseMoving(await navigator.mediaDevices.getUserMedia({ video: true }));
-  } catch (error) {
-    fail(error);
-  }
-};
-part("again").onclick = () => {
-  page.turn += 1;
-  if (page.live) {
-    moving.pause();
-    if (moving.srcObject) moving.play();
-    peek().catch(fail);
-  } else {
-    show(page.picture);
-    waitForBox();
-  }
-};
-hint("Choose a picture, a video or the camera.");
-const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
-part("gpu").parentElement.hidden = !adapter;

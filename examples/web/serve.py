@@ -6,9 +6,16 @@ Any web server does. This one also sends the two headers with which browsers all
 from __future__ import annotations
 
 import argparse
+import sys
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+NEEDED = {
+    "node_modules/onnxruntime-web": "npm install",
+    "bundle/find.onnx": "qatm-export --compact --find bundle",
+}
+"""What the page runs, and what brings it."""
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -29,7 +36,14 @@ def main() -> None:
     arguments = parser.parse_args()
     folder = Path(__file__).resolve().parent
     handler = partial(Handler, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", arguments.port), handler) as server:
+    for name, cure in NEEDED.items():
+        if not (folder / name).exists():
+            print(f"there is no {folder / name}: {cure}, in this folder, makes it", file=sys.stderr)
+    try:
+        opened = ThreadingHTTPServer(("127.0.0.1", arguments.port), handler)
+    except (OSError, OverflowError) as error:
+        parser.error(f"port {arguments.port} cannot be used ({error}); 0 takes any that is free")
+    with opened as server:
         print(f"http://127.0.0.1:{server.server_address[1]}/", flush=True)
         try:
             server.serve_forever()

@@ -151,6 +151,16 @@ def driver_problem() -> str | None:
     return None
 
 
+def check_driver(device: str) -> None:
+    """See that a device that needs the NVIDIA driver has it.
+
+    Raises:
+        DeviceError: it cannot be loaded.
+    """
+    if problem := driver_problem():
+        raise DeviceError(f"device {device!r}: {problem}")
+
+
 @contextmanager
 def same_context() -> Iterator[None]:
     """Leave the calling thread with the context that it has now.

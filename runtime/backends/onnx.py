@@ -18,6 +18,7 @@ from ..bundle.manifest import NETWORK_ROLE, FileInfo
 from ..errors import BundleError, DeviceError, first_line
 from ..kinds import Numeric
 from .arena import HAS_ARENA, ArenaLull, share_arena
+from .cuda_memory import check_driver
 from .descriptions import check_description, run_failure
 from .forking import ForkWatch, keep_for_ever
 from .graph import usable_cores
@@ -83,7 +84,7 @@ def _provider_of(ort: Any, device: str) -> str:
     """The provider behind a device.
 
     Raises:
-        DeviceError: the ONNX Runtime that is installed does not have it.
+        DeviceError: the ONNX Runtime that is installed does not have it, or there is no driver.
     """
     wanted = PROVIDERS[device]
     if wanted not in ort.get_available_providers():
@@ -93,6 +94,8 @@ def _provider_of(ort: Any, device: str) -> str:
             f"device {device!r} needs {wanted}, which the installed ONNX Runtime "
             f"{ort.__version__} lacks: {cure}"
         )
+    if device == "cuda":
+        check_driver(device)  # without one ONNX Runtime would log to stderr, whatever its level
     return wanted
 
 
@@ -218,14 +221,12 @@ class OnnxGraph:
         try:
             return ShapeSessions(self._open_session, self._shapes)
         except Exception as error:
+            why = first_line(error)
             if self._device != "cpu":
                 raise DeviceError(
-                    f"device {self._device!r} does not work with {self.path.name}: "
-                    f"{first_line(error)}"
+                    f"device {self._device!r} does not work with {self.path.name}: {why}"
                 ) from error
-            raise BundleError(
-                f"ONNX Runtime cannot load {self.path}: {first_line(error)}"
-            ) from error
+            raise BundleError(f"ONNX Runtime cannot load {self.path}: {why}") from error
 
     def describe(self, info: FileInfo) -> None:
         """Compare what the graph takes and gives with what the manifest says.

@@ -15,7 +15,7 @@ from ..arguments import as_count, as_number
 from ..backends.graph import Device, Precision
 from ..boxes import BoxLike, checked_region
 from ..errors import BoxError, ImageError, InputError, TemplateError
-from ..images import AnyImage, Image, as_bgr, as_object_frame, checked_pixels
+from ..images import AnyImage, Image, as_bgr, as_object_frame, batch_problem, checked_pixels
 from ..patches.encoder import Encoder
 from ..patches.quality import QualityMap, quality_map
 from ..session import Session, Source
@@ -246,8 +246,8 @@ class Matcher(SessionTask):
 
         Raises: as :meth:`match`; the message says in which image, counted from 0.
         """
-        if not isinstance(images, Iterable):
-            raise ImageError(f"images is a {type(images).__name__}; give a list of pictures")
+        if problem := batch_problem(images):
+            raise ImageError(problem)
         found: list[list[Match]] = []
         for place, image in enumerate(images):
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import overload
 
 from ..answers import ms_since
 from ..arguments import as_count
@@ -23,7 +24,7 @@ from .frame_stream import StreamView
 from .options import TrackerOptions
 from .presence import Track
 from .shared_regions import group_regions, part_of
-from .tracker import TrackerBase
+from .tracker_base import TrackerBase
 
 
 class MultiTracker(TrackerBase):
@@ -55,6 +56,28 @@ class MultiTracker(TrackerBase):
     def ids(self) -> list[int]:
         """Numbers of the objects that are followed."""
         return list(self._followers)
+
+    @overload
+    def add(
+        self,
+        frame: AnyImage,
+        box: BoxLike,
+        *,
+        template: KeptTemplate | None = None,
+        value_range: Sequence[float] | None = None,
+        name: str | None = None,
+    ) -> int: ...
+
+    @overload
+    def add(
+        self,
+        frame: AnyImage,
+        box: BoxLike | None = None,
+        *,
+        template: KeptTemplate,
+        value_range: Sequence[float] | None = None,
+        name: str | None = None,
+    ) -> int: ...
 
     def add(
         self,

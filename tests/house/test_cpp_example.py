@@ -121,11 +121,58 @@ def test_the_script_finds(find_bundle, frames):
     assert (status, lines[0][1]) == (1, 0)
 
 
-@pytest.mark.parametrize("arguments", [[], ["nothing.png", "1,2,3"], ["nothing.png", BOX]])
-def test_the_script_refuses(find_bundle, arguments):
-    status, lines, error = script(find_bundle, *arguments)
+REFUSED = {
+    "no arguments": ([], "usage"),
+    "three numbers": (["00.png", "1,2,3"], "usage"),
+    "five numbers": (["00.png", "1,2,3,4,5"], "usage"),
+    "no numbers": (["00.png", "a,b,c,d"], "usage"),
+    "no file": (["nothing.png", BOX], "nothing.png cannot be read"),
+    "an empty file": (["empty.png", BOX], "empty.png cannot be read"),
+    "no picture": (["00.png", BOX, "empty.png"], "empty.png cannot be read"),
+    "a box elsewhere": (["00.png", "340,24,72,66"], "does not lie in the frame of 340x260"),
+    "an empty box": (["00.png", "30,24,0,66"], "does not lie in the frame"),
+    "a box without end": (["00.png", "30,24,1e9,66"], "does not lie in the frame"),
+    "no box": (["00.png", "30,24,nan,66"], "does not lie in the frame"),
+    "a small picture": (["00.png", BOX, "small.png"], "the picture is smaller than the object"),
+}
+
+
+def assert_refuses(command, bundle, frames, why):
+    arguments, message = REFUSED[why]
+    (frames / "empty.png").touch()
+    cv2.imwrite(str(frames / "small.png"), np.zeros((30, 40, 3), np.uint8))
+    places = [frames / each if each.endswith(".png") else each for each in arguments]
+    status, lines, error = run([*command, bundle, *places])
     assert (status, lines) == (2, [])
-    assert "usage" in error or "cannot be read" in error
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert message in error
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_the_script_refuses(find_bundle, frames, why):
+    command = [sys.executable, "-W", "error", EXAMPLES / "find_and_follow.py"]
+    assert_refuses(command, find_bundle, frames, why)
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_the_program_refuses(program, find_bundle, frames, why):
+    assert_refuses([program], find_bundle, frames, why)
+
+
+@pytest.mark.parametrize("bundle", ["nowhere", "damaged"])
+def test_a_bundle_that_cannot_be_opened_is_one_line(program, frames, tmp_path, bundle):
+    folder = tmp_path / bundle
+    if bundle == "damaged":
+        folder.mkdir()
+        for role in ("encode", "find"):
+            (folder / f"{role}.onnx").write_bytes(b"no graph")
+    for command in ([sys.executable, EXAMPLES / "find_and_follow.py"], [program]):
+        status, lines, error = run([*command, folder, frames / "00.png", BOX])
+        assert (status, lines) == (2, [])
+        assert error.startswith("error: ")
+        assert error.count("\n") == 1
+        assert str(folder) in error
 
 
 @pytest.mark.parametrize("source", ["%02d.png", "00.png"])
@@ -139,9 +186,3 @@ def test_both_programs_print_the_same(program, find_bundle, frames, source):
     for ours, theirs in zip(found[1], expected[1], strict=True):
         # The system may have another version of ONNX Runtime than Python.
         assert ours == pytest.approx(theirs, abs=0.01)
-
-
-def test_the_program_says_what_it_cannot_read(program, find_bundle):
-    status, lines, error = run([program, find_bundle, "nothing.png", BOX])
-    assert (status, lines) == (2, [])
-    assert "error: nothing.png cannot be read" in error

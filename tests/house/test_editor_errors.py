@@ -42,6 +42,8 @@ tracker.init(frame, [1, 2, 3, 4])
 matcher.match(frame, rotation=[-30, 30], scale=(1, 2.5))
 found, box = tracker.update(cv2.VideoCapture(0).read()[1])
 several.add(frame, qatm.Box(1, 2, 3, 4), template=template)
+several.add(frame, template=tracker.template(), name="eye")
+tracker.init(frame, template=template)
 aligner.align(frame, deep).transfer([[1, 2], [3, 4]])
 verifier.verify(frame).box
 x1, y1, x2, y2 = matcher.match(frame)[0].box.xyxy
@@ -79,6 +81,24 @@ WRONG = {
     'tracker.init(frame, "1,2,3,4")': "box",
     "tracker.track(None)": "frame",
     "several.add(0, (1, 2, 3, 4))": "frame",
+    "several.add(frame)": "add",
+    "several.add(frame, value_range=(0, 1))": "add",
+    "tracker.init(frame)": "init",
+    "tracker.init((1, 2, 3, 4), frame)": "init",
+    'tracker.init(frame, template="eye.npz")': "init",
+    "matcher.match(frame, 0.5)": "top_k",
+    'matcher.match(frame, min_score="0.5")': "min_score",
+    "matcher.warm_up((640,))": "size",
+    'matcher.match_batch("shots/*.jpg")': "images",
+    "runtime.Video(3.5)": "source",
+    "runtime.draw_matches(frame, matcher.match(frame)[0])": "matches",
+    "runtime.draw_tracks(frame, [tracker.track(frame)])": "tracks",
+    "runtime.read_image(frame)": "path",
+    'runtime.Box("1", "2", "3", "4")': "x",
+    'qatm.Tracker(options={"lost_score": 0.2})': "options",
+    'runtime.TrackWriter("x.json", kind="xml")': "kind",
+    'runtime.VideoWriter("x.mp4", "25")': "fps",
+    "verifier.verify(frame, '0.5')": "min_score",
     "aligner.align(frame, 1)": "target",
     'verifier.verify("query.jpg")': "query",
     "matcher.match(frame)[0].boxes": "boxes",

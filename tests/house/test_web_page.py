@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -233,7 +234,77 @@ def write_webm(path: Path, images: Sequence[np.ndarray]) -> Path:
     return path
 
 
+def test_the_first_frame_is_shown_and_an_ended_video_begins_again(
+    tab: Tab, address: str, photographs: Mapping[str, np.ndarray], tmp_path: Path
+) -> None:
+    shots = moving(photographs, 5)
+    film = write_webm(tmp_path / "film.webm", [image for image, _ in shots])
+    tab.open(address)
+    tab.choose("#video", [film])
+    for _ in range(2):
+        tab.wait_for(f"{ANSWER}.textContent.startsWith('Draw a box')")
+        assert np.abs(shots[0][0] - shown(tab).astype(float)).mean() < 10
+        draw(tab, shots[0][1])
+        assert answer(tab, "said.textContent.endsWith('the video has ended')")["found"]
+        tab.run("document.getElementById('again').click()")
+
+
+def test_files_that_cannot_be_read_are_named_and_the_others_searched(
+    tab: Tab, address: str, pictures: Path, tmp_path: Path
+) -> None:
+    tab.open(address)
+    broken, small = tmp_path / "broken.png", tmp_path / "small.png"
+    broken.write_bytes((pictures / "cat.png").read_bytes()[:200])
+    cv2.imwrite(str(small), np.zeros((30, 40, 3), np.uint8))
+    for place, said in (("#picture", "is no picture"), ("#video", "cannot play broken.png")):
+        for _ in range(2):  # the same file can be chosen again
+            tab.run(f"{ANSWER}.textContent = ''")
+            tab.choose(place, [broken])
+            assert said in tab.wait_for(f"{ANSWER}.className === 'error' && {ANSWER}.textContent")
+    tab.choose("#picture", [pictures / "cat.png"])
+    tab.wait_for(f"{ANSWER}.textContent.startsWith('Draw a box')")
+    draw(tab, EYE)
+    answer(tab)
+    tab.choose("#search", [broken, small, pictures / "nearer.png", pictures / "cup.png"])
+    about = "document.getElementById('about').textContent"
+    summary = tab.wait_for(f"{about}.startsWith('Found in') && {about}")
+    assert summary == ("Found in 1 of 4 pictures: nearer.png. Not searched: broken.png, small.png.")
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (390, 844), (844, 390)])
+def test_everything_fits_on_the_screen(
+    tab: Tab, address: str, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    tall = tmp_path / "tall.png"
+    cv2.imwrite(str(tall), np.full((1600, 750, 3), 90, np.uint8))
+    width, height = size
+    tab.call(
+        "Emulation.setDeviceMetricsOverride",
+        width=width,
+        height=height,
+        deviceScaleFactor=1,
+        mobile=width < 1000,
+    )
+    try:
+        tab.open(address)
+        tab.choose("#picture", [tall])
+        tab.wait_for(f"{ANSWER}.textContent.startsWith('Draw a box')")
+        wide, high = tab.run(
+            "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+        )
+        sides = tab.run("(({width, height}) => [width, height])(view.getBoundingClientRect())")
+        keep_screenshot(tab, f"tall-{width}")
+    finally:
+        tab.call("Emulation.clearDeviceMetricsOverride")
+    assert wide <= width
+    assert sides[0] / sides[1] == pytest.approx(750 / 1600, abs=0.01)
+    assert sides[1] <= max(256, height - 14 * 16)
+    if height > width or height > 700:
+        assert high <= height + 2
+
+
 def test_nothing_leaves_the_machine(tab: Tab, address: str) -> None:
+    tab.open(address)
     assert tab.asked
     assert not [each for each in tab.asked if not each.startswith((address, "blob:", "data:"))]
     refused = tab.run(
@@ -251,3 +322,24 @@ def test_a_bundle_that_is_not_there_is_named(tab: Tab, address: str, pictures: P
     assert "/nowhere/encode.onnx" in tab.wait_for(
         f"{ANSWER}.className === 'error' && {ANSWER}.textContent"
     )
+
+
+def test_the_finder_can_be_imported_by_any_page(tab: Tab, address: str) -> None:
+    tab.open(f"{address}package.json")  # it has nothing of the page
+    names = tab.run(f"import('{address}qatm.mjs').then(module => Object.keys(module))")
+    assert {"Finder", "Follower", "pixelsOf"} <= set(names)
+
+
+def test_the_server_says_what_is_missing_and_which_port_is_taken(tmp_path: Path) -> None:
+    shutil.copy(WEB / "serve.py", tmp_path)
+    command = [sys.executable, str(tmp_path / "serve.py"), "--port"]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [*command, port], capture_output=True, text=True, check=False, timeout=60
+        )
+    assert done.returncode == 2
+    missing, bundle, *_, error = done.stderr.splitlines()
+    assert "npm install" in missing
+    assert "qatm-export --compact --find bundle" in bundle
+    assert f"error: port {port} cannot be used" in error

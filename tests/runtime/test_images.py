@@ -15,12 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from qatm.runtime import ImageError, expand_sources, read_image, read_values
+from qatm.runtime import ImageError, InputError, expand_sources, read_image, read_values
 from qatm.runtime.boxes import Box
 from qatm.runtime.images import (
     FLAT_RANGE,
     as_bgr,
     as_object_frame,
+    batch_problem,
     expand_pattern,
     is_flat,
     is_pattern,
@@ -461,3 +462,21 @@ def test_pipes_are_read_and_devices_are_not(
         writer.join()
     with pytest.raises(ImageError, match=r"/dev/zero cannot be read: it is a device or pipe"):
         read_image("/dev/zero")
+
+
+def test_one_name_is_no_list_of_sources():
+    with pytest.raises(InputError, match=r"'shots/\*\.jpg'; give a list of names"):
+        expand_sources("shots/*.jpg")
+
+
+@pytest.mark.parametrize("shape", [(20, 30), (20, 30, 3), (20, 30, 1), (3,)])
+def test_one_picture_is_no_batch(shape):
+    assert f"one picture, of shape {shape}" in str(batch_problem(np.zeros(shape, np.uint8)))
+
+
+@pytest.mark.parametrize("shape", [(2, 20, 30, 3), (2, 20, 30)])
+def test_arrays_of_pictures_are_batches(shape):
+    array = np.zeros(shape, np.uint8)
+    assert batch_problem(array) is None
+    assert batch_problem(list(array)) is None
+    assert batch_problem(iter(array)) is None

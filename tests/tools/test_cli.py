@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from qatm.runtime import Matcher, __version__, read_image
@@ -86,11 +87,29 @@ def test_help_is_light_and_names_the_commands():
         assert command in result.stdout
 
 
-@pytest.mark.parametrize("command", ["match", "check", "bench", "doctor"])
+def commands_of(group, *above):
+    """The words of every command, also of those in groups."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands_of(command, *above, name)
+        else:
+            yield (*above, name)
+
+
+@pytest.mark.parametrize("command", list(commands_of(typer.main.get_command(app))), ids=" ".join)
 def test_every_command_has_help(command):
-    result = qatm(command, "--help")
+    result = qatm(*command, "--help")
     assert result.exit_code == 0
     assert "Usage" in result.stdout
+    assert "Exit status: 0" in result.stdout
+    assert "completion" not in result.stdout, "that is an option of qatm itself"
+
+
+def test_doctor_by_itself_has_the_same_help():
+    lines = shell(
+        "doctor", "--help", code="from qatm.tools.start import qatm; qatm()"
+    ).stdout.split()
+    assert lines == qatm("doctor", "--help").stdout.split()
 
 
 def test_version():
@@ -506,6 +525,9 @@ def test_doctor_sees_a_provider_that_falls_back(monkeypatch):
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: listed)
     if probes.cuda_driver()["works"]:
         pytest.skip("CUDA may work here")
+    # Without a driver it is not tried, as ONNX Runtime would log to stderr.
+    assert "NVIDIA driver" in probes.providers()["CUDAExecutionProvider"]["detail"]
+    monkeypatch.setattr(probes, "driver_problem", lambda: None)
     with pytest.warns(UserWarning, match="CUDAExecutionProvider"):
         tried = probes.providers()
     assert tried["CUDAExecutionProvider"]["works"] is False

@@ -16,7 +16,7 @@ from ..destinations import real_place
 from ..drawing.alignment_pictures import alignment_picture
 from ..drawing.saving import plan_pictures, save_picture
 from ..shown_files import parse_limits, read_shown
-from .model_options import Device, DeviceOption, Precision, PrecisionOption
+from .model_options import AlignModelOption, Device, DeviceOption, Precision, PrecisionOption
 from .value_option import ValueRangeOption
 
 if TYPE_CHECKING:
@@ -38,13 +38,7 @@ def align(
         Path, typer.Argument(metavar="TARGET", help="Picture to bend it onto.", show_default=False)
     ],
     *,
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="BUNDLE",
-            help="Folder written by qatm-export. Default: the model for alignment inside qatm.",
-        ),
-    ] = None,
+    model: AlignModelOption = None,
     device: DeviceOption = Device.auto,
     precision: PrecisionOption = Precision.auto,
     method: Annotated[

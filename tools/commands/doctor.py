@@ -72,7 +72,7 @@ def describe_report(report: Record) -> Iterator[str]:
 
 def alone() -> None:
     """The program ``qatm doctor``, where the other commands may not even be importable."""
-    app = typer.Typer(pretty_exceptions_enable=False)
+    app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
     app.command(cls=Command)(doctor)
     app(args=sys.argv[2:], prog_name="qatm doctor")
 

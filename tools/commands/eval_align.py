@@ -11,7 +11,7 @@ import typer
 from ..console import json_line, progress, refuse_given, skipped
 from ..destinations import check_new_folder
 from .eval_shared import ALL
-from .model_options import Device, DeviceOption, ModelOption
+from .model_options import AlignModelOption, Device, DeviceOption
 
 if TYPE_CHECKING:
     from ..evaluation.align.align_runs import AlignOutcome
@@ -49,7 +49,7 @@ def align(
             show_default=False,
         ),
     ] = None,
-    model: ModelOption = None,
+    model: AlignModelOption = None,
     device: DeviceOption = Device.auto,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per method and group.")

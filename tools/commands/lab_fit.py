@@ -25,7 +25,9 @@ class FittedTask(str, Enum):
 
 
 def fit(
-    task: Annotated[FittedTask, typer.Argument(help="Whose score to fit.", show_default=False)],
+    task: Annotated[
+        FittedTask, typer.Argument(metavar="TASK", help="Whose score to fit.", show_default=False)
+    ],
     folder: Annotated[
         Path,
         typer.Argument(

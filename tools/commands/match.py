@@ -82,10 +82,11 @@ def match(
     """Find objects in images.
 
     Show an object with --template, or with --frame and --box (--select draws it); several with
-    several of them. Each
-    image gives the best match of each object; when it is not there, the best candidate is listed
-    as not found. --rotation and --scale look for turned, larger and smaller ones too, --top for
-    more than one. --fit follows planar objects that are seen from the side.
+    several of them. Each image gives the best match of each object; when it is not there, the best
+    candidate is listed as not found. --rotation and --scale look for turned, larger and smaller
+    ones too, --top for more than one. --fit follows planar objects that are seen from the side.
+
+    Example: qatm match --frame first.jpg --box 120,80,64,64 scene.jpg
 
     Exit status: 0 found in at least one image, 1 found in none, 2 wrong usage or unreadable input.
     """

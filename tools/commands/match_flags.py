@@ -51,7 +51,7 @@ class ObjectFlags:
         typer.Option(
             metavar="[NAME=]X,Y,W,H",
             help="Where the object is in --frame: left, top, width and height in pixels. May be "
-            "given often, for several objects.",
+            "given often, for several objects. A name tells them apart.",
         ),
     ] = None
     mask: Annotated[
@@ -154,8 +154,10 @@ class SearchFlags:
     fit: Annotated[
         PlaneFit,
         typer.Option(
-            help="How a planar object that is found may be bent: affine or homography for one that "
-            "is seen from the side, kept where it fits clearly better.",
+            metavar="KIND",
+            help="How a planar object that is found may be bent: similarity (not at all), or "
+            "affine or homography for one that is seen from the side, kept where it fits clearly "
+            "better.",
         ),
     ] = PlaneFit.similarity
     apart: Annotated[

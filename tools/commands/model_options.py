@@ -41,11 +41,19 @@ ModelOption = Annotated[
         help="Folder written by qatm-export. Default: the model that comes with qatm.",
     ),
 ]
+AlignModelOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--model",
+        metavar="BUNDLE",
+        help="Folder written by qatm-export. Default: the one for alignment that comes with qatm.",
+    ),
+]
 BundleArgument = Annotated[
     Path | None,
     typer.Argument(
         metavar="BUNDLE",
-        help="Folder written by qatm-export. Default: the model inside the package.",
+        help="Folder written by qatm-export. Default: the model that comes with qatm.",
     ),
 ]
 DeviceOption = Annotated[

@@ -11,6 +11,9 @@ import typer
 from ...runtime.bundle.folder import Bundle
 from ..console import tell, warn
 
+DEFAULT = "default"
+"""What stands for the model that comes with qatm."""
+
 
 class PackTarget(str, Enum):
     """Where a packed bundle runs."""
@@ -24,7 +27,11 @@ class PackTarget(str, Enum):
 
 def pack(
     bundle: Annotated[
-        Path, typer.Argument(metavar="BUNDLE", help="Folder written by qatm-export.")
+        Path,
+        typer.Argument(
+            metavar="BUNDLE",
+            help='Folder written by qatm-export, or "default": the model that comes with qatm.',
+        ),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new or empty.")],
     target: Annotated[
@@ -49,7 +56,8 @@ def pack(
     from ..packing.pack import pack as write_pack
     from ..packing.targets import find_target, missing_precisions
 
-    loaded, wanted = Bundle.load(bundle), find_target(target.value)
+    default = bundle == Path(DEFAULT) and not bundle.exists()
+    loaded, wanted = Bundle.load(None if default else bundle), find_target(target.value)
     packed = write_pack(loaded, wanted, out, force=force)
     for precision in missing_precisions(loaded, wanted):
         warn(

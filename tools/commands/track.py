@@ -120,6 +120,8 @@ def track(
     box, a score and whether it is tracking, uncertain or lost; a lost object is searched for until
     it is back. Ctrl-C, a request to terminate or a closed terminal ends and completes the files.
 
+    Example: qatm track video.mp4 --box 120,80,64,64 --save tracked.mp4
+
     Exit status: 0 an object was found again in at least one later frame, 1 in none, 2 wrong usage,
     unreadable input or a source that broke off, 130 interrupted.
     """

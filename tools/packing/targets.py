@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ...export.engines.engines import SOURCES
-from ...runtime.bundle.folder import Bundle
+from ...runtime.bundle.folder import Bundle, default_bundle_path
 from ...runtime.bundle.manifest import FOLLOW_ROLE, NETWORK_ROLE, FileInfo
 from ...runtime.bundle.sidecar import EngineInfo, engines_for
 from ...runtime.errors import BundleError, InputError
@@ -30,7 +30,7 @@ class Target:
         flavour: of the engines that are run there, or ``None``.
         needs_engines: they cannot be built there by themselves, so that a pack without is useless.
         one_of: roles of which the bundle needs one for this target.
-        cure: the command that makes what is missing.
+        cure: the options of qatm-export that make what is missing.
         install: commands.
         steps: what comes before the check, commands with ``#`` comments.
         use: what to do then, commands.
@@ -84,7 +84,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 (FOLLOW_ROLE,),
                 flavour="tensorrt-rtx",
                 needs_engines=True,
-                cure="qatm-export --engines-only --engine tensorrt-rtx {bundle}",
+                cure="--engine tensorrt-rtx",
                 install=('pip install "qatm[rtx,opencv,cli]" "tensorrt-rtx-cu13=={version}"',),
                 use=(f"{MATCH}tensorrt-rtx",),
             ),
@@ -109,7 +109,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 ("cpu",),
                 ("place", "encode", "find", "joint", FOLLOW_ROLE),
                 one_of=("find", "joint"),
-                cure="qatm-export --find {bundle}",
+                cure="--find",
                 install=('pip install "qatm[standard]"  # for the check only',),
                 use=("cp -r . PROJECT/examples/web/bundle  # the page that runs them",),
             ),
@@ -192,5 +192,10 @@ def _engines(bundle: Bundle, target: Target) -> tuple[EngineInfo, ...]:
 
 def _lacks(bundle: Bundle, target: Target, what: str) -> str:
     """What is missing and how to get it."""
-    cure = target.cure.format(bundle=bundle.path)
+    if bundle.path == default_bundle_path():
+        cure = f"qatm-export {target.cure} bundle, and pack that"
+    elif target.needs_engines:
+        cure = f"qatm-export --engines-only {target.cure} {bundle.path}"
+    else:  # any other export would be of the default network, over this one
+        cure = f"export it again with its options and {target.cure}"
     return f"bundle {bundle.path} has no {what}, which --for {target.name} needs: {cure}"

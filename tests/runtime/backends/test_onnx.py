@@ -158,11 +158,29 @@ def test_a_package_without_a_runtime_in_it_is_named(monkeypatch: pytest.MonkeyPa
         OnnxGraph(Bundle.load().file("match", "fp32"), "cpu")
 
 
+def test_cuda_without_a_driver_is_one_error_and_no_log(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import onnxruntime
+
+    providers = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
+    monkeypatch.setattr("qatm.runtime.backends.cuda_memory._driver_name", lambda: "libnone.so.1")
+    with pytest.raises(
+        DeviceError, match=r"device 'cuda': the NVIDIA driver \(libnone.so.1\) is not"
+    ):
+        Matcher(device="cuda")
+    with Matcher(device="auto") as matcher:
+        assert matcher.info.device == "cpu"
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_provider_that_falls_back_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     import onnxruntime
 
     providers = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
+    monkeypatch.setattr("qatm.runtime.backends.cuda_memory.driver_problem", lambda: None)
     real = onnxruntime.InferenceSession
 
     asked: list[list[tuple[str, dict[str, str]]]] = []

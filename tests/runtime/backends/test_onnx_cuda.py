@@ -47,6 +47,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
 
     providers = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
+    monkeypatch.setattr("qatm.runtime.backends.cuda_memory.driver_problem", lambda: None)
     monkeypatch.setattr(onnxruntime, "InferenceSession", CudaDouble)
     monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None, raising=False)
     return found

@@ -203,6 +203,27 @@ def test_a_folder_with_other_things_is_left_alone(tiny_bundle, tmp_path):
         pack(Bundle.load(out), target, out / "inside")
 
 
+def test_the_packaged_model_has_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["bundle", "pack", "default", "--for", "cpu", "out"])
+    assert result.exit_code == 0
+    packed = Bundle.load(tmp_path / "out")
+    assert packed.spec.files["features.onnx"] == Bundle.load().spec.files["features.onnx"]
+    for target, cure in (("web", "--find"), ("rtx", "--engine tensorrt-rtx")):
+        with pytest.raises(BundleError, match=f"needs: qatm-export {cure} bundle, and pack that"):
+            pack(Bundle.load(), find_target(target), tmp_path / "other")
+
+
+def test_the_cure_does_not_replace_a_bundle_by_one_of_another_network(tiny_bundle, tmp_path):
+    folder = tmp_path / "bundle"
+    shutil.copytree(tiny_bundle, folder)
+    data = json.loads((folder / MANIFEST).read_text())
+    data["files"] = {name: file for name, file in data["files"].items() if name != "joint.onnx"}
+    (folder / MANIFEST).write_text(json.dumps(data))
+    with pytest.raises(BundleError, match="needs: export it again with its options and --find"):
+        pack(Bundle.load(folder), find_target("web"), tmp_path / "out")
+
+
 def test_the_command(tiny_bundle, tmp_path):
     def run(*arguments: object):
         return CliRunner().invoke(app, ["bundle", "pack", *map(str, arguments)])

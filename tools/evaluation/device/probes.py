@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ....runtime.backends.cuda_memory import driver_problem
 from ....runtime.backends.graph import Device, Precision
 from ....runtime.backends.onnx import PROVIDERS, import_onnxruntime, load_cuda_libraries
 from ....runtime.bundle.folder import Bundle
@@ -57,6 +58,10 @@ PACKAGES = (
 )
 UNKNOWN_VERSION = "unknown version"
 REMOTE_PROVIDERS = ("AzureExecutionProvider",)
+NVIDIA_PROVIDERS = (
+    PROVIDERS["cuda"],
+    *("TensorrtExecutionProvider", "NvTensorRTRTXExecutionProvider"),
+)
 QUIET = 4
 CUDA_OK = 0
 COMPUTE_MAJOR, COMPUTE_MINOR = 75, 76
@@ -228,6 +233,8 @@ def _gpu_name(driver: Any, index: int) -> str:
 
 def _try_provider(onnxruntime: Any, name: str) -> Record:
     """Run the default features graph on a provider and see which one really ran it."""
+    if name in NVIDIA_PROVIDERS and (problem := driver_problem()):
+        return {"works": False, "detail": problem}
     options = onnxruntime.SessionOptions()
     options.log_severity_level = QUIET
     try:
