@@ -16,14 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import VideoError
 from ..files import as_path
-from ..images import (
-    IMAGE_SUFFIXES,
-    AnyImage,
-    Image,
-    as_bgr,
-    expand_sources,
-    is_pattern,
-)
+from ..images import IMAGE_SUFFIXES, AnyImage, Image, as_bgr, expand_sources, is_pattern
 from ..kinds import Bound, Numeric
 from ..limits import PICTURE_PIXELS
 from .given_frames import GivenReader

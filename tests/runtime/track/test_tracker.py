@@ -102,8 +102,9 @@ def test_the_shape_is_followed(tracker, photographs, wider):
         frame[150:290, left : left + width] = cv2.resize(piece, (width, 140))
         return frame, Box(left, 150, width, 140)
 
-    tracker.init(*shown(1.0))
-    kept = tracker.latest.box
+    frame, kept = shown(1.0)
+    tracker.init(frame, kept)
+    track, truth = tracker.latest, kept
     for step in range(1, 21):
         frame, truth = shown(wider**step)
         track = tracker.track(frame)
