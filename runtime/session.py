@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .backends.devices import open_backend
+from .backends.forking import ForkWatch
 from .backends.graph import Device, Graph, Precision
 from .backends.roles import (
     BoxGraph,
@@ -135,6 +136,7 @@ class Session:
         self._lock = Lock()
         self._users = 1
         self._maker = SessionUse(self)
+        ForkWatch.add(self)
 
     @property
     def info(self) -> SessionInfo:
@@ -297,6 +299,10 @@ class Session:
         May be called twice.
         """
         self._maker.close()
+
+    def forked(self) -> None:
+        """In a child process: another thread may have held the lock, and is not there."""
+        self._lock = Lock()
 
     def join(self) -> SessionUse:
         """Count one more user, until it closes what it gets here.

@@ -64,3 +64,47 @@ def test_a_child_works_closes_and_ends(inside: str) -> None:
     assert done.returncode == 0, done.stderr
     status = 0 if "grandchild" in inside else 7
     assert done.stdout.strip() == str(status), done.stderr
+
+
+BESIDE = """
+import os, signal, sys, threading, time
+import numpy as np
+from qatm.runtime import Matcher
+image = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
+matcher = Matcher(device="cpu", threads=2)
+template = matcher.encode_template(image, (100, 100, 60, 60))
+moved = np.roll(image, (5, -7), (0, 1))
+def work():
+    return matcher.match(moved, templates=[template])[0].box
+expected, going = work(), True
+def keep_working():
+    while going:
+        work()
+thread = threading.Thread(target=keep_working)
+thread.start()
+found = []
+for number in range(6):
+    time.sleep(0.01 + 0.007 * number)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        same = work() == expected
+        matcher.close()
+        os._exit(7 if same else 1)
+    found.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+going = False
+thread.join()
+print(*found)
+"""
+
+
+def test_a_child_works_that_was_made_while_another_thread_was_working() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", BESIDE],
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["7"] * 6, done.stderr
