@@ -76,13 +76,14 @@ def overlaps(boxes: Array, truth: Array) -> Array:
     """IoU of each box with the true one, ``(N,)``; NaN where the object is absent.
 
     Args:
-        boxes: ``(N, 4)`` x, y, w, h.
+        boxes: ``(N, 4)`` x, y, w, h; what is no box overlaps nothing.
         truth: the same; NaN where absent.
     """
+    usable = np.isfinite(boxes).all(1) & (boxes[:, 2:] >= 0).all(1)
     return np.array(
         [
-            np.nan if np.isnan(true).any() else box_iou(box, true)
-            for box, true in zip(boxes, truth, strict=True)
+            np.nan if np.isnan(true).any() else box_iou(box, true) if right else 0.0
+            for box, true, right in zip(boxes, truth, usable, strict=True)
         ]
     )
 

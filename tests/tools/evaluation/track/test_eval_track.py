@@ -66,6 +66,12 @@ def refused(result, *words):
 # --- metrics
 
 
+def test_what_a_tracker_gives_that_is_no_box_overlaps_nothing():
+    truth = np.full((3, 4), 10.0)
+    boxes = np.array([[NAN, 0, 5, 5], [10, 10, -10, 10], [10, 10, 10, 10]], float)
+    np.testing.assert_allclose(overlaps(boxes, truth), [0, 0, 1])
+
+
 def test_overlaps_and_distances_by_hand():
     truth = np.array([[0, 0, 10, 10], [0, 0, 10, 10], [NAN] * 4, [0, 0, 10, 10.0]])
     boxes = np.array([[0, 0, 10, 10], [5, 0, 10, 10], [0, 0, 10, 10], [30, 40, 10, 10.0]])
