@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -254,15 +254,25 @@ def read_tracks(path: str | Path, kind: Kind | None = None) -> list[TrackRecord]
         raise InputError(f"tracks {file}: kind {seen(kind)} is not one of {', '.join(PARSERS)}")
     try:
         data = read_regular(file, FILE_BYTES.value)
-        text = data.decode()
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file} is not a text file") from error
     except ValueError as error:
         raise InputError(f"{error}; set {FILE_BYTES.variable} to accept more") from error
-    records = []
-    for number, line in enumerate(io.StringIO(text, newline=None), 1):
+    try:
+        return _records(io.TextIOWrapper(io.BytesIO(data), "utf-8"), file, kind)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file} is not a text file") from error
+
+
+def _records(lines: Iterable[str], file: Path, kind: Kind) -> list[TrackRecord]:
+    """What the lines of a file say.
+
+    Raises:
+        InputError: one is not in the format.
+        UnicodeDecodeError: one is no text.
+    """
+    records: list[TrackRecord] = []
+    for number, line in enumerate(lines, 1):
         if not line.strip() or (kind == "csv" and number == 1):
             continue
         try:
