@@ -110,7 +110,8 @@ def box_evidence(
     inside_x, inside_y = (
         (at >= 0) & (at <= most) for at, most in zip(points, (width, height), strict=True)
     )
-    sampled = [_sampled(each, width / each.shape[1], points) for each in maps]
+    coarse, fine = (_places(points, step) for step in (stride, stride / 2))
+    sampled = [_sampled(each, coarse if len(each) == rows else fine) for each in maps]
     sampled.append((inside_y[:, None] & inside_x).astype(np.float32))
     aspect = np.log(model.box.w / model.box.h)
     return GridEvidence(np.stack(sampled), np.array([aspect], np.float32))
@@ -168,15 +169,18 @@ def _look_maps(
     return [each.reshape(shape).astype(np.float32) for each in maps]
 
 
-def _sampled(values: Array, step: float, points: list[Array]) -> Array:
-    """A map at the grid's cells, linear between its own; beyond its edge as there.
+def _places(points: list[Array], step: float) -> tuple[Array, Array]:
+    """Columns and rows of the grid's cells in a map of so many working pixels per cell.
 
     Args:
-        values: ``(H, W)`` float32.
-        step: working pixels per cell of it.
         points: working pixels of the grid's columns and rows.
+        step: working pixels per cell of the map.
     """
-    x, y = (np.float32(at / step - 0.5) for at in points)
-    columns, rows = np.meshgrid(x, y)
+    columns, rows = np.meshgrid(*(np.float32(at / step - 0.5) for at in points))
+    return columns, rows
+
+
+def _sampled(values: Array, places: tuple[Array, Array]) -> Array:
+    """A map ``(H, W)`` at the grid's cells, linear between its own; beyond its edge as there."""
     edge = cv2.BORDER_REPLICATE
-    return cv2.remap(values, columns, rows, cv2.INTER_LINEAR, borderMode=edge)
+    return cv2.remap(values, *places, cv2.INTER_LINEAR, borderMode=edge)
