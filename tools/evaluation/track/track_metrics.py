@@ -79,7 +79,7 @@ def overlaps(boxes: Array, truth: Array) -> Array:
         boxes: ``(N, 4)`` x, y, w, h; what is no box overlaps nothing.
         truth: the same; NaN where absent.
     """
-    usable: Array = np.isfinite(boxes).all(1) & (boxes[:, 2:] >= 0).all(1)
+    usable = [bool(np.isfinite(box).all()) and min(box[2:]) >= 0 for box in boxes]
     return np.array(
         [
             np.nan if np.isnan(true).any() else box_iou(box, true) if right else 0.0
