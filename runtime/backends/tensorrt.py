@@ -9,7 +9,7 @@ from ..bundle.folder import Bundle
 from ..bundle.sidecar import FLAVOURS, EngineInfo, engines_for, rebuild_hint, select_engine
 from ..errors import BundleError, DeviceError
 from .cuda import open_memory
-from .cuda_memory import CudaMemory, driver_problem
+from .cuda_memory import CudaMemory, check_driver
 from .engine import TensorRTEngine, flavour_version
 
 PRECISION_ORDER = ("fp16", "fp32", "int8")
@@ -110,8 +110,7 @@ def open_tensorrt(bundle: Bundle, flavour: str, precision: str = "auto") -> Tens
     if flavour not in FLAVOURS:
         raise DeviceError(f"flavour {flavour!r} is unknown; choose one of {', '.join(FLAVOURS)}")
     # Cheap reasons first: nothing heavy is imported where TensorRT has no chance.
-    if problem := driver_problem():
-        raise DeviceError(f"device {flavour!r}: {problem}")
+    check_driver(flavour)
     wanted = PRECISION_ORDER if precision == "auto" else (precision,)
     present = _precisions_present(bundle, flavour)
     candidates = [name for name in wanted if name in present]

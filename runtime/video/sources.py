@@ -245,9 +245,9 @@ def open_piped(_: str = "-") -> Reader:
 def open_file(text: str) -> Reader:
     """Open a video file, and nothing else that a name could stand for, such as ``file:…``."""
     there = os.path.exists(text)
-    if not (there or is_chosen()):
-        raise VideoError(f"{text} {what_is_wrong(Path(text))}")
-    capture = _captured(os.path.abspath(text) if there else text)
+    capture = None
+    if there or is_chosen():
+        capture = _captured(os.path.abspath(text) if there else text)
     if capture is None:
         raise VideoError(f"{text} {what_is_wrong(Path(text))}")
     return CaptureReader(capture, text)

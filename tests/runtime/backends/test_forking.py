@@ -35,6 +35,20 @@ for each in (matcher, tracker, session):
 print(os.waitstatus_to_exitcode(status))
 """
 
+
+def said_by(program: str) -> list[str]:
+    """The words that a program prints, which has to end well."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
 CLOSING = "[each.close() for each in (matcher, tracker, session)]"
 
 
@@ -54,16 +68,7 @@ def test_a_child_works_closes_and_ends(inside: str) -> None:
     program = PROGRAM.format(inside=inside, before="Tracker.load(saved, session).update(moved)[1]")
     setup = "import tempfile; saved = tempfile.mkdtemp() + '/t.npz'; tracker.save(saved)\n"
     program = program.replace("moved = ", setup + "moved = ", 1)
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    status = 0 if "grandchild" in inside else 7
-    assert done.stdout.strip() == str(status), done.stderr
+    assert said_by(program) == ["0" if "grandchild" in inside else "7"]
 
 
 BESIDE = """
@@ -99,12 +104,4 @@ print(*found)
 
 
 def test_a_child_works_that_was_made_while_another_thread_was_working() -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", BESIDE],
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["7"] * 6, done.stderr
+    assert said_by(BESIDE) == ["7"] * 6

@@ -48,7 +48,7 @@ def bundle(tmp_path):
 def machine(monkeypatch):
     """A machine with a GPU of SM 86, as far as opening an engine can tell."""
     memory = FakeMemory(sm=86)
-    monkeypatch.setattr(tensorrt_backend, "driver_problem", lambda: None)
+    monkeypatch.setattr("qatm.runtime.backends.cuda_memory.driver_problem", lambda: None)
     monkeypatch.setattr(tensorrt_backend, "open_memory", lambda: memory)
     return memory
 

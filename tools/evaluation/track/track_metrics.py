@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....runtime.boxes import box_iou
+from ....runtime.errors import BoxError
 from ...baselines.compared_tracker import LOST
 
 Array = NDArray[Any]
@@ -79,13 +80,20 @@ def overlaps(boxes: Array, truth: Array) -> Array:
         boxes: ``(N, 4)`` x, y, w, h; what is no box overlaps nothing.
         truth: the same; NaN where absent.
     """
-    usable = [bool(np.isfinite(box).all()) and min(box[2:]) >= 0 for box in boxes]
     return np.array(
         [
-            np.nan if np.isnan(true).any() else box_iou(box, true) if right else 0.0
-            for box, true, right in zip(boxes, truth, usable, strict=True)
+            np.nan if np.isnan(true).any() else _overlap(box, true)
+            for box, true in zip(boxes, truth, strict=True)
         ]
     )
+
+
+def _overlap(box: Array, true: Array) -> float:
+    """IoU of what a tracker gave with the true box."""
+    try:
+        return box_iou(box, true)
+    except BoxError:
+        return 0.0
 
 
 def distances(boxes: Array, truth: Array) -> Array:
