@@ -92,6 +92,9 @@ class TrackRecipe(Record):
         again_score: score of a single frame at which a lost object is found again where it was last
             seen, or where it seemed to go.
         elsewhere_score: the same anywhere else: among many places, some look right by chance.
+        search_near: sides from where it was last seen within which less is needed, in log-odds by
+            the distance: ``again_score`` there, ``elsewhere_score`` this far away; 0 needs that
+            everywhere else.
         wait: frames that an object is lost before it is looked for elsewhere than where it seemed
             to go.
         probation: sure frames after which an object that was found again is taken for the right
@@ -99,13 +102,14 @@ class TrackRecipe(Record):
         doubt_every: frames between two of those comparisons.
         rival_margin: log-odds by which another place must then fit better to be followed instead.
         search_pixels: while lost, the frame is shrunk to no more than this many pixels and searched
-            as a whole, once for each of ``search_sizes``. Where that leaves an object less than
+            as a whole, at one of ``search_sizes``. Where that leaves an object less than
             ``search_side`` pixels a side (16 px in 3840x2160 become 3), parts of the frame are
             searched instead, enlarged until it has as many and cut to ``search_pixels``: in every
             second frame the part around where it was last seen, in between all parts of the frame
             in turn. The object is then found again at once near that place, elsewhere within some
             frames (120 in that example).
-        search_sizes: sizes, relative to the last one, at which a lost object is looked for.
+        search_sizes: sizes, relative to the last one, at which a lost object is looked for, one a
+            search in turn: it may come back nearer or farther away.
         search_side: a target whose side has fewer pixels has too few patches to be found by.
         search_places: places of one search that are looked at more closely.
         search_apart: places that overlap a better one by more than this IoU are the same.
@@ -158,12 +162,13 @@ class TrackRecipe(Record):
     lost_score: float = chosen(0.3, 0, 1)
     again_score: float = chosen(0.85, 0, 1)
     elsewhere_score: float = chosen(0.97, 0, 1)
+    search_near: float = chosen(3.0, 0, 100)
     wait: int = chosen(2, 0, MANY)
     probation: int = chosen(40, 0, MANY)
     doubt_every: int = chosen(3, 1, MANY)
     rival_margin: float = chosen(1.0, -100, 100)
     search_pixels: int = bound(300_000, 10_000, 64_000_000)
-    search_sizes: tuple[float, ...] = chosen((1.0,), 0.1, 10)
+    search_sizes: tuple[float, ...] = chosen((1.0, 1.4, 1.0, 0.7, 1.0), 0.1, 10)
     search_side: float = chosen(20.0, 4, 256)
     search_places: int = chosen(5, 1, 1000)
     search_apart: float = chosen(0.3, 0, 0.99)

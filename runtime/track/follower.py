@@ -11,7 +11,7 @@ from ..images import Image
 from ..kinds import Numeric
 from ..patches.encoder import Encoder
 from ..patches.region import Region, RegionFeatures
-from .budget import SearchBudget
+from .budget import Piece, SearchBudget
 from .options import TrackerOptions
 from .outline import MOST_ASPECT, Outline
 from .presence import HALF_TURN, LOST, TRACKING, Belief, Track
@@ -21,6 +21,9 @@ from .target import Sighting, TargetModel
 
 LEAST_LIKE: Numeric[float] = 0.01
 """Likeness of colours below which a place is no less like."""
+
+MOST_STEPS: Numeric[int] = 2
+"""Sizes that are tried in each direction where an object is found again."""
 
 MOST_UNLIKE: Numeric[float] = 3.0
 """Log-odds that other colours take away at most: what turned round out of sight may have others."""
@@ -240,14 +243,51 @@ class Follower:
         # What was found last may have been something else: the place before still counts.
         known = list(dict.fromkeys((self._sure, self._settled)))
         for place, sighting, other in self._elsewhere(frame, known):
-            needed = options.again_score if place.known else options.elsewhere_score
+            needed = self._needed(place, sighting.centre, known)
             if other >= needed and other > score:
                 found, score = (sighting.centre, place), other
                 if place.known:
                     break
         if found is not None:
+            *found, score = self._sized(frame, *found, score)
             self._found_at(*found, log_odds(score))
         return score
+
+    def _sized(
+        self, frame: Image, centre: tuple[float, float], place: LikelyPlace, score: float
+    ) -> tuple[tuple[float, float], LikelyPlace, float]:
+        """The size in which an object that was found again fits best, as far as the budget lasts.
+
+        It is found in a wrong size, too, which patches correct slowly or not at all.
+        """
+        look = Piece(math.prod(self.model.region_size))
+        factors = [factor for factor in dict.fromkeys(self.options.search_sizes) if factor != 1]
+        for factor in factors:
+            for _ in range(MOST_STEPS):
+                if self._budget.limited and not self._budget.take(look):
+                    return centre, place, score
+                tried = place._replace(centre=centre, size=place.size * factor)
+                ((_, sighting, other),) = self._look_at(frame, [tried])
+                self._budget.done()
+                if other <= score:
+                    break
+                centre, place, score = sighting.centre, tried, other
+        return centre, place, score
+
+    def _needed(
+        self, place: LikelyPlace, centre: tuple[float, float], known: Sequence[Known]
+    ) -> float:
+        """Score from which an object counts as found again in a place: farther away it needs more.
+
+        Among places everywhere some look right by chance, but next to where it was seen are few.
+        """
+        options = self.options
+        if place.known or not options.search_near:
+            return options.again_score if place.known else options.elsewhere_score
+        away = min(math.dist(centre, there) / (self.model.side * size) for there, size in known)
+        far = min(1.0, away / options.search_near)
+        near, anywhere = log_odds(options.again_score), log_odds(options.elsewhere_score)
+        return logistic(near + far * (anywhere - near))
 
     def _elsewhere(
         self, frame: Image, known: Sequence[Known]
@@ -256,12 +296,16 @@ class Follower:
 
         With how surely it is the object.
         """
+        # What is out of sight may come nearer meanwhile, or go away; what is followed is as large.
+        sizes = self.options.search_sizes if self.state == LOST else (1.0,)
         if self._budget.limited:
-            for place in self._spread.places(frame, known, self._budget):
+            for place in self._spread.places(frame, known, self._budget, sizes):
                 yield from self._look_at(frame, [place])
             return
-        yield from self._look_at(frame, [LikelyPlace(*place, known=True) for place in known])
-        candidates = self.search.candidates(frame, *known[0])
+        tried = sizes[(self._lost_for - self.options.wait - 1) % len(sizes)]
+        seen = [LikelyPlace(centre, size * tried, known=True) for centre, size in known]
+        yield from self._look_at(frame, seen)
+        candidates = self.search.candidates(frame, *known[0], sizes)
         yield from self._look_at(frame, [LikelyPlace(*place, known=False) for place in candidates])
 
     def _look_at(

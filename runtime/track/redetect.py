@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..images import Image
+from ..kinds import Numeric
 from ..patches.grid import PatchGrid
 from ..patches.quality import quality_map
 from ..patches.region import Region
@@ -16,6 +18,12 @@ from ..patches.windows import clamped, find_peaks, window_response
 
 if TYPE_CHECKING:
     from .target import TargetModel
+
+ALONE: Numeric[int] = 2
+"""Of so many parts of a frame that are searched one lies around the last place."""
+
+BESIDE_LOOKS: Numeric[int] = 4
+"""The same where the places where the target was seen are looked at between parts."""
 
 
 class FramePart(NamedTuple):
@@ -56,23 +64,22 @@ class WholeFrameSearch:
         self._searches = 0
 
     def candidates(
-        self, frame: Image, last: tuple[float, float], size: float
+        self, frame: Image, last: tuple[float, float], size: float, sizes: Sequence[float] = (1.0,)
     ) -> list[tuple[tuple[float, float], float]]:
-        """Likely places, best first of each size.
+        """Likely places in the part of a frame whose turn it is, best first.
 
         Args:
             frame: ``(H, W, 3)`` uint8 BGR.
             last: where the target was last seen, in pixels of the frame.
             size: its size then, relative to its first.
+            sizes: relative to that, at which it is looked for, one a search.
 
         Returns:
             Centres in pixels of the frame, and the size that goes with each.
         """
-        found = []
-        for factor in self.model.options.search_sizes:
-            tried = size * factor
-            part = self._part(frame, last, tried, self.model.options.search_pixels)
-            found += [(centre, tried) for centre in self.inside(frame, part, tried)]
+        tried = size * self.in_turn(frame, size, sizes)
+        part = self._part(frame, last, tried, self.model.options.search_pixels)
+        found = [(centre, tried) for centre in self.inside(frame, part, tried)]
         self._searches += 1
         return found
 
@@ -80,8 +87,25 @@ class WholeFrameSearch:
         self, frame: Image, last: tuple[float, float], size: float, most: int
     ) -> FramePart:
         """The part of a frame to be searched next, of at most so many working pixels."""
-        # Places where it was seen are looked at in between: around them one part in four is enough.
-        return self._part(frame, last, size, most, every=4)
+        return self._part(frame, last, size, most, BESIDE_LOOKS)
+
+    def in_turn(
+        self, frame: Image, size: float, sizes: Sequence[float], every: int = ALONE
+    ) -> float:
+        """Which of some sizes is looked for in the next search.
+
+        Where a frame is searched part by part, a size stays for as many as show the whole frame.
+
+        Args:
+            frame: ``(H, W, 3)`` uint8 BGR.
+            size: of the target when it was last seen, relative to its first.
+            sizes: those in turn.
+            every: every so many of the parts lies around the last place.
+        """
+        turn, around = self._searches, self._searches // every
+        if len(sizes) > 1 and (count := len(self.parts(frame, size))) > 1:
+            turn = around if turn % every == 0 else (turn - around - 1) // count
+        return sizes[turn % len(sizes)]
 
     def parts(self, frame: Image, size: float) -> list[FramePart]:
         """The parts of a frame that together show all of it."""
@@ -111,7 +135,7 @@ class WholeFrameSearch:
         self._grid(self._side(size) * part.scale)
 
     def _part(
-        self, frame: Image, last: tuple[float, float], size: float, most: int, every: int = 2
+        self, frame: Image, last: tuple[float, float], size: float, most: int, every: int = ALONE
     ) -> FramePart:
         """The part of a frame that this search looks at for a target of one size.
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..images import Image
 from .budget import Piece, SearchBudget, Work
-from .redetect import FramePart, WholeFrameSearch
+from .redetect import BESIDE_LOOKS, FramePart, WholeFrameSearch
 
 Known = tuple[tuple[float, float], float]
 """A place where a target was seen: its centre in pixels of the frame, and its size there."""
@@ -55,7 +55,11 @@ class SpreadSearch:
         self.refused = False
 
     def places(
-        self, frame: Image, known: Sequence[Known], budget: SearchBudget
+        self,
+        frame: Image,
+        known: Sequence[Known],
+        budget: SearchBudget,
+        sizes: Sequence[float] = (1.0,),
     ) -> Iterator[LikelyPlace]:
         """The places to look at in this frame, as long as the budget lasts.
 
@@ -63,6 +67,7 @@ class SpreadSearch:
             frame: ``(H, W, 3)`` uint8 BGR.
             known: centres and sizes where the target was seen, the last one first.
             budget: is asked for every look, and for every part of the frame.
+            sizes: relative to the last one, at which the target is looked for in turn.
         """
         self._searched = 0.0
         self.refused, granted = False, False
@@ -72,10 +77,11 @@ class SpreadSearch:
         while self._waiting or self._searched < 1:
             if not self._waiting:
                 if self._turn % 2 == 0:
-                    self._waiting.append(
-                        LikelyPlace(*known[self._turn // 2 % len(known)], known=True)
-                    )
-                elif self._search_part(frame, known[0], room, budget):
+                    round_, which = divmod(self._turn // 2, len(known))
+                    centre, size = known[which]
+                    size *= sizes[round_ % len(sizes)]
+                    self._waiting.append(LikelyPlace(centre, size, known=True))
+                elif self._search_part(frame, known[0], room, budget, sizes):
                     granted = True
                 else:
                     break
@@ -88,7 +94,14 @@ class SpreadSearch:
                 break
         self.refused = not granted
 
-    def _search_part(self, frame: Image, last: Known, room: float, budget: SearchBudget) -> bool:
+    def _search_part(
+        self,
+        frame: Image,
+        last: Known,
+        room: float,
+        budget: SearchBudget,
+        sizes: Sequence[float],
+    ) -> bool:
         """Search the next part of the frame, if the budget allows.
 
         Args:
@@ -96,10 +109,10 @@ class SpreadSearch:
             last: where the target was last seen.
             room: milliseconds that a part may take in a frame that does nothing else.
             budget: is asked.
+            sizes: as for :meth:`places`.
         """
         model = self._search.model
-        sizes = model.options.search_sizes
-        size = last[1] * sizes[self._turn // 2 % len(sizes)]
+        size = last[1] * self._search.in_turn(frame, last[1], sizes, BESIDE_LOOKS)
         # The smallest until one was measured; and few sizes, so that those of one size go on where
         # the last one ended.
         most = min(int(self._look.pixels / 2), model.options.search_pixels)

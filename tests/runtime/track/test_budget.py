@@ -15,7 +15,7 @@ from qatm.runtime.images import Image
 from qatm.runtime.patches.region import RegionFeatures
 from qatm.runtime.patches.taps import Taps
 from qatm.runtime.track.budget import LEAST, REMEMBERED, Piece, SearchBudget, Work
-from qatm.runtime.track.redetect import FramePart, WholeFrameSearch
+from qatm.runtime.track.redetect import BESIDE_LOOKS, FramePart, WholeFrameSearch
 
 LARGE = (1920, 1080)
 SIDE = 48
@@ -288,22 +288,27 @@ def test_no_part_of_a_frame_is_passed_over(
         tracker.init(scene(photographs, (900, 500)), box)
         driven(tracker, monkeypatch, looks)
         search = searched(tracker)
-        inside, parts = search.inside, []
+        inside, parts, tried_sizes = search.inside, [], []
+        sizes = tracker.options.search_sizes
 
         def noted(frame: Image, part: FramePart, size: float) -> list[tuple[float, float]]:
             parts.append(part)
+            tried_sizes.append(size)
             return inside(frame, part, size)
 
         monkeypatch.setattr(search, "inside", noted)
         assert [tracker.track(away).state for _ in range(60)][-1] == "lost"
+        assert len(set(tried_sizes)) > 1
         follower = tracker._follower
         assert follower is not None
         due = WholeFrameSearch(follower.model)
         look = math.prod(follower.model.region_size)
         last = parts[0].left + parts[0].width / 2, parts[0].top + parts[0].height / 2
-        for part in parts:
+        for part, tried in zip(parts, tried_sizes, strict=True):
             most = int(look * 2.0 ** round(math.log2(part.pixels / look)))
-            wanted = due.next_part(away, last, follower.size, most)
+            size = follower.size * due.in_turn(away, follower.size, sizes, BESIDE_LOOKS)
+            assert tried == size
+            wanted = due.next_part(away, last, size, most)
             assert part[2:4] == wanted[2:4]
             assert part[:2] == pytest.approx(wanted[:2], abs=2)
             due.go_on()

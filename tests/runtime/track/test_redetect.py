@@ -14,6 +14,7 @@ from qatm.runtime import Tracker, TrackerOptions, box_iou
 from qatm.runtime.images import Image
 from qatm.runtime.patches.taps import Taps
 from qatm.runtime.track.redetect import WholeFrameSearch
+from qatm.runtime.track.spread_search import LikelyPlace
 
 Images = dict[str, np.ndarray]
 
@@ -118,8 +119,9 @@ def test_a_small_object_in_a_large_frame_is_found_again(
     usual = math.prod(tracker._follower.model.region_size)
     for number in range(5):
         assert tracker.track(shown(1500 + 2 * number, 900)).state == "tracking"
-    # The place that was expected, two where it was seen, and five of the search.
-    budget = most + 8 * usual
+    # The place that was expected, two where it was seen, and five of the search; and what is found
+    # at two more sizes, one of them perhaps twice.
+    budget = most + 11 * usual
     tracks = []
     for frame in [back] * 6 + [shown(*place)] * frames:
         spent.clear()
@@ -128,6 +130,8 @@ def test_a_small_object_in_a_large_frame_is_found_again(
         assert max(spent) <= most
     assert tracks[5].state == "lost"
     assert tracks[-1].state == "tracking"
+    # It may be found at another size that was tried, which is then followed to its own.
+    tracks += [tracker.track(shown(*place)) for _ in range(2)]
     assert box_iou(tracks[-1].box, (*place, SIDE, SIDE)) > 0.7
 
 
@@ -137,3 +141,66 @@ def test_frames_of_few_pixels_show_no_large_object(
     small_tracker.init(photographs["chelsea"], (0, 0, 300, 300))
     blank = np.zeros((2, 2, 3), np.uint8)
     assert [small_tracker.track(blank).state for _ in range(8)][-1] == "lost"
+
+
+@pytest.mark.parametrize("zoom", [1.6, 0.62])
+def test_what_comes_back_nearer_or_farther_is_found(
+    small_tracker: Tracker, photographs: Images, zoom: float
+) -> None:
+    back = np.asarray(cv2.resize(photographs["motorcycle_left"], (640, 480)), np.uint8)
+
+    def shown(x: int, y: int, side: int) -> np.ndarray:
+        frame = back.copy()
+        frame[y : y + side, x : x + side] = cv2.resize(
+            photographs["chelsea"][60:150, 110:200], (side, side), interpolation=cv2.INTER_AREA
+        )
+        return frame
+
+    small_tracker.init(shown(300, 200, 60), (300, 200, 60, 60))
+    assert [small_tracker.track(back).state for _ in range(8)][-1] == "lost"
+    side = round(60 * zoom)
+    for _ in range(8):
+        track = small_tracker.track(shown(420, 300, side))
+    assert track.state == "tracking"
+    assert box_iou(track.box, (420, 300, side, side)) > 0.7
+
+
+def test_each_part_of_a_frame_is_searched_at_each_size() -> None:
+    sizes = TrackerOptions().search_sizes
+    search, frame = search_for(SIDE, TrackerOptions()), frame_of(*LARGE)
+    shown = {size: np.zeros((LARGE[1], LARGE[0]), bool) for size in sizes}
+    for number in range(2000):
+        search._searches = number
+        size = search.in_turn(frame, 1.0, sizes)
+        part = search._part(frame, (3000.0, 1000.0), size, TrackerOptions().search_pixels)
+        shown[size][part.top : part.top + part.height, part.left : part.left + part.width] = True
+    assert all(seen.all() for seen in shown.values())
+
+
+def test_small_frames_are_searched_at_one_size_after_the_other() -> None:
+    search, frame = search_for(60, TrackerOptions()), frame_of(640, 480)
+    tried = []
+    for number in range(6):
+        search._searches = number
+        tried.append(search.in_turn(frame, 1.0, (1.0, 1.4, 0.7)))
+    assert tried == [1.0, 1.4, 0.7] * 2
+
+
+def test_the_farther_from_its_last_place_the_surer_it_has_to_be(
+    small_tracker: Tracker, photographs: Images
+) -> None:
+    small_tracker.init(photographs["chelsea"], (110, 60, 90, 90))
+    follower, options = small_tracker._follower, small_tracker.options
+    assert follower is not None
+    known = [((300.0, 200.0), 2.0), ((900.0, 200.0), 1.0)]
+    there = LikelyPlace((0.0, 0.0), 1.0, known=True)
+    anywhere = LikelyPlace((0.0, 0.0), 1.0, known=False)
+    reach = options.search_near * 90
+    needed = [
+        follower._needed(anywhere, (x, 200.0), known)
+        for x in (300.0, 300.0 - reach, 900.0 + reach, 900.0 + 5 * reach)
+    ]
+    assert follower._needed(there, (5000.0, 0.0), known) == options.again_score
+    assert needed[0] == pytest.approx(options.again_score)
+    assert options.again_score < needed[1] < options.elsewhere_score
+    assert needed[2:] == pytest.approx([options.elsewhere_score] * 2)
