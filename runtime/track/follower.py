@@ -249,8 +249,8 @@ class Follower:
                 if place.known:
                     break
         if found is not None:
-            *found, score = self._sized(frame, *found, score)
-            self._found_at(*found, log_odds(score))
+            centre, where, score = self._sized(frame, *found, score)
+            self._found_at(centre, where, log_odds(score))
         return score
 
     def _sized(

@@ -159,8 +159,7 @@ def test_what_comes_back_nearer_or_farther_is_found(
     small_tracker.init(shown(300, 200, 60), (300, 200, 60, 60))
     assert [small_tracker.track(back).state for _ in range(8)][-1] == "lost"
     side = round(60 * zoom)
-    for _ in range(8):
-        track = small_tracker.track(shown(420, 300, side))
+    track = [small_tracker.track(shown(420, 300, side)) for _ in range(8)][-1]
     assert track.state == "tracking"
     assert box_iou(track.box, (420, 300, side, side)) > 0.7
 
