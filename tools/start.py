@@ -105,7 +105,7 @@ class _Requests:
             self._since = now
             self._look_again()
         obeyed = self._raised is not None and self._raised() is not None
-        if (obeyed and not insisted) or _importing(frame):
+        if (obeyed or _importing(frame)) and not insisted:
             return
         request = Request()
         self._raised = weakref.ref(request)

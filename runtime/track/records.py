@@ -31,6 +31,7 @@ from ..json_values import (
 )
 from ..kinds import Numeric
 from ..limits import FILE_BYTES, LINE_BYTES, TRACK_LINES, TRACK_NAMES
+from ..turns import Turn, in_turn
 from .presence import HALF_TURN, LOST, TRACKING, UNCERTAIN, Corners, Track
 
 LOG = logging.getLogger(__name__)
@@ -197,7 +198,7 @@ class TrackWriter:
     lost objects are left out). What is there is readable at every moment: a line that did not fit
     on a full disk is taken back. A file that is there is replaced at the first record; until
     :meth:`close` it is kept beside the new one as ``NAME.old.ENDING``, and stays there if the
-    process is killed or the disk is full.
+    process is killed or the disk is full. Calls from several threads wait for each other.
 
     Args:
         path: the file to write.
@@ -215,7 +216,9 @@ class TrackWriter:
         if not known:
             raise InputError(f"tracks {path}: kind {seen(kind)} is not one of {', '.join(TEXTS)}")
         self._file = GrowingFile(self.path)
+        self._turn = Turn()
 
+    @in_turn
     def write(self, record: TrackRecord) -> None:
         """Add a record.
 
@@ -230,6 +233,7 @@ class TrackWriter:
         head = f"{','.join(COLUMNS)}\n" if self.kind == "csv" and not self._file.size else ""
         self._file.write(f"{head}{text}\n")
 
+    @in_turn
     def close(self) -> None:
         """The file is complete: what it replaced is removed. May be called twice."""
         self._file.close()
