@@ -10,7 +10,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from io import FileIO
 from itertools import islice
 from pathlib import Path
@@ -88,27 +88,38 @@ def read_regular(path: Path, most: int, *, pipes: bool = False) -> bytes:
         OSError: it cannot be read, or is no file.
         ValueError: it is larger.
     """
+    with open_regular(path, most, pipes=pipes) as file:
+        # Files that the system makes up, as in /proc, say that they are empty.
+        data = _read_all(file, os.fstat(file.fileno()).st_size + 1, most + 1)
+        if len(data) > most:
+            raise ValueError(f"{path} has more than {most:,} bytes")
+        return data
+
+
+def open_regular(path: Path, most: int, *, pipes: bool = False) -> FileIO:
+    """Open a file as :func:`read_regular` does, for who does not need all of it at once.
+
+    It may grow afterwards: whoever reads it counts.
+
+    Raises:
+        OSError: it cannot be opened, or is no file.
+        ValueError: it is larger.
+    """
     # Opened so, a pipe's writer is waited for. It must be opened once: what was written before a
     # second time may be all that its writer had.
     waits = pipes and stat.S_ISFIFO(path.stat().st_mode)
-    with os.fdopen(
-        os.open(path, OPENED & ~NO_WAIT if waits else OPENED), "rb", buffering=0
-    ) as file:
+    with ExitStack() as failing:
+        flags = OPENED & ~NO_WAIT if waits else OPENED
+        file = failing.enter_context(FileIO(os.open(path, flags), "rb"))
         state = os.fstat(file.fileno())
         if stat.S_ISDIR(state.st_mode):
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if state.st_size > most:
             raise ValueError(f"{path} has more than {most:,} bytes")
-        if waits and stat.S_ISFIFO(state.st_mode):
-            data = _read_all(file, 0, most + 1)
-        elif not _is_file(state):
+        if not (_is_file(state) or (waits and stat.S_ISFIFO(state.st_mode))):
             raise OSError(errno.EINVAL, "it is a device or pipe, not a file", str(path))
-        else:
-            # Files that the system makes up, as in /proc, say that they are empty.
-            data = _read_all(file, state.st_size + 1, most + 1)
-        if len(data) > most:
-            raise ValueError(f"{path} has more than {most:,} bytes")
-        return data
+        failing.pop_all()
+    return file
 
 
 def _read_all(file: FileIO, expected: int, most: int) -> bytes:

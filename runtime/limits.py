@@ -69,7 +69,10 @@ PICTURE_PIXELS: Bound[Limit] = Limit("QATM_MAX_PIXELS", 1 << 27, "pixels")
 numbers have two or four bytes counts as two or four."""
 
 FILE_BYTES: Bound[Limit] = Limit("QATM_MAX_FILE_BYTES", 1 << 30, "bytes")
-"""Of a file that is read into memory: a picture, tracks, a saved template or tracker."""
+"""Of a file that is read: a picture, tracks, a saved template or tracker."""
+
+TRACK_LINES: Bound[Limit] = Limit("QATM_MAX_TRACK_LINES", 1_000_000, "lines")
+"""Of a file of tracks: eleven hours of one object at 25 frames a second, at most 1.1 GiB."""
 
 SAVED_BYTES: Bound[Limit] = Limit("QATM_MAX_SAVED_BYTES", 1 << 28, "bytes unpacked")
 """Of a saved template, a saved tracker or a cache: a template of ours has some hundred thousand."""
@@ -94,6 +97,9 @@ JSON_DEPTH: Bound[int] = 32
 
 LINE_BYTES: Bound[int] = 1 << 16
 """Of a line of a file of tracks; one of ours has 150."""
+
+TRACK_NAMES: Bound[int] = 1 << 16
+"""That the objects of a file of tracks may have, a thousand characters each."""
 
 BUNDLE_FILES: Bound[int] = 256
 """That a manifest may list."""

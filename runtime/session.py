@@ -84,7 +84,7 @@ class Session:
 
     Several threads may use one session at once, through the same task or through several; opening
     and closing are safe from any thread too. What a task keeps of its own (a template that was set,
-    a followed object) is for one thread at a time, as each task says.
+    a followed object) is for one thread at a time: trackers let others wait.
 
     Args:
         bundle: folder written by ``qatm-export``, or a bundle that was loaded; ``None`` is the

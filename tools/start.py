@@ -7,10 +7,12 @@ import os
 import signal
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from types import ModuleType
+from time import monotonic
+from types import FrameType, ModuleType
 from typing import Any
 
 NEEDS = 'the commands of qatm need {}, which is not installed: pip install "qatm[cli]"'
@@ -23,8 +25,18 @@ WRONG_INPUT = 2
 
 INTERRUPTED = 130
 
-END = ("SIGTERM", "SIGHUP")
-"""Requests to end: of whoever stops a service, and of a terminal that is closed."""
+END = ("SIGINT", "SIGTERM", "SIGHUP")
+"""Requests to end: of Ctrl-C, of whoever stops a service, and of a terminal that is closed."""
+
+AGAIN_S = 0.05
+"""How often it is looked whether a request is being obeyed."""
+
+PATIENCE_S = 3.0
+"""For how long a second request is ignored: the first one is still being obeyed."""
+
+
+class Request(KeyboardInterrupt):
+    """What a request to end raises; it can be told whether it is still on its way."""
 
 
 def qatm() -> None:
@@ -44,47 +56,101 @@ def qatm_export() -> None:
 
 @contextmanager
 def ending_cleanly() -> Iterator[None]:
-    """Let requests to end do inside the block what Ctrl-C does: files are completed or removed.
+    """Let requests to end interrupt the block as Ctrl-C does: files are completed or removed.
 
-    Those that are ignored, as ``nohup`` has it, stay so, and those that come while the first is
-    obeyed are ignored. Whatever comes after the block ends the process without a word.
+    Those that are ignored, as ``nohup`` has it, stay so. Whatever comes after the block ends the
+    process without a word. See :class:`_Requests`.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     asked = [getattr(signal, name) for name in END if hasattr(signal, name)]
-    asked = [each for each in asked if signal.getsignal(each) == signal.SIG_DFL]
-
-    def end(*_: object) -> None:
-        _set(asked, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
+    usual = (signal.SIG_DFL, signal.default_int_handler)
+    asked = [each for each in asked if signal.getsignal(each) in usual]
+    requests = _Requests()
     try:
-        _set(asked, end)
+        _set(asked, requests)
         if hasattr(os, "register_at_fork"):
             # Workers are ended by those who made them, and have nothing to complete.
             os.register_at_fork(after_in_child=lambda: _set(asked, signal.SIG_DFL))
-        yield
+        with requests.quiet():
+            yield
     except KeyboardInterrupt:
         sys.stderr.write("error: interrupted\n")
         sys.exit(INTERRUPTED)
     finally:
-        python = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        _set([*asked, *([signal.SIGINT] if python else [])], signal.SIG_DFL)
+        requests.end()
+        _set(asked, signal.SIG_DFL)
 
 
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Let requests to end wait for the block: what an import calls back would swallow them."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    waiting = {signal.SIGINT, *(getattr(signal, name) for name in END)}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, waiting)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+class _Requests:
+    """What handles requests to end: raises, and raises again where what it raised went nowhere.
+
+    An exception out of a signal may come anywhere. In an import it would be taken for a broken
+    library, so that it waits for the end of the import; one that came in a finaliser is dropped by
+    Python, and raised again. While it is on its way to the end of the program, further requests
+    are ignored, until one comes late enough to mean that it takes too long.
+    """
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._raised: weakref.ref[Request] | None = None
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal."""
+        now = monotonic()
+        alarm = number == getattr(signal, "SIGALRM", None)
+        insisted = self._since is not None and not alarm and now - self._since > PATIENCE_S
+        if self._since is None:
+            self._since = now
+            self._look_again()
+        obeyed = self._raised is not None and self._raised() is not None
+        if (obeyed or _importing(frame)) and not insisted:
+            return
+        request = Request()
+        self._raised = weakref.ref(request)
+        try:
+            raise request
+        finally:
+            # Its traceback holds this frame, which would keep it alive.
+            del request
+
+    def _look_again(self) -> None:
+        """Be called every now and then from here on."""
+        if hasattr(signal, "setitimer"):
+            signal.signal(signal.SIGALRM, self)
+            signal.siginterrupt(signal.SIGALRM, False)
+            signal.setitimer(signal.ITIMER_REAL, AGAIN_S, AGAIN_S)
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Say nothing of requests that Python drops."""
+        usual = sys.unraisablehook
+
+        def tell(dropped: Any) -> None:
+            if not issubclass(dropped.exc_type, Request):
+                usual(dropped)
+
+        sys.unraisablehook = tell
+        try:
+            yield
+        finally:
+            sys.unraisablehook = usual
+
+    def end(self) -> None:
+        """Look no more."""
+        if self._since is not None and hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether a module is being imported."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib._bootstrap"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _set(signals: list[signal.Signals], action: Any) -> None:
@@ -96,8 +162,7 @@ def _set(signals: list[signal.Signals], action: Any) -> None:
 def _import(module: str) -> ModuleType:
     """A module of this package, or one line on stderr and the end."""
     try:
-        with undisturbed():
-            return import_module(module, __package__)
+        return import_module(module, __package__)
     except (ImportError, AttributeError) as error:
         problem = _problem(error)
         if problem is None:

@@ -17,6 +17,7 @@ from ..patches.kept_look import KeptTemplate
 from ..patches.region import Region, RegionFeatures
 from ..session import Session, Source
 from ..session_task import practice_box, practice_picture
+from ..turns import in_turn
 from ..value_range import widened
 from .encoding import encode_regions
 from .follower import Follower
@@ -79,6 +80,7 @@ class MultiTracker(TrackerBase):
         name: str | None = None,
     ) -> int: ...
 
+    @in_turn
     def add(
         self,
         frame: AnyImage,
@@ -116,6 +118,7 @@ class MultiTracker(TrackerBase):
         self._views[number] = StreamView(picture, track)
         return number
 
+    @in_turn
     def warm_up(self, size: tuple[int, int] = (640, 480)) -> None:
         """Do what the first frames would wait for; see :meth:`.SessionTask.warm_up`."""
         kept = self._followers, self._views, self._values, self._next, self._served
@@ -128,6 +131,7 @@ class MultiTracker(TrackerBase):
         finally:
             self._followers, self._views, self._values, self._next, self._served = kept
 
+    @in_turn
     def remove(self, number: int) -> None:
         """Stop following an object.
 
@@ -139,6 +143,7 @@ class MultiTracker(TrackerBase):
             raise InputError(f"no object {number} is followed; numbers in use: {self.ids}")
         del self._followers[number], self._views[number]
 
+    @in_turn
     def track(self, frame: AnyImage) -> dict[int, Track]:
         """The next frame, for every object; see :meth:`.Tracker.track`.
 
@@ -197,6 +202,7 @@ class MultiTracker(TrackerBase):
         searching = [number for number, follower in self._followers.items() if follower.searches]
         return sorted(searching, key=lambda number: (number <= self._served, number))
 
+    @in_turn
     def reset(self) -> None:
         """Forget all objects; numbers go on."""
         self._followers.clear()

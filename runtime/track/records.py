@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from ..answers import PlainAnswer
 from ..arguments import as_called, as_count, as_number, is_name
 from ..boxes import MAX_VALUE, Box, as_box
 from ..errors import InputError, first_line, seen
-from ..files import as_path, read_regular
+from ..files import as_path, open_regular
 from ..growing_file import GrowingFile
 from ..json_values import (
     count_of,
@@ -29,7 +30,8 @@ from ..json_values import (
     shown,
 )
 from ..kinds import Numeric
-from ..limits import FILE_BYTES, LINE_BYTES
+from ..limits import FILE_BYTES, LINE_BYTES, TRACK_LINES, TRACK_NAMES
+from ..turns import Turn, in_turn
 from .presence import HALF_TURN, LOST, TRACKING, UNCERTAIN, Corners, Track
 
 LOG = logging.getLogger(__name__)
@@ -196,7 +198,7 @@ class TrackWriter:
     lost objects are left out). What is there is readable at every moment: a line that did not fit
     on a full disk is taken back. A file that is there is replaced at the first record; until
     :meth:`close` it is kept beside the new one as ``NAME.old.ENDING``, and stays there if the
-    process is killed or the disk is full.
+    process is killed or the disk is full. Calls from several threads wait for each other.
 
     Args:
         path: the file to write.
@@ -214,7 +216,9 @@ class TrackWriter:
         if not known:
             raise InputError(f"tracks {path}: kind {seen(kind)} is not one of {', '.join(TEXTS)}")
         self._file = GrowingFile(self.path)
+        self._turn = Turn()
 
+    @in_turn
     def write(self, record: TrackRecord) -> None:
         """Add a record.
 
@@ -229,6 +233,7 @@ class TrackWriter:
         head = f"{','.join(COLUMNS)}\n" if self.kind == "csv" and not self._file.size else ""
         self._file.write(f"{head}{text}\n")
 
+    @in_turn
     def close(self) -> None:
         """The file is complete: what it replaced is removed. May be called twice."""
         self._file.close()
@@ -243,41 +248,52 @@ class TrackWriter:
 def read_tracks(path: str | Path, kind: Kind | None = None) -> list[TrackRecord]:
     """Read what :class:`TrackWriter` wrote; a last line that was cut off is left out.
 
-    MOT files have neither time nor state, so theirs are ``None`` and ``tracking``.
+    MOT files have neither time nor state, so theirs are ``None`` and ``tracking``. A million lines
+    take up to 1.1 GiB; ``QATM_MAX_TRACK_LINES`` says how many are accepted.
 
     Raises:
-        InputError: missing, or a line that is not in the format; the message names it.
+        InputError: missing, more lines than are accepted, or one that is not in the format, which
+            the message names.
     """
     file = as_path(path, "tracks")
     kind = kind_of(file) if kind is None else kind
     if not is_name(kind, tuple(PARSERS)):
         raise InputError(f"tracks {file}: kind {seen(kind)} is not one of {', '.join(PARSERS)}")
     try:
-        data = read_regular(file, FILE_BYTES.value)
+        opened = open_regular(file, FILE_BYTES.value)
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise InputError(f"{error}; set {FILE_BYTES.variable} to accept more") from error
-    try:
-        return _records(io.TextIOWrapper(io.BytesIO(data), "utf-8"), file, kind)
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file} is not a text file") from error
+    with io.TextIOWrapper(io.BufferedReader(opened), "utf-8") as lines:
+        try:
+            return _records(iter(lambda: lines.readline(LINE_BYTES + 1), ""), file, kind)
+        except UnicodeDecodeError as error:
+            raise InputError(f"{file} is not a text file") from error
+        except OSError as error:
+            raise InputError(f"{file} cannot be read: {error.strerror}") from error
 
 
 def _records(lines: Iterable[str], file: Path, kind: Kind) -> list[TrackRecord]:
     """What the lines of a file say.
 
     Raises:
-        InputError: one is not in the format.
+        InputError: one is not in the format, or there are too many.
         UnicodeDecodeError: one is no text.
     """
     records: list[TrackRecord] = []
+    called: set[str] = set()
+    most = TRACK_LINES.value + (kind == "csv")
     for number, line in enumerate(lines, 1):
+        if len(line) > LINE_BYTES:
+            raise InputError(f"{file}, line {number}: more than {LINE_BYTES} characters")
+        if number > most:
+            raise InputError(
+                f"{file} has more than {most:,} lines; set {TRACK_LINES.variable} to accept more"
+            )
         if not line.strip() or (kind == "csv" and number == 1):
             continue
         try:
-            if len(line) > LINE_BYTES:
-                raise ValueError(f"more than {LINE_BYTES} characters")
             records.append(PARSERS[kind](line.strip()))
         except (ValueError, TypeError, KeyError, IndexError, csv.Error) as error:
             if not line.endswith("\n"):
@@ -287,6 +303,9 @@ def _records(lines: Iterable[str], file: Path, kind: Kind) -> list[TrackRecord]:
                 f"{file}, line {number}: {shown(line.strip())} is no {kind} track "
                 f"({first_line(error)})"
             ) from error
+        called.add(records[-1].name)
+        if len(called) > TRACK_NAMES:
+            raise InputError(f"{file}, line {number}: more than {TRACK_NAMES:,} names of objects")
     return records
 
 
@@ -308,7 +327,7 @@ def _from_json(line: str) -> TrackRecord:
         angle=_optional(values, "angle", -HALF_TURN, HALF_TURN),
         scale=_optional(values, "scale", 0, MAX_VALUE),
         corners=_corners(values.get("corners")),
-        name=as_called(values.get("template", ""), "template"),
+        name=sys.intern(as_called(values.get("template", ""), "template")),
     )
 
 
@@ -344,7 +363,7 @@ def _from_csv(line: str) -> TrackRecord:
         score=number_of(float(values["score"]), "score", 0, 1),
         state=_state(values["state"]),
         id=count_of(int(values["id"]), "id") if values["id"] else None,
-        name=as_called(values.get("template", ""), "template"),
+        name=sys.intern(as_called(values.get("template", ""), "template")),
     )
 
 
@@ -366,7 +385,7 @@ def _state(text: str) -> str:
     """Check the name of a state."""
     if not is_name(text, STATES):
         raise ValueError(f"state is {shown(text)}; it must be one of {', '.join(STATES)}")
-    return text
+    return STATES[STATES.index(text)]
 
 
 PARSERS: Mapping[str, Callable[[str], TrackRecord]] = {

@@ -16,6 +16,7 @@ from ..images import AnyImage, as_bgr
 from ..patches.kept_look import KeptTemplate, ObjectLook
 from ..session import Session, Source
 from ..session_task import practice_box, practice_picture
+from ..turns import in_turn
 from .first_look import FirstLook
 from .follower import Follower
 from .frame_stream import StreamView
@@ -30,8 +31,8 @@ class Tracker(TrackerBase):
 
     Frames are ``(H, W, 3)`` uint8 BGR (grey and BGRA are converted; other integers and floats are
     shown in the range of the first frame); boxes are ``(x, y, w, h)`` in pixels. The cost of a
-    frame depends neither on its size nor on the object's while the object is tracked. Not for use
-    by several threads at once; several trackers of one session are.
+    frame depends neither on its size nor on the object's while the object is tracked. Calls from
+    several threads wait for each other; several trackers of one session do not.
 
     Args:
         bundle: folder written by ``qatm-export``, a bundle that was loaded, or a session to share;
@@ -95,6 +96,7 @@ class Tracker(TrackerBase):
         name: str | None = None,
     ) -> None: ...
 
+    @in_turn
     def init(
         self,
         frame: AnyImage,
@@ -139,6 +141,7 @@ class Tracker(TrackerBase):
         self._follower, self._values = begun.follower, begun.values
         self._view = StreamView(begun.picture, begun.track)
 
+    @in_turn
     def warm_up(self, size: tuple[int, int] = (640, 480)) -> None:
         """Do what the first frames would wait for; see :meth:`.SessionTask.warm_up`."""
         kept = self._follower, self._view, self._values
@@ -150,6 +153,7 @@ class Tracker(TrackerBase):
         finally:
             self._follower, self._view, self._values = kept
 
+    @in_turn
     def template(self) -> ObjectLook:
         """The first look of the object, for another tracker, of another camera, to begin with.
 
@@ -175,6 +179,7 @@ class Tracker(TrackerBase):
         x, y, w, h = track.box
         return track.found, (x, y, w, h)
 
+    @in_turn
     def track(self, frame: AnyImage) -> Track:
         """The next frame.
 
@@ -210,6 +215,7 @@ class Tracker(TrackerBase):
         view.latest = replace(track, ms=ms_since(start))
         return view.latest
 
+    @in_turn
     def save(self, path: str | Path) -> Path:
         """Write the running tracker as ``.npz`` (no pickles), whole or not at all.
 
@@ -282,6 +288,7 @@ class Tracker(TrackerBase):
         saved.restore(follower, view)
         self._follower, self._view, self._values = follower, view, saved.value_range
 
+    @in_turn
     def reset(self) -> None:
         """Forget the object."""
         self._follower = self._view = self._values = None

@@ -19,6 +19,7 @@ from ..arguments import as_count, as_number
 from ..errors import InputError, VideoError
 from ..images import Image
 from ..kinds import Bound, Numeric
+from ..turns import Turn
 from ..value_range import ValueRange
 from .frame_values import FrameValues
 from .live import Newest
@@ -55,6 +56,8 @@ class Frame:
 
 class Video:
     """An opened source: an iterator of :class:`Frame` that holds one frame at a time.
+
+    Threads that ask at once get one frame each; one that closes it waits for the frame at hand.
 
     Sources: a video file; a folder, pattern or list of pictures (sorted so that 10 follows 9; a
     list keeps its order); a camera by index (``0`` or ``"0"``) or device file; an RTSP or HTTP
@@ -122,6 +125,7 @@ class Video:
             self._newest = Newest(numbered, reader.close, due)
         self._frames: Iterator[Frame] = self._newest or numbered
         self._closed = False
+        self._turn = Turn()
 
     @property
     def dropped(self) -> int:
@@ -146,9 +150,12 @@ class Video:
         return self
 
     def __next__(self) -> Frame:
-        if self._closed:
-            raise StopIteration
-        return next(self._frames)
+        if self._newest is not None and not self._closed:
+            return next(self._newest)
+        with self._turn.lock:
+            if self._closed:
+                raise StopIteration
+            return next(self._frames)
 
     def close(self) -> None:
         """Release the source; may be called twice."""
@@ -158,7 +165,8 @@ class Video:
         if self._newest is not None:
             self._newest.close()
         else:
-            self._reader.close()
+            with self._turn.lock:
+                self._reader.close()
 
     def __enter__(self) -> Video:
         return self

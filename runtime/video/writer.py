@@ -16,6 +16,7 @@ from ..errors import ImageError, InputError, VideoError
 from ..files import as_path, check_folder, move_over, part_name, remove_abandoned, writing
 from ..images import AnyImage, Image, as_bgr, resize_to
 from ..kinds import Bound, Numeric
+from ..turns import Turn, in_turn
 
 CODECS = {
     ".mp4": ("mp4v", "avc1"),
@@ -52,7 +53,7 @@ class VideoWriter:
     complete, before the disk is full, and :meth:`close` opens the file and counts.
 
     The first frame sets the size (odd sizes lose a row or column); later ones of another size are
-    fitted into it, with black margins.
+    fitted into it, with black margins. Calls from several threads wait for each other.
 
     Args:
         path: the file to write; one that is there is replaced.
@@ -103,7 +104,9 @@ class VideoWriter:
         self._size = (0, 0)
         self._zero = 0.0
         self._closed = False
+        self._turn = Turn()
 
+    @in_turn
     def write(self, image: AnyImage, time: float | None = None) -> None:
         """Add a frame.
 
@@ -147,6 +150,7 @@ class VideoWriter:
         if copies:
             self._last = None if time is None else fitted.copy()
 
+    @in_turn
     def close(self) -> None:
         """Complete the file; may be called twice.
 

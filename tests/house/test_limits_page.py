@@ -16,6 +16,6 @@ def test_every_limit_is_on_the_page() -> None:
     raised = [value for value in vars(limits).values() if isinstance(value, limits.Limit)]
     assert rows == {limit.variable: f"{limit.usual:,}" for limit in raised}
     fixed = re.findall(r"^\| [^`|]+(?:`bundle\.json`[^|]*)? \| ([\d,]+) \|", text, re.MULTILINE)
-    names = ("JSON_BYTES", "JSON_DEPTH", "LINE_BYTES", "BUNDLE_FILES")
+    names = ("JSON_BYTES", "JSON_DEPTH", "LINE_BYTES", "TRACK_NAMES", "BUNDLE_FILES")
     more = ("TEMPLATE_ROWS", "FILL_VALUES")
     assert fixed == [f"{getattr(limits, name):,}" for name in (*names, *more)]

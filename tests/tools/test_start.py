@@ -115,7 +115,7 @@ finally:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 @pytest.mark.parametrize(
     ("when", "status", "said"),
     [
@@ -137,3 +137,59 @@ def test_requests_to_end(name: str, when: str, status: int | None, said: str) ->
     assert done.returncode == (-getattr(signal, name) if status is None else status)
     assert done.stdout.split() == said.split()
     assert done.stderr == ("error: interrupted\n" if status == 130 else "")
+
+
+DROPPED = """
+import signal, sys, time
+from pathlib import Path
+from qatm.tools.start import ending_cleanly
+
+name, where, folder = sys.argv[1:]
+ask = lambda: signal.raise_signal(getattr(signal, name))
+
+class Finalised:
+    def __del__(self):
+        ask()
+
+with ending_cleanly():
+    if where == "finaliser":
+        Finalised()
+    elif where == "broken-import":
+        # An extension module that calls back turns whatever comes there into an ImportError.
+        Path(folder, "answers.py").write_text(
+            "import signal\\n"
+            f"try:\\n    signal.raise_signal(signal.{name})\\n    whole = True\\n"
+            "except BaseException:\\n    raise ImportError\\n"
+        )
+        sys.path.insert(0, folder)
+        import answers
+        print("imported", answers.whole)
+    try:
+        time.sleep(20)
+        print("went on")
+    finally:
+        # What completes a file may take its time, and is asked again meanwhile.
+        ask()
+        time.sleep(0.3)
+        print("completed")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [("finaliser", "completed"), ("broken-import", "imported True completed")],
+)
+def test_a_request_that_comes_where_it_is_dropped_is_obeyed_all_the_same(
+    name: str, where: str, said: str, tmp_path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", DROPPED, name, where, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (130, "error: interrupted\n")
+    assert done.stdout.split() == said.split()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from peak_memory import counted, output_of
 
 from qatm.runtime import Box, InputError, TrackRecord, TrackWriter, read_tracks
 from qatm.runtime.track.records import COLUMNS, KINDS
@@ -245,6 +246,51 @@ def test_numbers_that_no_tracker_writes(tmp_path: Path, name: str, line: str, wo
     with pytest.raises(InputError, match=words) as caught:
         read_tracks(tmp_path / name)
     assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "line", "each"),
+    [
+        ("a.csv", "frame,time,id,x,y,w,h,score,state\n", "1,1,1,1,2,3,4,0.5,lost\n", 1),
+        ("a.mot", "", "1,1,1,2,3,4,0.5\n", 1),
+        ("a.jsonl", "", "\n", 0),
+    ],
+)
+def test_more_lines_than_are_accepted(tmp_path, monkeypatch, name, head, line, each):
+    (tmp_path / name).write_text(head + line * 4)
+    monkeypatch.setenv("QATM_MAX_TRACK_LINES", "4")
+    assert len(read_tracks(tmp_path / name)) == 4 * each
+    monkeypatch.setenv("QATM_MAX_TRACK_LINES", "3")
+    with pytest.raises(InputError, match=rf"{name} has more than .* set QATM_MAX_TRACK_LINES to"):
+        read_tracks(tmp_path / name)
+
+
+MANY = """
+import sys
+from qatm.runtime import InputError, read_tracks
+before = peak()
+try:
+    print(len(read_tracks(sys.argv[1])))
+except InputError as error:
+    print(error)
+print(peak() - before)
+"""
+
+
+@counted
+@pytest.mark.parametrize("longest", [False, True], ids=["ours", "every name another"])
+def test_memory_of_a_large_file_follows_its_lines(tmp_path, longest):
+    path = tmp_path / "a.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(80_000 if longest else 50_000):
+            name = f"{number} \N{WATERMELON}".ljust(900, "x") if longest else "mug"
+            record = TrackRecord(number, 0.5, Box(1.5, 2.5, 3.5, 4.5), 0.5, "lost", 3, name=name)
+            file.write(record.to_json().ljust(1300) + "\n")
+    assert path.stat().st_size > 50 << 20
+    said, grown = output_of(MANY, str(path))
+    assert said.endswith("more than 65,536 names of objects") if longest else said == "50000"
+    # Four bytes a character of a name with a melon; of ours, less than the file has.
+    assert int(grown) < (330 if longest else 50)
 
 
 def test_a_sure_pose_is_written_as_json_and_read_back(tmp_path):
