@@ -8,8 +8,9 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from importlib import import_module
+from io import StringIO
 from types import ModuleType
 from typing import Any
 
@@ -95,13 +96,19 @@ def _set(signals: list[signal.Signals], action: Any) -> None:
 
 def _import(module: str) -> ModuleType:
     """A module of this package, or one line on stderr and the end."""
+    said = StringIO()
     try:
-        with undisturbed():
-            return import_module(module, __package__)
+        # What libraries write while they fail is said again in one line, with the cure.
+        with undisturbed(), redirect_stderr(said):
+            found = import_module(module, __package__)
     except (ImportError, AttributeError) as error:
         problem = _problem(error)
         if problem is None:
+            sys.stderr.write(said.getvalue())
             raise
+    else:
+        sys.stderr.write(said.getvalue())
+        return found
     sys.stderr.write(f"error: {problem}\n")
     sys.exit(WRONG_INPUT)
 
