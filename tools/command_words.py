@@ -1,10 +1,12 @@
-"""What is wrong with words on a command line that every check of a single option would pass."""
+"""Words on a command line: what the help calls them, and what is wrong with them that every check
+of a single option would pass."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from ..runtime.errors import InputError
@@ -60,3 +62,25 @@ def _names_path(parameter: Any) -> bool:
     described = getattr(parameter, "type_descriptor", None)
     kind = getattr(parameter, "type", None) if described is None else described.annotation
     return parameter is not None and "path" in repr(kind).lower()
+
+
+def name_values(parameters: Iterable[Any]) -> None:
+    """Say in the help what each parameter takes.
+
+    Typer writes ``<bool>`` behind flags, as if they took a value, and the types of Python, such as
+    ``<list[str]>``, in angle brackets behind others.
+    """
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False) and parameter.metavar is None:
+            parameter.metavar = ""
+        if hasattr(parameter, "display_type_rich"):  # typer from 0.27
+            shown = type(parameter).display_type_rich
+            parameter.display_type_rich = partial(_plain_type, parameter, shown)
+
+
+def _plain_type(parameter: Any, shown: Callable[..., str | None], ctx: Any) -> str | None:
+    """What the help says that a parameter takes: of an argument its name alone says it."""
+    if parameter.param_type_name == "argument":
+        return None
+    text = shown(parameter, ctx)
+    return text if text is None else text.removeprefix("<").removesuffix(">")
