@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,16 +16,18 @@ EMPTY_VALUE = re.compile("--[a-z][a-z-]*=")
 
 
 def check_words(parameters: Sequence[Any], words: Sequence[str]) -> None:
-    """Refuse empty arguments.
+    """Refuse empty arguments, and a second value where only the last would count.
 
     Args:
         parameters: of the command.
         words: of the command line.
 
     Raises:
-        InputError: an argument is empty, which would stand for the current folder.
+        InputError: an argument is empty, which would stand for the current folder; or an option
+            that takes one value is given twice.
     """
     options = {name: one for one in parameters for name in one.opts}
+    _check_repeats(options, words)
     for before, argument in zip(["", *words], words, strict=False):
         if EMPTY_VALUE.fullmatch(argument):
             option = argument[:-1]
@@ -37,6 +39,21 @@ def check_words(parameters: Sequence[Any], words: Sequence[str]) -> None:
         if not option or _names_path(options.get(option)):
             what = f"{option} has no value" if option else "an argument is empty"
             raise InputError(f"{what}; give one, '.' for the current folder")
+
+
+def _check_repeats(options: Mapping[str, Any], words: Sequence[str]) -> None:
+    """Refuse an option with one value that is given twice: both were meant, and one is dropped."""
+    seen: set[int] = set()
+    for word in words:
+        if word == "--":
+            return
+        name = word.partition("=")[0]
+        option = options.get(name) if name.startswith("--") else None
+        if option is None or option.multiple or getattr(option, "is_flag", False):
+            continue
+        if id(option) in seen:
+            raise InputError(f"{name} is given twice, and takes one value")
+        seen.add(id(option))
 
 
 def check_numbers(parameters: Sequence[Any], read: dict[str, Any]) -> None:
