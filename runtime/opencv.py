@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from contextlib import redirect_stderr
 from importlib import import_module, metadata
+from io import StringIO
 from types import ModuleType
 
 from .errors import first_line
@@ -31,9 +33,14 @@ NUMPY_MISMATCHES = ("_ARRAY_API", "multiarray", "numpy.core", "compiled using Nu
 
 def opencv_problem() -> str | None:
     """Why OpenCV cannot be used here, in one line with the cure; ``None`` where it can."""
+    path = list(sys.path)
     try:
-        opencv = import_module("cv2")
+        # numpy writes pages about one that was built for another numpy.
+        with redirect_stderr(StringIO()):
+            opencv = import_module("cv2")
     except Exception as error:  # broken installations fail in ways that nobody can list
+        # What fails leaves its own folder there, where its library looks like another OpenCV.
+        sys.path[:] = path
         return _import_problem(error)
     return _module_problem(opencv)
 

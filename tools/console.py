@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from ..runtime.errors import InputError, QatmError, plain
 from ..runtime.opencv import opencv_problem
-from .command_words import check_numbers, check_words
+from .command_words import check_numbers, check_words, name_values
 
 if TYPE_CHECKING:
     from ..runtime.session_task import MatcherInfo
@@ -56,11 +56,9 @@ class Mannered:
         super().__init__(*args, **options)
 
     def get_params(self, ctx: Any) -> Any:
-        """The parameters; typer would write <bool> behind flags, as if they took a value."""
+        """The parameters, each with what the help says that it takes."""
         parameters = super().get_params(ctx)  # pyright: ignore[reportAttributeAccessIssue]
-        for parameter in parameters:
-            if getattr(parameter, "is_flag", False) and parameter.metavar is None:
-                parameter.metavar = ""
+        name_values(parameters)
         return parameters
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

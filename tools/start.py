@@ -9,8 +9,9 @@ import sys
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from importlib import import_module
+from io import StringIO
 from time import monotonic
 from types import FrameType, ModuleType
 from typing import Any
@@ -161,12 +162,19 @@ def _set(signals: list[signal.Signals], action: Any) -> None:
 
 def _import(module: str) -> ModuleType:
     """A module of this package, or one line on stderr and the end."""
+    said = StringIO()
     try:
-        return import_module(module, __package__)
+        # What libraries write while they fail is said again in one line, with the cure.
+        with redirect_stderr(said):
+            found = import_module(module, __package__)
     except (ImportError, AttributeError) as error:
         problem = _problem(error)
         if problem is None:
+            sys.stderr.write(said.getvalue())
             raise
+    else:
+        sys.stderr.write(said.getvalue())
+        return found
     sys.stderr.write(f"error: {problem}\n")
     sys.exit(WRONG_INPUT)
 

@@ -10,6 +10,9 @@ ARITHMETIC = ("convolution", "deconvolution", "matrix_multiply")
 COUNTED = (*ARITHMETIC, "reduce")
 """Kinds of layers whose input dtypes are reported; the first ones decide an engine's precision."""
 
+PRODUCTS = ("MatMul", "Gemm")
+"""Kinds of ONNX nodes that multiply matrices."""
+
 DTYPES = {"FLOAT": "float32", "HALF": "float16", "INT8": "int8", "BF16": "bfloat16"}
 
 
@@ -70,11 +73,12 @@ def _is_int8(trt: Any, tensor: Any, makers: dict[str, Any]) -> bool:
 def without_float_products(model: bytes) -> bytes:
     """Write each FP32 matrix product of an ONNX model as products and a sum.
 
-    TensorRT-RTX has no FP32 matrix product for Turing. Its compiler fuses the two operations into
-    one loop, so the products are never stored. Operands must have at least two dimensions each.
+    TensorRT-RTX has no FP32 matrix product for Turing, neither ``MatMul`` nor ``Gemm``. Its
+    compiler fuses the two operations into one loop, so the products are never stored. Operands must
+    have at least two dimensions each.
 
     Raises:
-        ExportError: the ``onnx`` package is missing.
+        ExportError: the ``onnx`` package is missing, or a ``Gemm`` has factors.
     """
     try:
         import onnx
@@ -85,27 +89,45 @@ def without_float_products(model: bytes) -> bytes:
         ) from error
 
     parsed = onnx.load_from_string(model)
-    if all(node.op_type != "MatMul" for node in parsed.graph.node):
+    if all(node.op_type not in PRODUCTS for node in parsed.graph.node):
         return model
     graph = shape_inference.infer_shapes(parsed).graph
     values = {value.name: value.type.tensor_type for value in (*graph.value_info, *graph.output)}
     nodes: list[Any] = []
     for node in parsed.graph.node:
-        product = values.get(node.output[0]) if node.op_type == "MatMul" else None
+        product = values.get(node.output[0]) if node.op_type in PRODUCTS else None
         if product is None or product.elem_type != TensorProto.FLOAT:
             nodes.append(node)
-            continue
-        stem, (left, right), output = node.output[0], node.input, node.output
-        nodes += [
-            helper.make_node("Unsqueeze", [left, "axis_last"], [f"{stem}_left"]),
-            helper.make_node("Unsqueeze", [right, "axis_rows"], [f"{stem}_right"]),
-            helper.make_node("Mul", [f"{stem}_left", f"{stem}_right"], [f"{stem}_products"]),
-            helper.make_node(
-                "ReduceSum", [f"{stem}_products", "axis_inner"], list(output), keepdims=0
-            ),
-        ]
+        else:
+            nodes += _spelt_out(helper, node)
     del parsed.graph.node[:]
     parsed.graph.node.extend(nodes)
     for name, axis in (("axis_last", -1), ("axis_rows", -3), ("axis_inner", -2)):
         parsed.graph.initializer.append(helper.make_tensor(name, TensorProto.INT64, [1], [axis]))
     return parsed.SerializeToString()
+
+
+def _spelt_out(helper: Any, node: Any) -> list[Any]:
+    """A matrix product as a product of all pairs and a sum; of ``Gemm`` with what it adds to it."""
+    stem, output, nodes = node.output[0], node.output[0], list[Any]()
+    how = {item.name: helper.get_attribute_value(item) for item in node.attribute}
+    left, right, *summand = node.input
+    operands = [left, right]
+    for side, flag in enumerate(("transA", "transB")):
+        if how.get(flag, 0):
+            turned = f"{stem}_{flag}"
+            nodes.append(helper.make_node("Transpose", [operands[side]], [turned], perm=[1, 0]))
+            operands[side] = turned
+    added = "".join(summand)
+    if how.get("alpha", 1.0) != 1.0 or (added and how.get("beta", 1.0) != 1.0):
+        raise ExportError(f"{stem}: a Gemm with factors cannot be built for SM 75; leave SM 75 out")
+    total = f"{stem}_total" if added else output
+    nodes += [
+        helper.make_node("Unsqueeze", [operands[0], "axis_last"], [f"{stem}_left"]),
+        helper.make_node("Unsqueeze", [operands[1], "axis_rows"], [f"{stem}_right"]),
+        helper.make_node("Mul", [f"{stem}_left", f"{stem}_right"], [f"{stem}_products"]),
+        helper.make_node("ReduceSum", [f"{stem}_products", "axis_inner"], [total], keepdims=0),
+    ]
+    if added:
+        nodes.append(helper.make_node("Add", [total, added], [output]))
+    return nodes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -24,7 +25,12 @@ def polygraphy_installed() -> bool:
 
 
 def compare_with_polygraphy(
-    reference: Runner, candidate: Runner, inputs: Sequence[Arrays], tolerance: float
+    reference: Runner,
+    candidate: Runner,
+    inputs: Sequence[Arrays],
+    tolerance: float,
+    *,
+    of_rms: bool = False,
 ) -> dict[str, bool]:
     """Run two implementations through polygraphy's ``Comparator`` and compare every output.
 
@@ -33,6 +39,8 @@ def compare_with_polygraphy(
         candidate: the implementation that is checked.
         inputs: named arrays for both, a set for each run; at least one.
         tolerance: largest difference, relative to the reference's largest value of each output.
+        of_rms: it is that of the mean difference instead, relative to the root mean square of all
+            runs' values together.
 
     Returns:
         For each output, whether it passed in every run.
@@ -43,18 +51,24 @@ def compare_with_polygraphy(
     runners = [_as_polygraphy(candidate, inputs[0]), _as_polygraphy(reference, inputs[0])]
     with G_LOGGER.verbosity(G_LOGGER.CRITICAL):
         results: Any = Comparator.run(runners, data_loader=list(map(OrderedDict, inputs)))
-        limits = _limits(results[1][1], tolerance)
+        limits = _limits(results[1][1], tolerance, of_rms=of_rms)
+        statistic = "mean" if of_rms else "max"
         judged = Comparator.compare_accuracy(
             results,
-            compare_func=SimpleCompareFunc(check_error_stat="max", rtol=0.0, atol=limits),
+            compare_func=SimpleCompareFunc(check_error_stat=statistic, rtol=0.0, atol=limits),
         )
     # One comparison function, one pair of runners.
     (iterations,) = judged[0].values()
     return {name: all(bool(run[name]) for run in iterations) for name in iterations[0]}
 
 
-def _limits(truth: Sequence[Arrays], tolerance: float) -> dict[str, float]:
+def _limits(truth: Sequence[Arrays], tolerance: float, *, of_rms: bool) -> dict[str, float]:
     """The largest difference allowed for each output, from what is believed in every run."""
+    if of_rms:  # no mean of one run exceeds it where all of them together are within the tolerance
+        power = {
+            name: sum(float(np.square(run[name]).mean()) for run in truth) for name in truth[0]
+        }
+        return {name: tolerance * math.sqrt(value) for name, value in power.items()}
     return {
         name: tolerance * max(float(np.abs(run[name]).max()) for run in truth) for name in truth[0]
     }

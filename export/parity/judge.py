@@ -19,6 +19,9 @@ Array = NDArray[Any]
 
 RELATIVE, ABSOLUTE, PIXELS = "of the largest", "absolute", "px"
 
+RMS = "of the RMS"
+"""Unit of an error over all values: root mean square of the differences over that of the values."""
+
 
 @dataclass(frozen=True)
 class Tolerance:
@@ -53,14 +56,19 @@ TOLERANCES = (
         tolerance
         for precision in ("int8-cpu", "int8-trt")
         for tolerance in (
-            Tolerance("features", precision, 0.4, RELATIVE),
-            Tolerance("quality", precision, 0.3, ABSOLUTE),
+            Tolerance("features", precision, 0.4, RMS),
+            Tolerance("quality", precision, 0.4, RMS),
             Tolerance("score", precision, 0.05, ABSOLUTE),
             Tolerance("box", precision, 2.0, PIXELS),
         )
     ),
 )
-"""For FP32 about ten times the largest error seen with the known backbones on photographs."""
+"""For FP32 about ten times the largest error seen with the known backbones on photographs.
+
+INT8 clips what lies outside the range of the pictures that it was calibrated with, so that a single
+value may be off by most of its size: all values count together. Of pictures of many kinds the error
+is .05 to .12 of the RMS, of a single place, seen by one camera, up to .31.
+"""
 
 KINDS = MappingProxyType(
     {
@@ -155,6 +163,11 @@ def has_tolerances(precision: str) -> bool:
     return any(row.precision == precision for row in TOLERANCES)
 
 
+def _rms(values: Array) -> float:
+    """Root mean square."""
+    return math.sqrt(float(np.square(values, dtype=np.float64).mean()))
+
+
 def attempt(call: Callable[[], Arrays]) -> Arrays | str:
     """The results of an implementation, or the first line of why it has none."""
     try:
@@ -191,9 +204,11 @@ class Judge:
             difference = np.abs(found[what] - truth)
         worst = np.unravel_index(int(difference.argmax()), difference.shape)
         place = ", ".join(f"{axis} {i}" for axis, i in zip(AXES[kind_of(what)], worst, strict=True))
-        error = float(difference[worst])
-        if self._tolerance(what).unit == RELATIVE:
+        error, unit = float(difference[worst]), self._tolerance(what).unit
+        if unit == RELATIVE:
             error /= float(np.abs(truth).max()) or 1.0
+        if unit == RMS:
+            error = _rms(difference) / (_rms(truth) or 1.0)
         return self._verdict(what, candidate, error, place)
 
     def windows(

@@ -26,7 +26,7 @@ from ..graphs import JOINT_OUTPUTS, MATCH_OUTPUTS, PLACE_OUTPUTS, feature_output
 from ..networks import KINDS
 from .comparator import compare_with_polygraphy, engine_runners, polygraphy_installed
 from .find_proof import compare_find
-from .judge import Deviation, Judge, attempt, has_tolerances
+from .judge import RMS, Deviation, Judge, attempt, has_tolerances
 from .network_proof import compare_network
 from .pair_proof import PAIR_KINDS, compare_pairs
 from .parity_scenes import (
@@ -279,9 +279,11 @@ class _Comparer:
     ) -> Iterator[Deviation]:
         """The same comparison made by polygraphy, whose verdict has to be the same."""
         inputs = [{"image": part} for part in batches(truth.pictures)]
-        judged = compare_with_polygraphy(believed, runner, inputs, results[0].tolerance)
+        limit, unit = results[0].tolerance, results[0].unit
+        judged = compare_with_polygraphy(believed, runner, inputs, limit, of_rms=unit == RMS)
         for result in results:
-            error = result.error if judged[result.what] else math.inf
+            agreed = judged[result.what] or not result.passed
+            error = result.error if agreed else math.inf
             candidate = f"{result.candidate}, by polygraphy"
             yield replace(result, candidate=candidate, error=error)
 

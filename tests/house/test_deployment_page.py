@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
-OTHERS = ("pip", "python3", "env/bin/pip", "trtexec")
+OTHERS = ("pip", "python3", "source", "trtexec")
 
 
 def commands() -> list[str]:

@@ -10,9 +10,20 @@ LACKS_LIBGL = "libGL.so.1: cannot open shared object file: No such file or direc
 OTHER_NUMPY = "numpy.core.multiarray failed to import"
 MIXED = 'ERROR: recursion is detected during loading of "cv2" binary extensions.'
 
+BUILT_FOR_NUMPY_1 = f"""
+import os, sys
+home = os.path.dirname(os.path.abspath(__file__))
+with open(os.path.join(home, "cv2.py"), "w") as library:
+    library.write("raise ImportError({OTHER_NUMPY!r})")
+sys.path.insert(1, home)
+sys.stderr.write("A module that was compiled using NumPy 1.x cannot be run in ...\\n")
+raise ImportError({OTHER_NUMPY!r})
+"""
+"""As OpenCV 4.8 beside numpy 2: numpy's pages on stderr, and its own folder left in the path."""
+
 IMPORTS = {
     "libgl": f"raise ImportError({LACKS_LIBGL!r})",
-    "numpy": f"raise ImportError({OTHER_NUMPY!r})",
+    "numpy": BUILT_FOR_NUMPY_1,
     "mixed": f"raise ImportError({MIXED!r})",
     "stub": "",
     "older wheel's files": "import os\nos.no_such_name",

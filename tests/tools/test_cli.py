@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -99,6 +100,7 @@ def commands_of(group, *above):
 @pytest.mark.parametrize("command", list(commands_of(typer.main.get_command(app))), ids=" ".join)
 def test_every_command_has_help(command):
     result = qatm(*command, "--help")
+    assert not re.search(r"<\w[^=>]*>|list\[|\bPath\b", result.output), "a type of Python"
     assert result.exit_code == 0
     assert "Usage" in result.stdout
     assert "Exit status: 0" in result.stdout

@@ -45,6 +45,8 @@ SHOW = ("match", "--frame", "a.png", "--box", "20,20,40,40", "a.png")
     [
         (("match", ""), "an argument is empty; give one, '.' for the current folder"),
         ((*SHOW, "--csv="), "--csv has no value; give one"),
+        ((*SHOW, "--top", "2", "--top=3"), "--top is given twice, and takes one value"),
+        ((*SHOW, "--csv", "a", "--csv", "b"), "--csv is given twice, and takes one value"),
         ((*SHOW, "--csv", ""), "--csv has no value; give one"),
         ((*SHOW, ""), "an argument is empty; give one"),
         ((*SHOW, "--min-score", "nan"), "nan"),

@@ -49,6 +49,14 @@ def test_without_opencv(program, tmp_path):
     assert line.startswith("error: OpenCV (Python package cv2) is not installed: pip install ")
 
 
+@pytest.mark.parametrize("program", ["qatm", "qatm_export"])
+def test_an_opencv_for_another_numpy_is_one_line(program, tmp_path):
+    done = start(program, "--help", path=break_opencv("numpy", tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.endswith('install a newer OpenCV, or pip install "numpy<2"')
+
+
 @pytest.mark.parametrize("state", STATES)
 def test_the_doctor_survives_every_broken_opencv(state, tmp_path):
     done = start("qatm", "doctor", "--json", path=break_opencv(state, tmp_path))
@@ -57,6 +65,7 @@ def test_the_doctor_survives_every_broken_opencv(state, tmp_path):
     assert report["opencv"]["works"] is False
     assert "OpenCV" in report["problems"][0]
     assert "pip install" in report["problems"][0]
+    assert not [place for place in report["opencv"]["hidden"] if str(tmp_path) in place]
     shown = start("qatm", "doctor", path=str(tmp_path))
     assert (shown.returncode, shown.stderr) == (1, "")
     assert report["problems"][0] in shown.stdout
@@ -71,6 +80,9 @@ def test_the_doctor_survives_broken_inference_libraries(module, tmp_path):
     report = json.loads(done.stdout)
     assert done.returncode == (module == "onnxruntime")
     if module == "onnxruntime":
+        if report["devices"]["openvino"]["works"]:
+            shown = start("qatm", "doctor", path=str(tmp_path)).stdout.splitlines()[-1]
+            assert shown.endswith("not work here; one that is told device='openvino' does")
         assert "libcudart.so.12" in report["problems"][0]
         assert "pip install --force-reinstall" in "".join(report["advice"])
 

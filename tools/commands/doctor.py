@@ -23,7 +23,7 @@ def doctor(
     Every device is tried by running the model on it. It comes to an end whatever is missing or
     broken, and says the cure.
 
-    Exit status: 0 if the matcher can run here, 1 otherwise.
+    Exit status: 0 if Matcher() runs here without a device being named, 1 otherwise.
     """
     report = examine(model)
     with while_read():
@@ -67,7 +67,9 @@ def describe_report(report: Record) -> Iterator[str]:
         info = report["matcher"]
         yield f"Matcher() works here: {info['device']}, {info['provider']}, {info['precision']}"
     else:
-        yield "Matcher() does not work here"
+        named = [name for name, device in report["devices"].items() if device["works"]]
+        others = f"; one that is told device={named[0]!r} does" if named else ""
+        yield f"Matcher() does not work here{others}"
 
 
 def alone() -> None:

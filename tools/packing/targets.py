@@ -97,8 +97,8 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 flavour="tensorrt",
                 install=(
                     "python3 -m venv --system-site-packages ~/qatm-env",
-                    '~/qatm-env/bin/pip install "qatm[cli]" "cuda-python>=12,<13"  # JetPack 6',
                     "source ~/qatm-env/bin/activate",
+                    'pip install "qatm[cli]" "cuda-python>=12,<13" "numpy<2"  # JetPack 6',
                 ),
                 steps=("qatm-export --engines-only --engine tensorrt .  # minutes, once",),
                 use=(f"{MATCH}tensorrt",),

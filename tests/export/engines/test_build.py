@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 pytest.importorskip("onnx", reason="needs the onnx package")
@@ -14,10 +16,20 @@ from engine_models import model_of, small_network, weights_in_plan
 from onnx import TensorProto, helper, numpy_helper
 
 from qatm.export.engines.build import EngineBuilder, write_whole
-from qatm.export.engines.engine_options import EngineOptions, GraphProfile
+from qatm.export.engines.engine_options import (
+    EngineOptions,
+    GraphProfile,
+    parse_rows,
+    parse_shapes,
+)
+from qatm.export.engines.engines import build_engines
 from qatm.export.engines.flavours import Flavour, find_flavour, load_flavour
-from qatm.export.engines.typed_network import found_precision, without_float_products
-from qatm.runtime.bundle.folder import Bundle
+from qatm.export.engines.typed_network import (
+    PRODUCTS,
+    found_precision,
+    without_float_products,
+)
+from qatm.runtime.bundle.folder import Bundle, default_align_path, default_bundle_path
 from qatm.runtime.bundle.sidecar import ShapeRange
 from qatm.runtime.errors import ExportError
 
@@ -151,22 +163,66 @@ def test_turing_has_no_float_products_and_needs_none(builder: EngineBuilder):
     assert set(built.layers["reduce"]) == {"float32"}
 
 
-def test_rewritten_products_are_the_same_arithmetic():
-    model = Bundle.load().file("match", "fp32").read_bytes()
-    rewritten = without_float_products(model)
-    onnx.checker.check_model(onnx.load_from_string(rewritten), full_check=True)
+BUNDLES = {"match": default_bundle_path(), "align": default_align_path()}
+
+
+@pytest.mark.parametrize(
+    ("task", "role"),
+    [("match", "match"), ("match", "network"), ("match", "follow"), ("align", "network")],
+)
+def test_rewritten_products_are_the_same_arithmetic(task: str, role: str):
+    bundle = Bundle.load(BUNDLES[task])
+    model = bundle.file(role, "fp32").read_bytes()
+    rewritten = onnx.load_from_string(without_float_products(model))
+    onnx.checker.check_model(rewritten, full_check=True)
+    assert not {node.op_type for node in rewritten.graph.node} & set(PRODUCTS)
     rng = np.random.default_rng(0)
+    sides: dict[str | int, int] = {"rows": 20, "map_height": 20, "map_width": 22}
     inputs = {
-        "template": rng.normal(size=(20, 176)).astype(np.float32),
-        "target": (np.arange(20) < 12).astype(np.float32),
-        "search": rng.normal(size=(176, 9, 11)).astype(np.float32),
+        tensor.name: rng.normal(
+            size=[side if isinstance(side, int) else sides.get(side, 20) for side in tensor.shape]
+        ).astype(np.float32)
+        for tensor in bundle.spec.files[f"{role}.onnx"].inputs
     }
+    for name in ("target", "usable"):
+        if name in inputs and inputs[name].ndim < 4:
+            inputs[name] = (inputs[name] > 0).astype(np.float32)
     before, after = (
         onnxruntime.InferenceSession(m, providers=["CPUExecutionProvider"]).run(None, inputs)
-        for m in (model, rewritten)
+        for m in (model, rewritten.SerializeToString())
     )
-    for name, a, b in zip(("contested", "alone"), before, after, strict=True):
-        np.testing.assert_allclose(np.asarray(a), np.asarray(b), atol=1e-5, err_msg=name)
+    for a, b in zip(before, after, strict=True):
+        np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=1e-4, atol=1e-5)
+
+
+def test_a_product_with_factors_is_refused():
+    weights = [numpy_helper.from_array(np.ones((8, 8), np.float32), "w")]
+    model = model_of(
+        [helper.make_node("Gemm", ["a", "w"], ["b"], alpha=2.0)],
+        {"a": (TensorProto.FLOAT, ["m", 8])},
+        {"b": (TensorProto.FLOAT, ["m", 8])},
+        weights,
+    )
+    with pytest.raises(ExportError, match=r"b: a Gemm with factors .* leave SM 75 out"):
+        without_float_products(model)
+
+
+@pytest.mark.parametrize("task", list(BUNDLES))
+def test_every_graph_of_the_packaged_bundles_is_built_for_turing(task: str, tmp_path):
+    shutil.copytree(BUNDLES[task], tmp_path / "bundle")
+    options = EngineOptions(
+        engine="tensorrt-rtx",
+        sm=(75,),
+        image_shapes=parse_shapes("32x32:64x64:96x128"),
+        template_rows=parse_rows("1:16:32"),
+        optimisation_level=1,
+    )
+    bundle = Bundle.load(tmp_path / "bundle")
+    reports = build_engines(bundle, options)
+    files = bundle.spec.files.items()
+    roles = {info.role for name, info in files if name.endswith(".onnx")} - {"place"}
+    assert {report.info.role for report in reports} == roles
+    assert all("matrix_multiply" not in report.info.layers for report in reports)
 
 
 def test_half_products_and_other_graphs_stay():

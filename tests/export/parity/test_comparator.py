@@ -34,6 +34,24 @@ def test_the_tolerance_is_relative_to_the_largest_value():
     assert all(compare_with_polygraphy(runner("a", 0), runner("b", 1), [IMAGE], 0.02).values())
 
 
+def test_a_tolerance_of_the_rms_counts_all_values_together():
+    def clipped(inputs):
+        found = dict(runner("b", 0).run(inputs))
+        found["features"][0, 0, 0, 0] -= 40
+        return found
+
+    def judged(found: Runner, limit: float) -> dict[str, bool]:
+        return compare_with_polygraphy(runner("a", 0), found, [IMAGE, IMAGE], limit, of_rms=True)
+
+    assert all(judged(Runner("clipped", clipped), 0.4).values())
+    assert not compare_with_polygraphy(runner("a", 0), Runner("clipped", clipped), [IMAGE], 0.4)[
+        "features"
+    ]
+    # 55 is the root mean square of 0 to 95; two runs may add up to root two of it.
+    assert judged(runner("shifted", 30), 0.4)["features"]
+    assert not judged(runner("shifted", 32), 0.4)["features"]
+
+
 def test_without_engines_there_are_no_engine_runners():
     assert engine_runners(Bundle.load(), ["fp32", "fp16"]) == []
 

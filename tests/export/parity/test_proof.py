@@ -441,6 +441,22 @@ def test_failures_of_a_runtime_are_one_line():
     assert attempt(fail) == "first"
 
 
+@pytest.mark.parametrize("precision", ["int8-cpu", "int8-trt"])
+def test_a_clipped_value_of_int8_is_no_failure_but_a_wrong_map_is(precision: str):
+    judge = Judge("features.onnx", precision, "8x8", "PyTorch")
+    truth = np.full((2, 3, 8, 8), 10.0, np.float32)
+    truth[0, 1, 2, 3] = 40.0
+    clipped = np.minimum(truth, 20.0)
+    found = judge.array("tap0", "a", {"tap0": clipped}, {"tap0": truth})
+    assert found.passed
+    assert found.unit == "of the RMS"
+    assert found.where == "picture 0, channel 1, row 2, column 3"
+    assert found.error == pytest.approx(20 / np.sqrt(383 * 100 + 1600), rel=1e-6)
+    assert not judge.array("tap0", "a", {"tap0": truth * 1.5}, {"tap0": truth}).passed
+    lost = np.full_like(truth, np.nan)
+    assert not judge.array("tap0", "a", {"tap0": lost}, {"tap0": truth}).passed
+
+
 def test_tolerances_are_complete():
     whats = ("tap0", "coarse", "joined", "contested", "alone", "quality", "score", "box")
     kinds = {kind_of(what) for what in whats}

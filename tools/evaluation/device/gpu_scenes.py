@@ -35,9 +35,13 @@ BORDER = 16
 LIMITS: dict[str, dict[str, float]] = {
     "fp32": {"features": 1e-4, "quality, mean": 1e-5, "quality": 2e-3, "box": 0.1, "score": 1e-3},
     "fp16": {"features": 2e-2, "quality, mean": 1e-3, "box": 1.0, "score": 0.01},
-    "int8": {"features": 0.2, "quality, mean": 1e-2, "box": 4.0, "score": 0.1},
+    "int8": {"features": 0.4, "quality, mean": 1e-2, "box": 4.0, "score": 0.1},
 }
-"""Largest differences from FP32 on the CPU that pass; what is not listed is only reported."""
+"""Largest differences from FP32 on the CPU that pass; what is not listed is only reported.
+
+INT8 may be calibrated with one camera's pictures, and clip more of others
+(:data:`...export.parity.judge.TOLERANCES`).
+"""
 
 UNITS = {"features": "of the RMS", "box": "px"}
 

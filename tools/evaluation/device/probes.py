@@ -124,6 +124,8 @@ def opencv() -> Record:
     problem = opencv_problem()
     record: Record = {"works": problem is None, "detail": problem or "", "version": None}
     places = list(dict.fromkeys(filter(None, map(_opencv_in, sys.path))))
+    # OpenCV's own folder, which a failed import leaves in the path, holds no second one.
+    places = [place for place in places if not set(place.parents) & set(places)]
     if problem is None:
         import cv2
 
@@ -178,6 +180,8 @@ def providers() -> dict[str, Record]:
 
 def try_device(device: Device, model: Path | None = None, precision: Precision = "auto") -> Record:
     """Match a small picture on a device: ``works``, ``detail`` (why not, or the provider)."""
+    if (problem := opencv_problem()) is not None:
+        return {"works": False, "detail": problem, "info": None}
     try:
         from ....runtime import Matcher
 
