@@ -124,7 +124,7 @@ def test_constants_that_become_enormous(kind: str, packing: str) -> None:
 
 @pytest.mark.parametrize("kind", ["weights", "tensor", "value", "values", "cast"])
 def test_tensors_of_texts(kind: str) -> None:
-    texts = helper.make_tensor("t", TensorProto.STRING, [1], [b"x"])
+    texts = TensorProto(name="t", data_type=TensorProto.STRING, dims=[1], string_data=[b"x"])
     nodes = {
         "weights": [],
         "tensor": [helper.make_node("Constant", [], ["t"], value=texts)],
