@@ -45,6 +45,10 @@ WITH_TENSORS = frozenset({"Constant", "ConstantOfShape"})
 """Operators with a tensor among their attributes."""
 
 INT64: Numeric[int] = 7
+TEXT: Numeric[int] = 8
+"""Of tensors of texts, which take memory that no limit of the inference library counts."""
+
+HAS_TEXTS = "has tensors of texts"
 
 FEW_SIDES: Bound[int] = 16
 FEW_BYTES: Bound[int] = 8 * 16
@@ -59,6 +63,7 @@ class Onnx:
     NODE_INPUTS, NODE_OUTPUTS, NODE_KIND, NODE_ATTRIBUTES, NODE_DOMAIN = 1, 2, 4, 5, 7
     ATTRIBUTE_INTEGERS, ATTRIBUTE_TENSORS, ATTRIBUTE_SPARSE = (3, 8), (5, 10), (22, 23)
     ATTRIBUTE_GRAPHS = (6, 11)
+    ATTRIBUTE_TEXTS = (4, 9)
     KIND, INTEGERS, NAME, RAW, EXTERNAL, PLACE = 2, 7, 8, 9, 13, 14
 
 
@@ -153,13 +158,20 @@ class _Walker:
             output = next((self._text(*part) for part in parts.get(Onnx.NODE_OUTPUTS, ())), "")
             for part in parts.get(Onnx.NODE_ATTRIBUTES, ()):
                 self._attribute(*part, output)
-        if self._loops:
-            for part in parts.get(Onnx.NODE_ATTRIBUTES, ()):
-                self._inner(*part)
+        attributes = parts.get(Onnx.NODE_ATTRIBUTES, ())
+        if "Cast" in kinds and any(TEXT in self._numbers(*part) for part in attributes):
+            self._refuse(HAS_TEXTS)
+        for part in attributes if self._loops else ():
+            self._inner(*part)
+        self._looping_or_filling(
+            kinds, [self._text(*part) for part in parts.get(Onnx.NODE_INPUTS, ())]
+        )
+
+    def _looping_or_filling(self, kinds: list[str], inputs: list[str]) -> None:
+        """Refuse operators that run graphs inside, and large arrays that are made of a shape."""
         for kind in () if self._loops else REFUSED.intersection(kinds):
             self._refuse(f"runs graphs inside operator {kind}, which may have no end")
         for kind in FILLING.intersection(kinds):
-            inputs = (self._text(*part) for part in parts.get(Onnx.NODE_INPUTS, ()))
             values = max((self._constants.get(name, 0) for name in inputs), default=0)
             if values > FILL_VALUES:
                 self._refuse(f"makes {values:,} values out of a constant in operator {kind}")
@@ -180,15 +192,23 @@ class _Walker:
 
     def _attribute(self, start: int, end: int, output: str) -> None:
         """An attribute of a constant, which is named as its output."""
-        values: list[int] = []
         for number, begin, stop in self._fields(start, end):
             if number in Onnx.ATTRIBUTE_TENSORS:
                 self._tensor(begin, stop, output)
             elif number in Onnx.ATTRIBUTE_SPARSE:
                 self._refuse("has sparse weights")
-            elif number in Onnx.ATTRIBUTE_INTEGERS:
-                values += self._integers(begin, stop)
-        self._constant(output, values)
+            elif number in Onnx.ATTRIBUTE_TEXTS:
+                self._refuse(HAS_TEXTS)
+        self._constant(output, self._numbers(start, end))
+
+    def _numbers(self, start: int, end: int) -> list[int]:
+        """The whole numbers of an attribute."""
+        return [
+            value
+            for number, begin, stop in self._fields(start, end)
+            if number in Onnx.ATTRIBUTE_INTEGERS
+            for value in self._integers(begin, stop)
+        ]
 
     def _tensor(self, start: int, end: int, name: str = "") -> None:
         """Weights, or a constant: whether they are elsewhere, and how many values they stand for
@@ -215,8 +235,9 @@ class _Walker:
                 values += self._integers(begin, stop)
         if external and not self.found.external:
             self._refuse("has weights elsewhere, and does not say where")
-        if kind == INT64:
-            self._constant(name, values)
+        if kind == TEXT:
+            self._refuse(HAS_TEXTS)
+        self._constant(name, values if kind == INT64 else [])
 
     def _constant(self, name: str, values: list[int]) -> None:
         """Keep how many values an array has whose shape is a constant of this name."""

@@ -122,6 +122,24 @@ def test_constants_that_become_enormous(kind: str, packing: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("kind", ["weights", "tensor", "value", "values", "cast"])
+def test_tensors_of_texts(kind: str) -> None:
+    texts = TensorProto(name="t", data_type=TensorProto.STRING, dims=[1], string_data=[b"x"])
+    nodes = {
+        "weights": [],
+        "tensor": [helper.make_node("Constant", [], ["t"], value=texts)],
+        "value": [helper.make_node("Constant", [], ["t"], value_string="x")],
+        "values": [helper.make_node("Constant", [], ["t"], value_strings=["x"])],
+        "cast": [helper.make_node("Cast", ["x"], ["t"], to=TensorProto.STRING)],
+    }[kind]
+    model = model_of(*nodes)
+    if kind == "weights":
+        model.graph.initializer.append(texts)
+    assert onnx_contents(model.SerializeToString()).problems == ["has tensors of texts"]
+    harmless = model_of(helper.make_node("Cast", ["x"], ["t"], to=TensorProto.FLOAT))
+    assert onnx_contents(harmless.SerializeToString()).problems == []
+
+
 def varint(value: int) -> bytes:
     """A number as protocol buffers have it."""
     found = bytearray()
