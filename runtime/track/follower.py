@@ -25,6 +25,9 @@ LEAST_LIKE: Numeric[float] = 0.01
 MOST_STEPS: Numeric[int] = 2
 """Sizes that are tried in each direction where an object is found again."""
 
+CLEARLY: Numeric[float] = 2.0
+"""Log-odds by which another of them has to fit better: most objects come back as large."""
+
 MOST_UNLIKE: Numeric[float] = 3.0
 """Log-odds that other colours take away at most: what turned round out of sight may have others."""
 
@@ -269,7 +272,7 @@ class Follower:
                 tried = place._replace(centre=centre, size=place.size * factor)
                 ((_, sighting, other),) = self._look_at(frame, [tried])
                 self._budget.done()
-                if other <= score:
+                if log_odds(other) < log_odds(score) + CLEARLY:
                     break
                 centre, place, score = sighting.centre, tried, other
         return centre, place, score
