@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .backends.devices import open_backend
-from .backends.forking import ForkWatch
 from .backends.graph import Device, Graph, Precision
 from .backends.roles import (
     BoxGraph,
@@ -33,6 +32,7 @@ from .bundle.folder import Bundle
 from .bundle.manifest import FOLLOW_ROLE, NETWORK_ROLE
 from .bundle.recipes import TASKS
 from .errors import BundleError, DeviceError, InputError
+from .forking import ForkWatch
 from .kinds import Numeric
 
 Array = NDArray[Any]

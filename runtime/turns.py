@@ -7,13 +7,13 @@ from functools import wraps
 from threading import RLock
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from .backends.forking import ForkWatch
+from .forking import ForkWatch
 
 Arguments = ParamSpec("Arguments")
 AnswerT = TypeVar("AnswerT")
 
 
-class Turn:
+class CallLock:
     """Whose turn it is.
 
     Attributes:
@@ -32,7 +32,7 @@ class Turn:
 class TakesTurns(Protocol):
     """Has methods of which one runs at a time."""
 
-    _turn: Turn
+    _turn: CallLock
 
 
 SelfT = TypeVar("SelfT", bound=TakesTurns)

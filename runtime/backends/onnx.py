@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from ..bundle.folder import Bundle
 from ..bundle.manifest import NETWORK_ROLE, FileInfo
 from ..errors import BundleError, DeviceError, first_line
+from ..forking import ForkWatch, keep_for_ever
 from ..kinds import Numeric
 from .arena import HAS_ARENA, ArenaLull, share_arena
 from .cuda_memory import check_driver
 from .descriptions import check_description, run_failure
-from .forking import ForkWatch, keep_for_ever
 from .graph import usable_cores
 from .roles import PLACE
 from .shape_sessions import SHAPES_HELD, ShapeSessions

@@ -16,8 +16,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..errors import first_line
+from ..forking import keep_for_ever
 from ..kinds import Bound
-from .forking import keep_for_ever
 
 LOG = logging.getLogger(__name__)
 

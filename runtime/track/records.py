@@ -31,7 +31,7 @@ from ..json_values import (
 )
 from ..kinds import Numeric
 from ..limits import FILE_BYTES, LINE_BYTES, TRACK_LINES, TRACK_NAMES
-from ..turns import Turn, in_turn
+from ..turns import CallLock, in_turn
 from .presence import HALF_TURN, LOST, TRACKING, UNCERTAIN, Corners, Track
 
 LOG = logging.getLogger(__name__)
@@ -216,7 +216,7 @@ class TrackWriter:
         if not known:
             raise InputError(f"tracks {path}: kind {seen(kind)} is not one of {', '.join(TEXTS)}")
         self._file = GrowingFile(self.path)
-        self._turn = Turn()
+        self._turn = CallLock()
 
     @in_turn
     def write(self, record: TrackRecord) -> None:

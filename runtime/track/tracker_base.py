@@ -14,7 +14,7 @@ from ..patches.encoder import Encoder
 from ..patches.kept_look import KeptTemplate
 from ..session import Session, Source
 from ..session_task import SessionTask
-from ..turns import Turn, in_turn
+from ..turns import CallLock, in_turn
 from ..value_range import ValueRange
 from .budget import SearchBudget
 from .first_look import FirstLook, find_in, view_of
@@ -64,7 +64,7 @@ class TrackerBase(SessionTask):
         self._model = self.bundle.file_hash("features", "fp32")
         self._budget = SearchBudget(self.options.budget_ms)
         self._values: ValueRange | None = None
-        self._turn = Turn()
+        self._turn = CallLock()
 
     @property
     def value_range(self) -> ValueRange | None:

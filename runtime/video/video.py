@@ -19,7 +19,7 @@ from ..arguments import as_count, as_number
 from ..errors import InputError, VideoError
 from ..images import Image
 from ..kinds import Bound, Numeric
-from ..turns import Turn
+from ..turns import CallLock
 from ..value_range import ValueRange
 from .frame_values import FrameValues
 from .live import Newest
@@ -125,7 +125,7 @@ class Video:
             self._newest = Newest(numbered, reader.close, due)
         self._frames: Iterator[Frame] = self._newest or numbered
         self._closed = False
-        self._turn = Turn()
+        self._turn = CallLock()
 
     @property
     def dropped(self) -> int:

@@ -16,7 +16,7 @@ from ..errors import ImageError, InputError, VideoError
 from ..files import as_path, check_folder, move_over, part_name, remove_abandoned, writing
 from ..images import AnyImage, Image, as_bgr, resize_to
 from ..kinds import Bound, Numeric
-from ..turns import Turn, in_turn
+from ..turns import CallLock, in_turn
 
 CODECS = {
     ".mp4": ("mp4v", "avc1"),
@@ -104,7 +104,7 @@ class VideoWriter:
         self._size = (0, 0)
         self._zero = 0.0
         self._closed = False
-        self._turn = Turn()
+        self._turn = CallLock()
 
     @in_turn
     def write(self, image: AnyImage, time: float | None = None) -> None:

@@ -23,7 +23,7 @@ GROUND = frozenset(
     {
         *("answers", "arguments", "boxes", "decoding", "errors", "files", "images", "json_values"),
         *("kinds", "limits", "opencv", "picture_header", "saved_arrays", "value_range", "version"),
-        *("growing_file", "whole_folder"),
+        *("forking", "growing_file", "turns", "whole_folder"),
     }
 )
 """The modules of ``runtime/`` that know nothing of bundles; every room may use them."""

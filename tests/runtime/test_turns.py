@@ -28,7 +28,7 @@ from qatm.runtime import (
     frames,
     read_tracks,
 )
-from qatm.runtime.turns import Turn, in_turn
+from qatm.runtime.turns import CallLock, in_turn
 
 BOX = (125, 85, 40, 45)
 
@@ -134,7 +134,7 @@ class Slow:
     """Has a method that takes its time."""
 
     def __init__(self) -> None:
-        self._turn = Turn()
+        self._turn = CallLock()
 
     @in_turn
     def work(self, seconds: float) -> str:
