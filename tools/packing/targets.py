@@ -183,10 +183,16 @@ def _engines(bundle: Bundle, target: Target) -> tuple[EngineInfo, ...]:
             raise info
         info.check_bundle(bundle)
         found.append(info)
-    roles = {(info.role, info.precision) for info in found}
-    built = any(role == "features" and kind in SOURCES for role, kind in roles)
-    if target.needs_engines and not (built and ("match", SINGLE) in roles):
-        raise BundleError(_lacks(bundle, target, f"engines for {target.flavour}"))
+    built = {
+        info.role
+        for info in found
+        if info.precision == SINGLE or (info.role == "features" and info.precision in SOURCES)
+    }
+    lacking = [role for role in (*BASE, *target.roles) if bundle.precisions(role)]
+    lacking = [role for role in lacking if role not in built]
+    if target.needs_engines and lacking:
+        which = f"{' and '.join(lacking)} engines" if built else "engines"
+        raise BundleError(_lacks(bundle, target, f"{which} for {target.flavour}"))
     return tuple(found)
 
 

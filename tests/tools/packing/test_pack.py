@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from qatm.runtime import Bundle, BundleError, InputError
-from qatm.runtime.bundle.folder import MANIFEST
+from qatm.runtime.bundle.folder import MANIFEST, default_bundle_path
 from qatm.runtime.bundle.sidecar import SIDECAR_SCHEMA
 from qatm.tools.cli import app
 from qatm.tools.packing.pack import pack
@@ -143,6 +143,18 @@ def test_what_the_target_cannot_do_without(tiny_bundle, target, words, tmp_path)
     with pytest.raises(BundleError, match=words):
         pack(Bundle.load(tiny_bundle), find_target(target), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_graph_that_runs_there_needs_its_engine(tmp_path):
+    folder = tmp_path / "bundle"
+    shutil.copytree(default_bundle_path(), folder)
+    write_engine(folder, "tensorrt-rtx", "features", "features.onnx", "fp32")
+    write_engine(folder, "tensorrt-rtx", "match", "match.onnx", "fp32")
+    with pytest.raises(BundleError, match="no follow engines for tensorrt-rtx, which --for rtx"):
+        pack(Bundle.load(folder), find_target("rtx"), tmp_path / "out")
+    write_engine(folder, "tensorrt-rtx", "follow", "follow.onnx", "fp32")
+    pack(Bundle.load(folder), find_target("rtx"), tmp_path / "out")
+    assert "follow.fp32.tensorrt-rtx.sm86.engine" in names(tmp_path / "out")
 
 
 def test_browsers_need_a_graph_that_does_all(tmp_path):
