@@ -63,9 +63,17 @@ def pytest_configure() -> None:
     """Give each of several test workers its share of the cores, and the tests a working Ctrl-C."""
     if count := threads_per_worker():
         limit_threads(count)
-    # Shells let what runs in their background ignore it; the programs of a test would inherit that.
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Shells let what runs in their background ignore it, and nohup a terminal that is closed; the
+    # programs of a test would inherit that.
+    usual = {
+        "SIGINT": signal.default_int_handler,
+        "SIGTERM": signal.SIG_DFL,
+        "SIGHUP": signal.SIG_DFL,
+    }
+    for name, action in usual.items():
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, action)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
