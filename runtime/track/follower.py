@@ -285,8 +285,10 @@ class Follower:
         Among places everywhere some look right by chance, but next to where it was seen are few.
         """
         options = self.options
-        if place.known or not options.search_near:
-            return options.again_score if place.known else options.elsewhere_score
+        if place.known:
+            return options.again_score
+        if not options.search_near:
+            return options.elsewhere_score
         away = min(math.dist(centre, there) / (self.model.side * size) for there, size in known)
         far = min(1.0, away / options.search_near)
         near, anywhere = log_odds(options.again_score), log_odds(options.elsewhere_score)

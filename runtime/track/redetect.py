@@ -64,7 +64,7 @@ class WholeFrameSearch:
         self._searches = 0
 
     def candidates(
-        self, frame: Image, last: tuple[float, float], size: float, sizes: Sequence[float] = (1.0,)
+        self, frame: Image, last: tuple[float, float], size: float, sizes: Sequence[float]
     ) -> list[tuple[tuple[float, float], float]]:
         """Likely places in the part of a frame whose turn it is, best first.
 

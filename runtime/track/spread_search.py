@@ -59,7 +59,7 @@ class SpreadSearch:
         frame: Image,
         known: Sequence[Known],
         budget: SearchBudget,
-        sizes: Sequence[float] = (1.0,),
+        sizes: Sequence[float],
     ) -> Iterator[LikelyPlace]:
         """The places to look at in this frame, as long as the budget lasts.
 

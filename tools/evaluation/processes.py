@@ -13,6 +13,8 @@ from typing import Any
 
 import cv2
 
+from ..start import END
+
 MOST_PROCESSES = 4
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -77,7 +79,7 @@ def undisturbed() -> Iterator[None]:
         yield
         return
     came: list[int] = []
-    requests = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    requests = {getattr(signal, name) for name in END}
     # Python handles what any thread gets, so that blocking alone keeps it from the others only.
     handlers = {each: signal.getsignal(each) for each in (*requests, signal.SIGALRM)}
     handlers = {each: handler for each, handler in handlers.items() if callable(handler)}

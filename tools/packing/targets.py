@@ -188,8 +188,8 @@ def _engines(bundle: Bundle, target: Target) -> tuple[EngineInfo, ...]:
         for info in found
         if info.precision == SINGLE or (info.role == "features" and info.precision in SOURCES)
     }
-    lacking = [role for role in (*BASE, *target.roles) if bundle.precisions(role)]
-    lacking = [role for role in lacking if role not in built]
+    run = (role for role in (*BASE, *target.roles) if bundle.precisions(role))
+    lacking = [role for role in run if role not in built]
     if target.needs_engines and lacking:
         which = f"{' and '.join(lacking)} engines" if built else "engines"
         raise BundleError(_lacks(bundle, target, f"{which} for {target.flavour}"))
