@@ -61,7 +61,8 @@ class BoxJudge:
             return [*found.spot, found.correlation, *differing(sought.pixels, image, found.spot)]
 
         def without() -> list[Value]:
-            return [*spot, writer.value(0.0), *[writer.value(unknown)] * 5]
+            spots = [writer.value(unknown)] * 5, [writer.value(unknown)] * 3
+            return [*spot, writer.value(0.0), *spots[0], writer.value(0.0), *spots[1]]
 
         known = writer.choose(has_pixels, by_them, without)
         fit = Registered(Spot(*known[:4]), known[4])

@@ -224,6 +224,10 @@ class Differing(NamedTuple):
     low: Value
     middle: Value
     high: Value
+    detail: Value
+    worst_detail: Value
+    middle_detail: Value
+    high_detail: Value
 
 
 def differing(template: PixelSet, image: Value, spot: Spot) -> list[Value]:
@@ -242,12 +246,33 @@ def differing(template: PixelSet, image: Value, spot: Spot) -> list[Value]:
     spots = _spots(template, samples - light, count)
     index = writer.node("NonZero", inside).shaped(-1)
     spots = spots.at(index)
-    values = [worst, spots.max(), *quantiles(spots, differences.SHARES)]
-    most, least = differences.MOST, differences.LEAST
-    logs = (writer.log(writer.least(value, most) + least) for value in values)
-    unknown = float(np.log(least + differences.UNKNOWN))
+    own, other = (_details(template, values, kept) for values in (expected, samples))
+    detail = (own * other * kept).sum() / kept.sum()
+    apart = _spots(template, other - own * detail, writer.value(1.0)).at(index)
+    whole_logs = [worst, spots.max(), *quantiles(spots, differences.SHARES)]
+    detail_logs = [apart.max(), *quantiles(apart, differences.SHARES[1:])]
     flat = correlation <= NO_CORRELATION
-    return [writer.where(flat, unknown, value) for value in logs]
+
+    def told(values: list[Value]) -> list[Value]:
+        most, least = differences.MOST, differences.LEAST
+        unknown = float(np.log(least + differences.UNKNOWN))
+        logs = (writer.log(writer.least(value, most) + least) for value in values)
+        return [writer.where(flat, unknown, value) for value in logs]
+
+    return [*told(whole_logs), writer.where(flat, 0.0, detail), *told(detail_logs)]
+
+
+def _details(template: PixelSet, values: Value, kept: Value) -> Value:
+    """Values without the mean of what surrounds each, see ``Differences``."""
+    writer = values.writer
+    side = _spot_side(template) * differences.SURROUNDINGS
+    ones = writer.filled(1.0, values.side(0))
+    mean, shown = (_averaged(template, each, side).at(_used(template)) for each in (values, ones))
+    details = values - mean / writer.most(shown, differences.TINY)
+    count = kept.sum()
+    details = details - (details * kept).sum() / count
+    deviation = writer.sqrt((details * details * kept).sum() / count)
+    return details / writer.most(deviation, differences.EVEN_DETAILS)
 
 
 def _inner(template: PixelSet) -> Value:
@@ -274,13 +299,22 @@ def _fitted(expected: Value, samples: Value, kept: Value) -> Value:
 
 def _spots(template: PixelSet, error: Value, count: Value) -> Value:
     """``(rows * columns,)``: mean square of what is left around each sample."""
-    writer = error.writer
+    return _averaged(template, error * error * count, _spot_side(template))
+
+
+def _spot_side(template: PixelSet) -> Value:
+    """Samples along the side of a spot."""
+    writer = template.used.writer
+    shorter = writer.least(template.used.side(0), template.used.side(1)).float()
+    return writer.most(writer.round(shorter / float(differences.SPOTS)), 2)
+
+
+def _averaged(template: PixelSet, values: Value, side: Value) -> Value:
+    """``(rows * columns,)``: mean of a square around each sample, with 0 for what is not used."""
+    writer = values.writer
     rows, columns = template.used.side(0), template.used.side(1)
     empty = writer.filled(0.0, rows * columns)
-    whole = writer.node("ScatterElements", empty, _used(template), error * error * count)
-    whole = whole.shaped(rows, columns)
-    shorter = writer.least(rows, columns).float()
-    side = writer.most(writer.round(shorter / float(differences.SPOTS)), 2)
+    whole = writer.node("ScatterElements", empty, _used(template), values).shaped(rows, columns)
     before = side / 2
     for axis in (0, 1):
         length = whole.side(axis)

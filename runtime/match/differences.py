@@ -26,6 +26,9 @@ Array = NDArray[Any]
 SPOTS: Numeric[int] = 8
 """Spots along the shorter side of a template."""
 
+SURROUNDINGS: Numeric[int] = 3
+"""Sides of a spot over which the mean is taken that details are without."""
+
 MOST: Numeric[float] = 60.0
 """Difference from which a spot has nothing in common, in variances of the template."""
 
@@ -40,6 +43,9 @@ COLOUR_SIDE: Numeric[int] = 16
 
 TINY: Numeric[float] = 1e-12
 """Sum of squares of values that are all the same."""
+
+EVEN_DETAILS: Numeric[float] = 1e-6
+"""Deviation of details of which there are none."""
 
 SHARES: Numeric[tuple[float, ...]] = (0.1, 0.5, 0.9)
 """Quantiles of the spots that are told."""
@@ -61,6 +67,11 @@ class Differences(NamedTuple):
         low: of the tenth that differ least.
         middle: of half of them.
         high: of nine tenths.
+        detail: correlation of details in the ellipse, which are what is left of the pixels without
+            the mean of what surrounds each: light that falls from one side says nothing there.
+        worst_detail: difference of the spot of the ellipse whose details differ most.
+        middle_detail: of half of them.
+        high_detail: of nine tenths.
     """
 
     worst: float
@@ -68,11 +79,16 @@ class Differences(NamedTuple):
     low: float
     middle: float
     high: float
+    detail: float
+    worst_detail: float
+    middle_detail: float
+    high_detail: float
 
     @classmethod
     def unknown(cls) -> Differences:
         """Where pixels cannot be compared."""
-        return cls(*[math.log(LEAST + UNKNOWN)] * 5)
+        unknown = math.log(LEAST + UNKNOWN)
+        return cls(*[unknown] * 5, 0.0, *[unknown] * 3)
 
     @classmethod
     def between(cls, template: PixelTemplate, image: Image, pose: Pose) -> Differences:
@@ -92,8 +108,49 @@ class Differences(NamedTuple):
         kept = template.inner[template.used]
         inner = _spots(template, seen - _fitted(grey, grey[kept], seen[kept]), count)
         inner = inner[template.inner]
-        values = float(worst), float(inner.max()), *quantiles(inner, SHARES)
-        return cls(*(math.log(LEAST + min(value, MOST)) for value in values))
+        whole = float(worst), float(inner.max()), *quantiles(inner, SHARES)
+        correlation, details = _details_apart(template, seen, kept)
+        fine = float(details.max()), *quantiles(details, SHARES[1:])
+        return cls(*map(_logarithm, whole), correlation, *map(_logarithm, fine))
+
+
+def _logarithm(value: float) -> float:
+    """Of a difference."""
+    return math.log(LEAST + min(value, MOST))
+
+
+def _details_apart(template: PixelTemplate, seen: Array, kept: Array) -> tuple[float, Array]:
+    """Correlation of the details of an object and its template, and spots where they differ.
+
+    Args:
+        template: its pixels.
+        seen: the object's.
+        kept: which of them are inside the ellipse.
+    """
+    own, other = (_details(template, values, kept) for values in (template.grey, seen))
+    correlation = np.float32((own[kept] @ other[kept]) / np.float32(kept.sum()))
+    spots = _spots(template, other - correlation * own, np.float32(1))
+    return float(correlation), spots[template.inner]
+
+
+def _details(template: PixelTemplate, values: Array, kept: Array) -> Array:
+    """Values without the mean of what surrounds each, of unit variance inside the ellipse."""
+    used = template.used
+    side = SURROUNDINGS * _spot_side(template)
+    whole = np.zeros(used.shape, np.float32)
+    whole[used] = values
+    mean = cv2.boxFilter(whole, -1, (side, side), borderType=cv2.BORDER_REFLECT)
+    if not template.whole:
+        shown = used.astype(np.float32)
+        mean /= np.maximum(
+            cv2.boxFilter(shown, -1, (side, side), borderType=cv2.BORDER_REFLECT), TINY
+        )
+    details = values - mean[used]
+    inside = details[kept]
+    details -= np.add.reduce(inside) / np.float32(len(inside))
+    inside = details[kept]
+    deviation = math.sqrt(float(inside @ inside) / len(inside))
+    return details / np.float32(max(deviation, EVEN_DETAILS))
 
 
 def _fitted(values: Array, source: Array, target: Array) -> Array:
@@ -109,8 +166,13 @@ def _spots(template: PixelTemplate, error: Array, count: np.float32) -> Array:
     """Mean square of what is left, around each sample, in variances of the template."""
     whole = np.zeros(template.used.shape, np.float32)
     whole[template.used] = error * error * count
-    side = max(2, round(min(whole.shape) / SPOTS))
+    side = _spot_side(template)
     return cv2.boxFilter(whole, -1, (side, side), borderType=cv2.BORDER_REFLECT)
+
+
+def _spot_side(template: PixelTemplate) -> int:
+    """Samples along the side of a spot."""
+    return max(2, round(min(template.used.shape) / SPOTS))
 
 
 def mean_tint(

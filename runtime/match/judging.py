@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from ..bundle.log_odds import logistic
 from ..bundle.match_recipe import MatchRecipe
+from ..errors import BundleError
 from ..images import Image
 from ..kinds import Numeric
 from .differences import Differences, mean_tint
@@ -38,6 +39,11 @@ class BoxEvidence:
         low_spot: of the tenth of these that differ least.
         middle_spot: of half.
         high_spot: of nine tenths.
+        detail: correlation of what is left without the mean of the surroundings, see
+            :class:`.Differences`.
+        worst_detail: how much of it differs in the spot that differs most.
+        middle_detail: in half of the spots.
+        high_detail: in nine tenths.
         tint: difference of the mean colours without their brightness, in 20 grey values.
         standing: how far the best other place is behind, in [0, 1], or twice the root of how surely
             the patches are there if that is more: where an equal copy is what comes close, it says
@@ -63,6 +69,10 @@ class BoxEvidence:
     low_spot: float
     middle_spot: float
     high_spot: float
+    detail: float
+    worst_detail: float
+    middle_detail: float
+    high_detail: float
     tint: float
     standing: float
     confusable: float
@@ -135,6 +145,20 @@ OUTSIDE: Numeric[float] = 5.0
 
 TINTS: Numeric[float] = 20.0
 """Grey values of a unit of ``tint``."""
+
+
+def check_judge(recipe: MatchRecipe) -> None:
+    """Refuse a judge that another version fitted, to other evidence.
+
+    Raises:
+        BundleError: its recipe weighs another number of pieces.
+    """
+    known, here = len(recipe.judge_centre), len(fields(BoxEvidence))
+    if known != here:
+        raise BundleError(
+            f"the bundle is of another version: its judge weighs {known} pieces of evidence, this "
+            f"version has {here}; export it again"
+        )
 
 
 def judge(

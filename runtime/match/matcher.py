@@ -21,7 +21,7 @@ from ..patches.quality import QualityMap, quality_map
 from ..session import Session, Source
 from ..session_task import SessionTask, practice_box, practice_picture
 from ..value_range import shared_range
-from .judging import JudgedPose
+from .judging import JudgedPose, check_judge
 from .matches import Match
 from .planar import PlaneFitter, checked_fit
 from .plane import PlaneMap
@@ -74,6 +74,7 @@ class Matcher(SessionTask):
     ) -> None:
         super().__init__(bundle, device, precision, threads, sha256)
         recipe = self.bundle.spec.recipes.match
+        check_judge(recipe)
         self._recipe = recipe
         self._encoder = Encoder(self.session)
         self._uprights = UprightFinder(self._encoder, recipe)

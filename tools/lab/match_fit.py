@@ -28,13 +28,22 @@ Array = NDArray[Any]
 FOR = frozenset(
     {
         *("likelihood", "similarity", "likeness", "support"),
-        *("worst_patches", "most_patches", "best_patches", "correlation", "standing"),
+        *("worst_patches", "most_patches", "best_patches", "correlation", "standing", "detail"),
     }
 )
 """Evidence that speaks for a box."""
 
-AGAINST = frozenset({"worst_spot", "inner_spot", "low_spot", "middle_spot", "high_spot", "tint"})
+AGAINST = frozenset(
+    {
+        *("worst_spot", "inner_spot", "low_spot", "middle_spot", "high_spot", "tint"),
+        *("worst_detail", "middle_detail", "high_detail"),
+    }
+)
 """Evidence that speaks against it."""
+
+PIXELS = frozenset({"correlation", "detail"}) | AGAINST
+"""Evidence of registered pixels, each of which means something else beside the others: all but one
+spot that fit make a near-duplicate, not an object that is the surer the better the others fit."""
 
 FAMILIES = {"turned": "video", "sequence turned": "sequence"}
 """Domains of the same footage as others, which are left out together."""
@@ -42,6 +51,13 @@ FAMILIES = {"turned": "video", "sequence turned": "sequence"}
 DOMAIN_WEIGHTS = {"video": 8.0, "sequence": 8.0, "parts": 0.5}
 """What a domain counts beside others: of footage more, as there are more of drawn scenes; and of
 parts less, as some near-duplicates there cannot be told apart."""
+
+WRONG_WEIGHT = 3.0
+"""What a wrong box of a drawn scene counts beside a right one: an object that is not there is not
+to be found for another that is nearly the same."""
+
+RIGHT_WEIGHT = 1.5
+"""What a right box of footage counts beside a wrong one, which is hardly ever as sure there."""
 
 LATER_WEIGHT = 0.4
 """What a place counts that is not the best of its search."""
@@ -59,15 +75,27 @@ def signs() -> Array:
     return np.array([(name in FOR) - (name in AGAINST) for name in names], float)
 
 
+def free() -> Array:
+    """Which pieces of evidence may count either way beside each other."""
+    return np.array([entry.name in PIXELS for entry in fields(BoxEvidence)])
+
+
 def sample_weights(boxes: Sequence[JudgedBox]) -> Array:
-    """What each box counts: families of domains alike, but for footage."""
+    """What each box counts: families of domains alike, but for footage, and by how it errs."""
     families = np.array([family_of(box) for box in boxes])
     weights = np.array([LATER_WEIGHT if box.rank else 1.0 for box in boxes])
     weights *= [box.weight if box.weight < 1 else 1.0 for box in boxes]
     for family in np.unique(families):
         own = families == family
         weights[own] *= DOMAIN_WEIGHTS.get(str(family), 1.0) / weights[own].sum()
-    return weights * [max(1.0, box.weight) for box in boxes]
+    return weights * [max(1.0, box.weight) * _kind_weight(box) for box in boxes]
+
+
+def _kind_weight(box: JudgedBox) -> float:
+    """What a right or a wrong box counts beside others of its domain."""
+    if family_of(box) in FAMILIES.values():
+        return RIGHT_WEIGHT if box.right else 1.0
+    return 1.0 if box.right else WRONG_WEIGHT
 
 
 def family_of(box: JudgedBox) -> str:
@@ -86,7 +114,7 @@ def fit_boxes(boxes: Sequence[JudgedBox], kept: Array | None = None) -> JudgeNet
         chosen = [box for box, keep in zip(boxes, kept, strict=True) if keep]
     evidence = np.array([box.evidence for box in chosen])
     labels = np.array([box.right for box in chosen])
-    return fit_judge(evidence, labels, sample_weights(chosen), signs())
+    return fit_judge(evidence, labels, sample_weights(chosen), signs(), free())
 
 
 def stored_numbers(network: JudgeNetwork) -> dict[str, tuple[float, ...]]:

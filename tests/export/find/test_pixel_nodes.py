@@ -73,11 +73,11 @@ def test_flat_pixels_correlate_with_nothing(photographs):
         return [*fit.spot, fit.correlation, *differing(template, image, spot_of(spot))]
 
     pose = Pose(200, 150)
-    *place, correlation, _, _, _, _, _ = given_by(write, **inputs(pixels, plain, pose))
+    x, y, turn, size, correlation, *_ = given_by(write, **inputs(pixels, plain, pose))
     assert correlation == -1
-    assert place == pytest.approx([200, 150, 0, 1])
-    *_, high = given_by(write, **inputs(pixels, plain, pose))
-    assert high == pytest.approx(Differences.unknown().high)
+    assert (x, y, turn, size) == pytest.approx([200, 150, 0, 1])
+    _, _, _, _, _, *spots = given_by(write, **inputs(pixels, plain, pose))
+    assert spots == pytest.approx(Differences.unknown())
 
 
 def test_tint(photographs):

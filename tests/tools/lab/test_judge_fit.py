@@ -17,6 +17,8 @@ Array = NDArray[Any]
 
 SIGNS = np.array([1.0, -1.0, 0.0, 0.0])
 
+NONE_FREE = np.zeros(4, bool)
+
 
 def drawn(count: int, seed: int) -> tuple[Array, Array]:
     """Evidence: one speaks for, one against where the third is high, the last says nothing."""
@@ -27,7 +29,7 @@ def drawn(count: int, seed: int) -> tuple[Array, Array]:
 
 
 def fit(evidence: Array, labels: Array) -> JudgeNetwork:
-    return fit_judge(evidence, labels, np.ones(len(labels)), SIGNS, 4)
+    return fit_judge(evidence, labels, np.ones(len(labels)), SIGNS, NONE_FREE, (4, 0))
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +71,32 @@ def test_what_speaks_for_a_box_never_counts_against_it(judge: JudgeNetwork) -> N
 def test_signs_hold_against_the_data() -> None:
     """What is said to speak for a box, but speaks against it, is left out."""
     evidence, labels = drawn(400, 0)
-    judge = fit_judge(evidence, labels, np.ones(400), np.array([-1.0, -1.0, 0.0, 0.0]), 4)
+    signs = np.array([-1.0, -1.0, 0.0, 0.0])
+    judge = fit_judge(evidence, labels, np.ones(400), signs, NONE_FREE, (4, 0))
     less = evidence - judge.spread * (1, 0, 0, 0)
     assert judge.odds(less) == pytest.approx(judge.odds(evidence), abs=0.05)
+
+
+def test_free_units_weigh_some_evidence_either_way_and_no_other() -> None:
+    """A difference in one spot means the more, the better the rest fits."""
+    rng = np.random.default_rng(7)
+    worst, middle = rng.normal(0, 1, (2, 1500))
+    evidence = np.column_stack([rng.normal(0, 1, 1500), worst, middle])
+    labels = rng.random(1500) < 1 / (1 + np.exp(4 * (worst - middle) - evidence[:, 0]))
+    signs, free = np.array([1.0, -1.0, -1.0]), np.array([False, True, True])
+    rated = {
+        units: roc_auc(
+            labels,
+            fit_judge(evidence, labels, np.ones(1500), signs, free, (4, units)).odds(evidence),
+        )
+        for units in (0, 3)
+    }
+    assert rated[0] < 0.85
+    assert rated[3] > 0.9
+    judge = fit_judge(evidence, labels, np.ones(1500), signs, free, (4, 3))
+    assert len(judge.output) == 3 * 7 + 1
+    more = evidence + judge.spread * (1, 0, 0)
+    assert (judge.odds(more) >= judge.odds(evidence) - 1e-12).all()
 
 
 def test_evidence_beyond_what_was_seen_counts_as_the_farthest(judge: JudgeNetwork) -> None:
@@ -97,7 +122,7 @@ def test_units_of_measure_do_not_matter(judge: JudgeNetwork) -> None:
 def test_weights_count_as_copies() -> None:
     evidence, labels = drawn(200, 5)
     weights = np.where(np.arange(200) < 50, 3.0, 1.0)
-    weighted = fit_judge(evidence, labels, weights, SIGNS, 4)
+    weighted = fit_judge(evidence, labels, weights, SIGNS, NONE_FREE, (4, 0))
     copied = np.repeat(np.arange(200), weights.astype(int))
     repeated = fit(evidence[copied], labels[copied])
     assert weighted.centre == pytest.approx(repeated.centre)

@@ -19,6 +19,7 @@ from qatm.tools.lab.match_fit import (
     domain_figures,
     family_of,
     fit_boxes,
+    free,
     match_fit,
     sample_weights,
     signs,
@@ -186,11 +187,12 @@ def test_the_signs_name_pieces_of_evidence() -> None:
 
 
 def test_the_packaged_judge_keeps_to_its_signs() -> None:
-    """What speaks for a box never counts against it, whatever else there is."""
+    """What speaks for a box never counts against it, whatever else there is, but for its pixels."""
     judge = Bundle.load(None).spec.recipes.match.judge
     rng = np.random.default_rng(0)
     start = judge.centre + judge.spread * rng.normal(0, 2, (500, len(judge.centre)))
-    for index, sign in enumerate(signs()):
+    assert free().sum() == len(fits.PIXELS)
+    for index, sign in enumerate(np.where(free(), 0.0, signs())):
         if sign:
             more = start.copy()
             more[:, index] += sign * judge.spread[index] * rng.exponential(1, 500)
