@@ -73,9 +73,8 @@ class Matcher(SessionTask):
         sha256: str | None = None,
     ) -> None:
         super().__init__(bundle, device, precision, threads, sha256)
-        recipe = self.bundle.spec.recipes.match
+        recipe = self._recipe = self.bundle.spec.recipes.match
         check_judge(recipe)
-        self._recipe = recipe
         self._encoder = Encoder(self.session)
         self._uprights = UprightFinder(self._encoder, recipe)
         self._poses = PoseFinder(self._encoder, recipe)

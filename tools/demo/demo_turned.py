@@ -22,6 +22,9 @@ from .demo_tray import TrayScene, count_keys, draw_tray
 
 ROTATION, ZOOM = 180.0, 2.0
 MOST_KEYS = 100
+LEAST_SCORE = 0.3
+"""Of a key: on the tray lies nothing that is nearly one, so that to miss one is worse."""
+
 GOOD_OVERLAP, GOOD_ANGLE, GOOD_SCALE = 0.5, 5.0, 1.1
 PANEL, TRAY_PANEL = Panel(360, 240), Panel(720, 540)
 
@@ -65,8 +68,8 @@ def find_turned(photographs: Mapping[str, Image], out: Path) -> bool:
     counted = count_keys(tray.truths, keys)
     print_turned(scenes, matches)
     print_line(
-        f"A tray of parts: {counted.found} of {counted.keys} keys found, wrong places "
-        f"{counted.others}: {'right' if counted.right else 'WRONG'}"
+        f"A tray of parts: {counted.found} of {counted.keys} keys found (score from "
+        f"{LEAST_SCORE:g}), wrong places {counted.others}: {'right' if counted.right else 'WRONG'}"
     )
     picture = out / "turned.png"
     strips = [turned_strip(scene, match) for scene, match in zip(scenes, matches, strict=True)]
@@ -111,7 +114,13 @@ def find_one(matcher: Matcher, scene: TurnedScene) -> Match:
 def find_keys(matcher: Matcher, tray: TrayScene) -> list[Match]:
     """All keys, at any angle."""
     template = matcher.encode_template(tray.frame, tray.box)
-    return matcher.match(tray.image, MOST_KEYS, templates=[template], rotation=ROTATION)
+    return matcher.match(
+        tray.image,
+        MOST_KEYS,
+        templates=[template],
+        rotation=ROTATION,
+        min_score=LEAST_SCORE,
+    )
 
 
 def print_turned(scenes: Sequence[TurnedScene], matches: Sequence[Match]) -> None:

@@ -56,6 +56,9 @@ WRONG_WEIGHT = 3.0
 """What a wrong box of a drawn scene counts beside a right one: an object that is not there is not
 to be found for another that is nearly the same."""
 
+NO_WONDER = "parts"
+"""Where it counts no more, as it may look the same."""
+
 RIGHT_WEIGHT = 1.5
 """What a right box of footage counts beside a wrong one, which is hardly ever as sure there."""
 
@@ -95,7 +98,7 @@ def _kind_weight(box: JudgedBox) -> float:
     """What a right or a wrong box counts beside others of its domain."""
     if family_of(box) in FAMILIES.values():
         return RIGHT_WEIGHT if box.right else 1.0
-    return 1.0 if box.right else WRONG_WEIGHT
+    return 1.0 if box.right or box.domain == NO_WONDER else WRONG_WEIGHT
 
 
 def family_of(box: JudgedBox) -> str:

@@ -134,8 +134,12 @@ def test_boxes_of_one_kind_are_refused(session: Session, boxes: list[JudgedBox])
 
 
 def test_domains_count_alike_and_footage_more(boxes: list[JudgedBox]) -> None:
-    weights = sample_weights([*boxes, *(box for box in boxes if box.domain == "icons")])
     everyone = [*boxes, *(box for box in boxes if box.domain == "icons")]
+    kinds = {("video", True): fits.RIGHT_WEIGHT, ("icons", False): fits.WRONG_WEIGHT}
+    weights = [
+        weight / kinds.get((family_of(box), box.right), 1.0)
+        for box, weight in zip(everyone, sample_weights(everyone), strict=True)
+    ]
     of = {
         family: sum(w for box, w in zip(everyone, weights, strict=True) if family_of(box) == family)
         for family in ("video", "icons")
@@ -146,6 +150,17 @@ def test_domains_count_alike_and_footage_more(boxes: list[JudgedBox]) -> None:
         for rank in (0, 1)
     )
     assert later == pytest.approx(0.4 * first)
+
+
+def test_what_is_wrong_in_drawn_scenes_counts_more_but_not_where_it_may_look_the_same() -> None:
+    pairs = [
+        JudgedBox((), right, 0, right, domain, domain)
+        for domain in ("page", "parts")
+        for right in (True, False)
+    ]
+    page, wrong_page, parts, wrong_parts = sample_weights(pairs)
+    assert wrong_page == pytest.approx(fits.WRONG_WEIGHT * page)
+    assert wrong_parts == pytest.approx(parts)
 
 
 def test_turned_footage_is_left_out_with_its_frames(
