@@ -191,7 +191,7 @@ def test_a_mask_ignores_what_it_hides(matcher: Matcher, photographs: Images) -> 
     masked = only(matcher, scene, matcher.encode_template(image, EYE, mask))
     plain = only(matcher, scene, matcher.encode_template(image, EYE))
     assert masked.box == pytest.approx((280, 180, 90, 90), abs=3)
-    assert masked.score > plain.score
+    assert plain.box != pytest.approx((280, 180, 90, 90), abs=9), "what is behind it misleads"
 
 
 def same_grids(a: Template, b: Template) -> bool:
