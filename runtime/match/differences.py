@@ -88,7 +88,8 @@ class Differences(NamedTuple):
     def unknown(cls) -> Differences:
         """Where pixels cannot be compared."""
         unknown = math.log(LEAST + UNKNOWN)
-        return cls(*[unknown] * 5, 0.0, *[unknown] * 3)
+        values = [*[unknown] * 5, 0.0, *[unknown] * 3]
+        return cls(*values)
 
     @classmethod
     def between(cls, template: PixelTemplate, image: Image, pose: Pose) -> Differences:
@@ -111,7 +112,8 @@ class Differences(NamedTuple):
         whole = float(worst), float(inner.max()), *quantiles(inner, SHARES)
         correlation, details = _details_apart(template, seen, kept)
         fine = float(details.max()), *quantiles(details, SHARES[1:])
-        return cls(*map(_logarithm, whole), correlation, *map(_logarithm, fine))
+        values = [*map(_logarithm, whole), correlation, *map(_logarithm, fine)]
+        return cls(*values)
 
 
 def _logarithm(value: float) -> float:
