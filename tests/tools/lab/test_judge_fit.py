@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qatm.runtime import InputError
 from qatm.runtime.bundle.judge_network import JudgeNetwork
 from qatm.tools.evaluation.metrics import roc_auc
-from qatm.tools.lab.judge_fit import fit_judge
+from qatm.tools.lab.judge_fit import SEEDS, fit_judge
 
 Array = NDArray[Any]
 
@@ -94,7 +94,7 @@ def test_free_units_weigh_some_evidence_either_way_and_no_other() -> None:
     assert rated[0] < 0.85
     assert rated[3] > 0.9
     judge = fit_judge(evidence, labels, np.ones(1500), signs, free, (4, 3))
-    assert len(judge.output) == 3 * 7 + 1
+    assert len(judge.output) == len(SEEDS) * 7 + 1
     more = evidence + judge.spread * (1, 0, 0)
     assert (judge.odds(more) >= judge.odds(evidence) - 1e-12).all()
 
