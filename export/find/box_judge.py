@@ -9,7 +9,7 @@ import numpy as np
 
 from ...runtime.bundle.judge_network import FARTHEST
 from ...runtime.match import judging
-from ...runtime.match.differences import LEAST, UNKNOWN
+from ...runtime.match.differences import Differences
 from .patch_nodes import (
     Networks,
     Spot,
@@ -52,7 +52,6 @@ class BoxJudge:
         spot = Spot(mean[0], mean[1], best.angle, mean[2])
         numbers, image = sought.numbers, sought.image
         has_pixels = numbers["registered"] > 0.0
-        unknown = math.log(LEAST + UNKNOWN)
 
         def by_them() -> list[Value]:
             found = by_pixels(
@@ -61,8 +60,7 @@ class BoxJudge:
             return [*found.spot, found.correlation, *differing(sought.pixels, image, found.spot)]
 
         def without() -> list[Value]:
-            spots = [writer.value(unknown)] * 5, [writer.value(unknown)] * 3
-            return [*spot, writer.value(0.0), *spots[0], writer.value(0.0), *spots[1]]
+            return [*spot, writer.value(0.0), *map(writer.value, Differences.unknown())]
 
         known = writer.choose(has_pixels, by_them, without)
         fit = Registered(Spot(*known[:4]), known[4])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from ...runtime.bundle.match_recipe import MatchRecipe
 from ...runtime.match import differences, pixels
 from ...runtime.match.pose import ALIAS, BLUR
@@ -238,8 +236,7 @@ def differing(template: PixelSet, image: Value, spot: Spot) -> list[Value]:
     samples, correlation = _compared(template, GreyPart.of(template, part, here), here)
     expected, count = template.grey, samples.side(0).float()
     used = _used(template)
-    whole = _spots(template, samples - expected * correlation, count)
-    worst = whole.at(used).max()
+    worst = _spots(template, samples - expected * correlation, count).at(used).max()
     inside = _inner(template)
     kept = inside.at(used)
     light = _fitted(expected, samples, kept)
@@ -249,17 +246,20 @@ def differing(template: PixelSet, image: Value, spot: Spot) -> list[Value]:
     own, other = (_details(template, values, kept) for values in (expected, samples))
     detail = (own * other * kept).sum() / kept.sum()
     apart = _spots(template, other - own * detail, writer.value(1.0)).at(index)
-    whole_logs = [worst, spots.max(), *quantiles(spots, differences.SHARES)]
-    detail_logs = [apart.max(), *quantiles(apart, differences.SHARES[1:])]
+    whole = [worst, spots.max(), *quantiles(spots, differences.SHARES)]
+    fine = [apart.max(), *quantiles(apart, differences.SHARES[1:])]
+    values = [*map(_logarithm, whole), detail, *map(_logarithm, fine)]
     flat = correlation <= NO_CORRELATION
+    unknown = differences.Differences.unknown()
+    return [
+        writer.where(flat, nothing, value) for nothing, value in zip(unknown, values, strict=True)
+    ]
 
-    def told(values: list[Value]) -> list[Value]:
-        most, least = differences.MOST, differences.LEAST
-        unknown = float(np.log(least + differences.UNKNOWN))
-        logs = (writer.log(writer.least(value, most) + least) for value in values)
-        return [writer.where(flat, unknown, value) for value in logs]
 
-    return [*told(whole_logs), writer.where(flat, 0.0, detail), *told(detail_logs)]
+def _logarithm(value: Value) -> Value:
+    """Of a difference."""
+    writer = value.writer
+    return writer.log(writer.least(value, differences.MOST) + differences.LEAST)
 
 
 def _details(template: PixelSet, values: Value, kept: Value) -> Value:

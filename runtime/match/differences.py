@@ -137,17 +137,11 @@ def _details_apart(template: PixelTemplate, seen: Array, kept: Array) -> tuple[f
 
 def _details(template: PixelTemplate, values: Array, kept: Array) -> Array:
     """Values without the mean of what surrounds each, of unit variance inside the ellipse."""
-    used = template.used
     side = SURROUNDINGS * _spot_side(template)
-    whole = np.zeros(used.shape, np.float32)
-    whole[used] = values
-    mean = cv2.boxFilter(whole, -1, (side, side), borderType=cv2.BORDER_REFLECT)
+    mean = _averaged(template, values, side)
     if not template.whole:
-        shown = used.astype(np.float32)
-        mean /= np.maximum(
-            cv2.boxFilter(shown, -1, (side, side), borderType=cv2.BORDER_REFLECT), TINY
-        )
-    details = values - mean[used]
+        mean /= np.maximum(_averaged(template, np.ones_like(values), side), TINY)
+    details = values - mean[template.used]
     inside = details[kept]
     details -= np.add.reduce(inside) / np.float32(len(inside))
     inside = details[kept]
@@ -166,9 +160,13 @@ def _fitted(values: Array, source: Array, target: Array) -> Array:
 
 def _spots(template: PixelTemplate, error: Array, count: np.float32) -> Array:
     """Mean square of what is left, around each sample, in variances of the template."""
+    return _averaged(template, error * error * count, _spot_side(template))
+
+
+def _averaged(template: PixelTemplate, values: Array, side: int) -> Array:
+    """Mean of a square around each sample, with 0 for what is not used."""
     whole = np.zeros(template.used.shape, np.float32)
-    whole[template.used] = error * error * count
-    side = _spot_side(template)
+    whole[template.used] = values
     return cv2.boxFilter(whole, -1, (side, side), borderType=cv2.BORDER_REFLECT)
 
 

@@ -84,16 +84,11 @@ def test_free_units_weigh_some_evidence_either_way_and_no_other() -> None:
     evidence = np.column_stack([rng.normal(0, 1, 1500), worst, middle])
     labels = rng.random(1500) < 1 / (1 + np.exp(4 * (worst - middle) - evidence[:, 0]))
     signs, free = np.array([1.0, -1.0, -1.0]), np.array([False, True, True])
-    rated = {
-        units: roc_auc(
-            labels,
-            fit_judge(evidence, labels, np.ones(1500), signs, free, (4, units)).odds(evidence),
-        )
-        for units in (0, 3)
-    }
-    assert rated[0] < 0.85
-    assert rated[3] > 0.9
-    judge = fit_judge(evidence, labels, np.ones(1500), signs, free, (4, 3))
+    bound, judge = (
+        fit_judge(evidence, labels, np.ones(1500), signs, free, (4, units)) for units in (0, 3)
+    )
+    assert roc_auc(labels, bound.odds(evidence)) < 0.85
+    assert roc_auc(labels, judge.odds(evidence)) > 0.9
     assert len(judge.output) == len(SEEDS) * 7 + 1
     more = evidence + judge.spread * (1, 0, 0)
     assert (judge.odds(more) >= judge.odds(evidence) - 1e-12).all()
