@@ -71,6 +71,9 @@ class TrackRecipe(Record):
         recent_weight: part of that look in placing the target, 0 to 1.
         older_every: of so many recent looks one is kept as an older one, from which size and place
             are read in every second frame instead of the recent one's; 0 keeps none.
+        first_sure: how surely the patches of the first look are to be found again, as their mean
+            log-likelihood, where size and place are read from it alone: a later look would cost as
+            much again and tell little.
         colour_weight: how much the object's colours in a window count for its place, as a power; 0
             ignores them.
         colour_gain: part of what is known of its colours that a sure frame renews, 0 to 1.
@@ -148,6 +151,7 @@ class TrackRecipe(Record):
     recent_after: int = chosen(6, 0, MANY)
     recent_weight: float = chosen(0.5, 0, 1)
     older_every: int = chosen(4, 0, MANY)
+    first_sure: float = chosen(-3.5, -100, 100)
     colour_weight: float = chosen(2.0, 0, 10)
     colour_gain: float = chosen(0.1, 0, 1)
     again_colours: float = chosen(20.0, 0, 1000)

@@ -65,6 +65,10 @@ class KnownLooks(Protocol):
     recent: PatchGrid
     colours: ObjectColours
 
+    def first_cosine(self, seen: RegionFeatures) -> Array:
+        """Cosine similarity of the first look's patches with a region's cells."""
+        ...
+
 
 class GridEvidence(NamedTuple):
     """Evidence around a supposed box.
@@ -97,9 +101,12 @@ def box_evidence(
         for count, at, side in zip((columns, rows), middle, sides, strict=True)
     )
     # The first look is the recent one, too, until the object has been followed for a while.
-    looks = [model.coarse] if model.recent is model.coarse else [model.coarse, model.recent]
+    looks = [(model.coarse, model.first_cosine(seen))]
+    if model.recent is not model.coarse:
+        recent = model.recent
+        looks.append((recent, Comparison(recent.sums, seen.coarse).cosine(recent.rows)))
     told = [
-        _look_maps(look, seen.coarse, stride, sides, model.alpha, across, down) for look in looks
+        _look_maps(look, cosine, stride, sides, model.alpha, across, down) for look, cosine in looks
     ]
     maps = [*told[0], *told[-1]]
     likely = model.colours.likely(seen.image)
@@ -119,7 +126,7 @@ def box_evidence(
 
 def _look_maps(
     look: PatchGrid,
-    cells: Array,
+    cosine: Array,
     stride: int,
     sides: tuple[float, float],
     alpha: float,
@@ -130,17 +137,16 @@ def _look_maps(
 
     Args:
         look: its patches, and what competes with them.
-        cells: ``(C, H, W)`` of the region.
+        cosine: ``(M, H, W)`` of them with the cells of the region.
         stride: working pixels per cell.
         sides: of the box, in working pixels.
         alpha: factor on the cosine similarity inside softmaxes.
         across: ``(W,)`` where each column lies, from the box's middle in its width.
         down: ``(H,)`` the same of rows.
     """
-    shape = cells.shape[1:]
-    cosine = Comparison(look.sums, cells).cosine(look.rows).reshape(len(look.rows), -1)
-    own = look.target > 0
-    patches, others = cosine[own], cosine[~own]
+    shape, own = cosine.shape[1:], look.target > 0
+    flat = cosine.reshape(len(cosine), -1)
+    patches, others = flat[own], flat[~own]
     # Which part of the target a cell shows: patches weighted by how like it they are.
     nearest = patches.argmax(0)
     highest = patches[nearest, np.arange(patches.shape[1])]

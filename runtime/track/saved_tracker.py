@@ -93,6 +93,7 @@ MADE_AGAIN: Mapping[type[Any], tuple[str, ...]] = {
         "centre",
         "coarse",
         "_rows",
+        "_compared",
         "_patches",
         "first_patches",
         "_network",

@@ -32,7 +32,7 @@ from .box_network import BoxNetwork, joined
 from .colours import NONE, ObjectColours, window_shares
 from .encoding import encode_region, encode_regions
 from .options import TrackerOptions
-from .patch_motion import MotionReading, read_patches, together
+from .patch_motion import MotionReading, PatchReading, read_patches, together
 
 Array = NDArray[Any]
 
@@ -108,6 +108,7 @@ class TargetModel:
         self.coarse = self.cut(DenseCells(first.coarse), placed, encoder.coarse_stride, pool)
         self.recent = self._newer = self.coarse
         self._rows: Array | None = None
+        self._compared: tuple[RegionFeatures, Array] | None = None
         self._looks = 0
         # A region's edge is felt some way inside it: patches are compared with those of a like one.
         sizes = dict.fromkeys((self.region_size, self.sure_size))
@@ -223,18 +224,19 @@ class TargetModel:
         """
         box = self._box_in(seen.region, centre)
         corner, sides = (box.x, box.y), (box.w, box.h)
-        looks = [self.first_patches]
         later = self._older_patches if self._reads_older else self._recent_patches
         # In turn, for each takes as long: the recent one knows what has just changed, and the older
         # one has lagged behind for less long.
         self._reads_older = not self._reads_older and self._older_patches is not self.first_patches
-        if later is not self.first_patches:
-            looks.append(later)
         session, stride = self.encoder.session, self.encoder.stride
-        readings = [
-            read_patches(session, look, seen, corner, sides, stride, self.alpha) for look in looks
-        ]
-        said = together(readings[0], readings[1:], self.options)
+
+        def read(look: PatchGrid) -> PatchReading:
+            return read_patches(session, look, seen, corner, sides, stride, self.alpha)
+
+        first = read(self.first_patches)
+        sure = first.trust > math.exp(self.options.first_sure)
+        others = [] if sure or later is self.first_patches else [read(later)]
+        said = together(first, others, self.options)
         if self._network is None or (said is not None and abs(said.turn) > MOST_TURNED):
             return said
         told = self._network.read(box_evidence(self, seen, centre))
@@ -292,12 +294,22 @@ class TargetModel:
         compared = Comparison(grid.sums, seen.coarse)
         own = int(grid.target.sum())
         if recent is grid:
-            only = qualities(compared.cosine(grid.rows), own, self.alpha)
+            first = compared.cosine(grid.rows)
+            self._compared = seen, first
+            only = qualities(first, own, self.alpha)
             return only, only
         both = compared.cosine(self._both_rows())
         parts = both[: len(grid.rows)], both[len(grid.rows) :]
+        self._compared = seen, parts[0]
         newer = qualities(parts[1], int(recent.target.sum()), self.alpha)
         return qualities(parts[0], own, self.alpha), newer
+
+    def first_cosine(self, seen: RegionFeatures) -> Array:
+        """Cosine similarity of the first look's patches with a region's cells, ``(M, H, W)``."""
+        if self._compared is None or self._compared[0] is not seen:
+            grid = self.coarse
+            self._compared = seen, Comparison(grid.sums, seen.coarse).cosine(grid.rows)
+        return self._compared[1]
 
     def _both_rows(self) -> Array:
         """The patches of both looks, put together once for each recent look."""

@@ -22,6 +22,7 @@ from qatm.runtime import (
     box_iou,
 )
 from qatm.runtime.patches.region import Region, cut_region
+from qatm.runtime.track import target
 from qatm.runtime.track.encoding import encode_region, encode_regions
 from qatm.runtime.track.shared_regions import group_regions, part_of
 
@@ -254,6 +255,28 @@ def test_an_older_look_is_kept_beside_the_recent_one(photographs):
     # Looks are learned every second frame, kept every sixth, and read when the next one is kept.
     assert len(kept) == 1 + 24 // 6 - 1
     assert model._older_patches is not model._recent_patches
+
+
+@pytest.mark.parametrize(("first_sure", "reads"), [(-100.0, 1), (100.0, 2), (-3.5, 1)])
+def test_a_later_look_is_read_where_the_first_is_not_sure(
+    photographs, monkeypatch, first_sure, reads
+):
+    """What follows rigidly is known by its first look alone."""
+    shots, grids = moving(photographs, 6), []
+    told = target.read_patches
+
+    def counted(session, grid, *others):
+        grids.append(grid)
+        return told(session, grid, *others)
+
+    monkeypatch.setattr(target, "read_patches", counted)
+    options = TrackerOptions(recent_after=1, first_sure=first_sure)
+    with Tracker(threads=1, options=options) as tracker:
+        tracker.init(*shots[0])
+        for frame, truth in shots[1:]:
+            grids.clear()
+            assert box_iou(tracker.track(frame).box, truth) > 0.85
+    assert len(grids) == reads
 
 
 def test_a_size_that_cannot_be_told_does_not_drift(photographs):
