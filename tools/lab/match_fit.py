@@ -41,9 +41,10 @@ AGAINST = frozenset(
 )
 """Evidence that speaks against it."""
 
-PIXELS = frozenset({"correlation", "detail"}) | AGAINST
-"""Evidence of registered pixels, each of which means something else beside the others: all but one
-spot that fit make a near-duplicate, not an object that is the surer the better the others fit."""
+PIXELS = (frozenset({"correlation", "detail"}) | AGAINST) - {"tint"}
+"""Evidence of registered grey values, each of which means something else beside the others: all but
+one spot that fit make a near-duplicate, not an object that is the surer the better the others fit.
+Beside colours it would tell footages apart, not objects."""
 
 FAMILIES = {"turned": "video", "sequence turned": "sequence"}
 """Domains of the same footage as others, which are left out together."""
