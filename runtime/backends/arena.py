@@ -21,6 +21,10 @@ from ..limits import GRAPH_BYTES
 SMALLER: Numeric[int] = 4
 """An input is small if it has less than one in so many of the largest one's bytes."""
 
+WORTH: Numeric[int] = 4 << 20
+"""Bytes of inputs from which what a run took is worth giving back: who gives back a little again
+and again scatters memory and saves none."""
+
 LULL: Numeric[int] = 50
 """So many small inputs in a row: a second or two of video."""
 
@@ -69,7 +73,7 @@ class ArenaLull:
             size: bytes of its inputs.
         """
         with self._lock:
-            if size * SMALLER >= self._largest:
+            if size * SMALLER >= self._largest or self._largest < WORTH:
                 self._largest = max(self._largest, size)
                 self._recent = self._small_runs = 0
                 return False

@@ -9,37 +9,46 @@ import numpy as np
 import pytest
 
 from qatm.runtime import Bundle
-from qatm.runtime.backends.arena import LULL, SMALLER, ArenaLull
+from qatm.runtime.backends.arena import LULL, SMALLER, WORTH, ArenaLull
 from qatm.runtime.backends.onnx import OnnxGraph
 
 
 def test_it_ends_with_many_small_inputs_in_a_row() -> None:
     lull = ArenaLull()
-    assert not lull.ends_with(1000)
+    assert not lull.ends_with(WORTH)
     assert [lull.ends_with(10) for _ in range(LULL)] == [False] * (LULL - 1) + [True]
 
 
 def test_inputs_of_one_size_never_end_it() -> None:
     lull = ArenaLull()
-    assert not any(lull.ends_with(1000) for _ in range(3 * LULL))
-    assert not any(lull.ends_with(1000 // SMALLER) for _ in range(3 * LULL))
+    assert not any(lull.ends_with(WORTH) for _ in range(3 * LULL))
+    assert not any(lull.ends_with(WORTH // SMALLER) for _ in range(3 * LULL))
 
 
 def test_a_large_input_begins_anew() -> None:
     lull = ArenaLull()
-    lull.ends_with(1000)
+    lull.ends_with(WORTH)
     for _ in range(3):
         assert not any(lull.ends_with(10) for _ in range(LULL - 1))
-        assert not lull.ends_with(900)
+        assert not lull.ends_with(WORTH - 1)
 
 
 def test_afterwards_the_largest_small_input_is_the_measure() -> None:
     lull = ArenaLull()
-    lull.ends_with(10_000)
-    lull.ends_with(100)
+    lull.ends_with(100 * WORTH)
+    lull.ends_with(WORTH)
     assert sum(lull.ends_with(10) for _ in range(LULL - 1)) == 1
-    assert not any(lull.ends_with(25) for _ in range(3 * LULL)), "a quarter of 100 is not small"
-    assert sum(lull.ends_with(24) for _ in range(LULL)) == 1
+    part = WORTH // SMALLER
+    assert not any(lull.ends_with(part) for _ in range(3 * LULL)), "a quarter is not small"
+    assert sum(lull.ends_with(part - 1) for _ in range(LULL)) == 1
+
+
+def test_a_little_is_not_given_back() -> None:
+    """A lost object is looked for at several sizes, a hundred times a minute."""
+    lull = ArenaLull()
+    for _ in range(3):
+        assert not lull.ends_with(WORTH - 1)
+        assert not any(lull.ends_with(10) for _ in range(2 * LULL))
 
 
 def test_a_graph_computes_the_same_before_and_afterwards() -> None:
@@ -64,7 +73,7 @@ def held():
         return next(int(line.split()[1]) for line in status if line.startswith("RssAnon"))
 
 graph = OnnxGraph(Bundle.load().file("features", "fp32"), "cpu", 1, fold_weights=True)
-small, large = (np.zeros((1, side, side, 3), np.uint8) for side in (96, 768))
+small, large = (np.zeros((1, side, side, 3), np.uint8) for side in (96, 1280))
 graph.run({"image": small}, ("coarse",))
 before = held()
 graph.run({"image": large}, ("coarse",))
