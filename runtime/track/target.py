@@ -291,14 +291,11 @@ class TargetModel:
     def _qualities(self, seen: RegionFeatures) -> tuple[Qualities, Qualities]:
         """Quality maps of a region for the first look of the target and for the recent one."""
         grid, recent = self.coarse, self.recent
-        compared = Comparison(grid.sums, seen.coarse)
         own = int(grid.target.sum())
         if recent is grid:
-            first = compared.cosine(grid.rows)
-            self._compared = seen, first
-            only = qualities(first, own, self.alpha)
+            only = qualities(self.first_cosine(seen), own, self.alpha)
             return only, only
-        both = compared.cosine(self._both_rows())
+        both = Comparison(grid.sums, seen.coarse).cosine(self._both_rows())
         parts = both[: len(grid.rows)], both[len(grid.rows) :]
         self._compared = seen, parts[0]
         newer = qualities(parts[1], int(recent.target.sum()), self.alpha)
