@@ -20,8 +20,8 @@ from ..kinds import Numeric
 from ..patches.encoder import Encoder
 from ..patches.grid import PatchGrid
 from ..patches.region import RegionFeatures
-from ..patches.similarity import Comparison
 from .colours import ObjectColours
+from .compared_region import ComparedRegion
 
 Array = NDArray[Any]
 
@@ -65,8 +65,8 @@ class KnownLooks(Protocol):
     recent: PatchGrid
     colours: ObjectColours
 
-    def first_cosine(self, seen: RegionFeatures) -> Array:
-        """Cosine similarity of the first look's patches with a region's cells."""
+    def compared(self, seen: RegionFeatures) -> ComparedRegion:
+        """A region beside the first look and the recent one."""
         ...
 
 
@@ -101,15 +101,15 @@ def box_evidence(
         for count, at, side in zip((columns, rows), middle, sides, strict=True)
     )
     # The first look is the recent one, too, until the object has been followed for a while.
-    looks = [(model.coarse, model.first_cosine(seen))]
-    if model.recent is not model.coarse:
-        recent = model.recent
-        looks.append((recent, Comparison(recent.sums, seen.coarse).cosine(recent.rows)))
+    compared = model.compared(seen)
+    looks = list(zip((model.coarse, model.recent), compared.cosines, strict=True))
+    if model.recent is model.coarse:
+        looks.pop()
     told = [
         _look_maps(look, cosine, stride, sides, model.alpha, across, down) for look, cosine in looks
     ]
     maps = [*told[0], *told[-1]]
-    likely = model.colours.likely(seen.image)
+    likely = compared.likely(model.colours)
     maps.append(cv2.resize(likely, (2 * columns, 2 * rows), interpolation=cv2.INTER_AREA))
     grid = ((np.arange(CELLS) + 0.5) / CELLS * 2 - 1) * REACH
     points = [at + grid * side for at, side in zip(middle, sides, strict=True)]

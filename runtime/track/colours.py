@@ -56,49 +56,54 @@ class ObjectColours(NamedTuple):
     around: Array
 
     @classmethod
-    def of(cls, image: Image, box: Box) -> ObjectColours:
+    def of(cls, numbers: Array, box: Box) -> ObjectColours:
         """Those of an object.
 
         Args:
-            image: ``(H, W, 3)`` uint8 BGR; shows the object and what is around it.
+            numbers: of a picture's colours, of the object's and of those around it; see
+                :func:`colour_numbers`.
             box: the object, in its pixels.
         """
-        own, around = _shares(colour_numbers(image), box)
+        own, around = _shares(numbers, box)
         return cls(own, own, around)
 
-    def renewed(self, image: Image, box: Box, part: float) -> ObjectColours:
+    def renewed(self, numbers: Array, box: Box, part: float) -> ObjectColours:
         """The same with how the object looks now.
 
         Args:
-            image: ``(H, W, 3)`` uint8 BGR.
+            numbers: of a picture's colours.
             box: the object, in its pixels.
             part: of what is known that is renewed, 0 to 1.
         """
-        own, around = _shares(colour_numbers(image), box)
+        own, around = _shares(numbers, box)
         if not own.any():
             return self
         return ObjectColours(
             self.first, _mixed(self.own, own, part), _mixed(self.around, around, part)
         )
 
-    def likeness(self, image: Image, box: Box) -> float:
+    def likeness(self, numbers: Array, box: Box) -> float:
         """How like those of the object of late the colours in a box are, 0 to 1.
 
         The coefficient of A. Bhattacharyya (1943) of both histograms, as in D. Comaniciu et al.,
         "Kernel-based object tracking", PAMI 2003, equation 6.
 
         Args:
-            image: ``(H, W, 3)`` uint8 BGR.
+            numbers: of a picture's colours.
             box: in its pixels.
         """
-        seen, _ = _shares(colour_numbers(image), box)
+        seen, _ = _shares(numbers, box)
         return float(np.sqrt(seen * self.own).sum())
 
-    def likely(self, image: Image) -> Array:
-        """How likely each pixel is the object's by its colour, ``(H, W)`` float32 in [0, 1]."""
+    def likely(self, numbers: Array) -> Array:
+        """How likely each pixel is the object's by its colour, ``(H, W)`` float32 in [0, 1].
+
+        Args:
+            numbers: of a picture's colours.
+        """
         own = (self.first + self.own) / 2
         rare = np.float32(RARE)
-        return ((own + rare) / (own + self.around + 2 * rare))[colour_numbers(image)]
+        return ((own + rare) / (own + self.around + 2 * rare))[numbers]
 
 
 def window_shares(likely: Array, lefts: Array, tops: Array, sides: tuple[float, float]) -> Array:

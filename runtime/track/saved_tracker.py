@@ -92,7 +92,6 @@ MADE_AGAIN: Mapping[type[Any], tuple[str, ...]] = {
         "sure_size",
         "centre",
         "coarse",
-        "_rows",
         "_compared",
         "_patches",
         "first_patches",

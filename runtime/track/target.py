@@ -29,7 +29,8 @@ from ..patches.windows import (
 )
 from .box_evidence import box_evidence
 from .box_network import BoxNetwork, joined
-from .colours import NONE, ObjectColours, window_shares
+from .colours import NONE, ObjectColours, colour_numbers, window_shares
+from .compared_region import ComparedRegion
 from .encoding import encode_region, encode_regions
 from .options import TrackerOptions
 from .patch_motion import MotionReading, PatchReading, read_patches, together
@@ -107,13 +108,12 @@ class TargetModel:
         pool = options.competitor_pool
         self.coarse = self.cut(DenseCells(first.coarse), placed, encoder.coarse_stride, pool)
         self.recent = self._newer = self.coarse
-        self._rows: Array | None = None
-        self._compared: tuple[RegionFeatures, Array] | None = None
+        self._compared: ComparedRegion | None = None
         self._looks = 0
         # A region's edge is felt some way inside it: patches are compared with those of a like one.
         sizes = dict.fromkeys((self.region_size, self.sure_size))
         self._patches = {size: self._placing_patches(size) for size in sizes}
-        self.colours = ObjectColours.of(first.image, placed)
+        self.colours = ObjectColours.of(colour_numbers(first.image), placed)
         own = self.cut(first.taps, placed, encoder.stride, FINE_POOL)
         self.first_patches = self._recent_patches = self._newer_patches = own
         self._older_patches = self._next_older_patches = own
@@ -139,7 +139,7 @@ class TargetModel:
         quality, other = self._qualities(seen)
         response = self._response(quality, other)
         if self.options.colour_weight:
-            response = response * self._coloured(response.shape, seen.image)
+            response = response * self._coloured(response.shape, seen)
         if expected is not None and self.options.locality:
             response = response * self._prior(response.shape, seen.region, expected)
         peak = highest_peak(response)
@@ -168,7 +168,7 @@ class TargetModel:
         self.renew_colours(seen, centre)
         if learns:
             box = self._box_in(seen.region, centre)
-            self.recent, self._rows = self._newer, None
+            self.recent = self._newer
             self._recent_patches = self._newer_patches
             if self._ages_next:
                 self._older_patches = self._next_older_patches
@@ -181,7 +181,8 @@ class TargetModel:
         """Take in the colours that the target has now, in a region that surely shows it."""
         if self.options.colour_weight or self.options.again_colours:
             box = self._box_in(seen.region, centre)
-            self.colours = self.colours.renewed(seen.image, box, self.options.colour_gain)
+            numbers, part = self.compared(seen).colours, self.options.colour_gain
+            self.colours = self.colours.renewed(numbers, box, part)
 
     @property
     def learns_next(self) -> bool:
@@ -202,7 +203,7 @@ class TargetModel:
             seen: features of a region that shows the place.
             centre: of the place, in pixels of the frame.
         """
-        return self.colours.likeness(seen.image, self._box_in(seen.region, centre))
+        return self.colours.likeness(self.compared(seen).colours, self._box_in(seen.region, centre))
 
     def _box_in(self, region: Region, centre: tuple[float, float]) -> Box:
         """The target's box in a region, in working pixels."""
@@ -290,29 +291,18 @@ class TargetModel:
 
     def _qualities(self, seen: RegionFeatures) -> tuple[Qualities, Qualities]:
         """Quality maps of a region for the first look of the target and for the recent one."""
-        grid, recent = self.coarse, self.recent
-        own = int(grid.target.sum())
-        if recent is grid:
-            only = qualities(self.first_cosine(seen), own, self.alpha)
-            return only, only
-        both = Comparison(grid.sums, seen.coarse).cosine(self._both_rows())
-        parts = both[: len(grid.rows)], both[len(grid.rows) :]
-        self._compared = seen, parts[0]
-        newer = qualities(parts[1], int(recent.target.sum()), self.alpha)
-        return qualities(parts[0], own, self.alpha), newer
+        first, recent = self.compared(seen).cosines
+        quality = qualities(first, int(self.coarse.target.sum()), self.alpha)
+        if self.recent is self.coarse:
+            return quality, quality
+        return quality, qualities(recent, int(self.recent.target.sum()), self.alpha)
 
-    def first_cosine(self, seen: RegionFeatures) -> Array:
-        """Cosine similarity of the first look's patches with a region's cells, ``(M, H, W)``."""
-        if self._compared is None or self._compared[0] is not seen:
-            grid = self.coarse
-            self._compared = seen, Comparison(grid.sums, seen.coarse).cosine(grid.rows)
-        return self._compared[1]
-
-    def _both_rows(self) -> Array:
-        """The patches of both looks, put together once for each recent look."""
-        if self._rows is None:
-            self._rows = np.concatenate([self.coarse.rows, self.recent.rows])
-        return self._rows
+    def compared(self, seen: RegionFeatures) -> ComparedRegion:
+        """A region beside the first look and the recent one."""
+        at_hand = self._compared
+        if at_hand is None or at_hand.seen is not seen or at_hand.recent is not self.recent:
+            self._compared = at_hand = ComparedRegion(seen, self.coarse, self.recent)
+        return at_hand
 
     def _response(self, quality: Qualities, recent: Qualities) -> Array:
         """Responses of both looks, averaged geometrically; what neither shows cannot win."""
@@ -350,7 +340,7 @@ class TargetModel:
         prior = 1 - self.options.locality * (1 - down[:, None] * across)
         return prior.astype(np.float32)
 
-    def _coloured(self, shape: tuple[int, ...], image: Image) -> Array:
+    def _coloured(self, shape: tuple[int, ...], seen: RegionFeatures) -> Array:
         """How likely each window is by the colours in it."""
         stride = self.encoder.coarse_stride
         x, y = self.coarse.box_at(0, 0, stride)
@@ -358,7 +348,7 @@ class TargetModel:
             begin + stride * np.arange(count) for begin, count in ((x, shape[1]), (y, shape[0]))
         )
         sides = self.box.w * self.scale, self.box.h * self.scale
-        shares = window_shares(self.colours.likely(image), lefts, tops, sides)
+        shares = window_shares(self.compared(seen).likely(self.colours), lefts, tops, sides)
         weight = np.float32(self.options.colour_weight)
         return (np.maximum(shares, np.float32(0)) + np.float32(NONE)) ** weight
 

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 
 from qatm.runtime import Box
-from qatm.runtime.track.colours import ObjectColours, window_shares
+from qatm.runtime.track.colours import ObjectColours, colour_numbers, window_shares
 
 RED, GREEN, BLUE = (40, 40, 200), (60, 180, 60), (190, 60, 40)
 BOX = Box(20.0, 10.0, 16.0, 12.0)
 
 
 def scene(own=RED, around=GREEN, box=BOX):
-    """A picture of one colour with a box of another one."""
+    """The colours of a picture of one colour with a box of another one."""
     image = np.full((48, 64, 3), around, np.uint8)
     x, y, w, h = (round(side) for side in box)
     image[y : y + h, x : x + w] = own
-    return image
+    return colour_numbers(image)
 
 
 def test_windows_with_the_objects_colours_are_the_likelier_places() -> None:
@@ -33,7 +33,7 @@ def test_windows_with_the_objects_colours_are_the_likelier_places() -> None:
 def test_a_look_alike_of_another_colour_is_less_likely() -> None:
     colours = ObjectColours.of(scene(), BOX)
     picture = scene(own=BLUE)
-    picture[30:42, 40:56] = RED
+    picture[30:42, 40:56] = scene()[10, 20]
     likely = colours.likely(picture)
     assert likely[35, 48] > 0.99
     assert likely[15, 28] < 0.51
@@ -43,7 +43,7 @@ def test_what_is_known_is_renewed_but_the_first_look_counts() -> None:
     colours = ObjectColours.of(scene(), BOX)
     for _ in range(60):
         colours = colours.renewed(scene(own=BLUE), BOX, 0.1)
-    both = colours.likely(np.full((2, 2, 3), RED, np.uint8)), colours.likely(scene(own=BLUE))
+    both = colours.likely(scene(around=RED)), colours.likely(scene(own=BLUE))
     assert both[0][0, 0] > 0.95
     assert both[1][15, 28] > 0.95
 
