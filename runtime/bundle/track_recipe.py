@@ -12,11 +12,18 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..errors import InputError
+from ..kinds import Numeric
 from .fields import Record, bound, chosen, fitted, numeric
-from .log_odds import logistic
+from .log_odds import log_odds, logistic
 from .match_recipe import MANY
 
 TrackRecipeT = TypeVar("TrackRecipeT", bound="TrackRecipe")
+
+LEAST_LIKE: Numeric[float] = 0.01
+"""Likeness of colours below which a place is no less like."""
+
+MOST_UNLIKE: Numeric[float] = 3.0
+"""Log-odds that other colours take away at most: what turned round out of sight may have others."""
 
 RETIRED = frozenset({"scale_step", "scale_cost", "scale_every", "size_margin"})
 """Fields of earlier recipes for following."""
@@ -215,6 +222,27 @@ class TrackRecipe(Record):
         if any(contested <= 0 for contested, _ in both):
             return 0.0
         return logistic(self.odds(both, agreement))
+
+    def needed_score(self, away: float) -> float:
+        """Score of a single frame at which a lost object is found again.
+
+        Args:
+            away: sides from where it was last seen.
+        """
+        if not self.search_near:
+            return self.elsewhere_score
+        far = min(1.0, away / self.search_near)
+        near, anywhere = log_odds(self.again_score), log_odds(self.elsewhere_score)
+        return logistic(near + far * (anywhere - near))
+
+    def colour_odds(self, likeness: float) -> float:
+        """Log-odds that colours take away from a place where an object is found again.
+
+        Args:
+            likeness: of the colours there and the object's, 0 to 1.
+        """
+        unlike = max(0.0, math.log(self.same_colours / max(likeness, LEAST_LIKE)))
+        return min(self.again_colours * unlike, MOST_UNLIKE)
 
     def odds(self, looks: Iterable[tuple[float, float]], agreement: float) -> float:
         """Log-odds of a sighting with some quality in each look: linear in the score's numbers."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ..boxes import Box
 from ..bundle.log_odds import log_odds, logistic
@@ -14,13 +14,10 @@ from ..patches.region import Region, RegionFeatures
 from .budget import Piece, SearchBudget
 from .options import TrackerOptions
 from .outline import MOST_ASPECT, Outline
-from .presence import HALF_TURN, LOST, TRACKING, Belief, Track
+from .presence import HALF_TURN, LOST, TRACKING, Belief, Point, Track
 from .redetect import WholeFrameSearch
 from .spread_search import Known, LikelyPlace, SpreadSearch
 from .target import Sighting, TargetModel
-
-LEAST_LIKE: Numeric[float] = 0.01
-"""Likeness of colours below which a place is no less like."""
 
 MOST_STEPS: Numeric[int] = 2
 """Sizes that are tried in each direction where an object is found again."""
@@ -28,8 +25,8 @@ MOST_STEPS: Numeric[int] = 2
 CLEARLY: Numeric[float] = 2.0
 """Log-odds by which another of them has to fit better: most objects come back as large."""
 
-MOST_UNLIKE: Numeric[float] = 3.0
-"""Log-odds that other colours take away at most: what turned round out of sight may have others."""
+JUMP: Numeric[float] = 0.3
+"""Sides that the whole picture has to move for the object to be looked for where it went along."""
 
 
 class Follower:
@@ -115,18 +112,13 @@ class Follower:
         searched = self.state == LOST and self._lost_for > self.options.wait
         return searched and self._spread.refused
 
-    def step(self, frame: Image, seen: RegionFeatures) -> Track:
-        """Take in a frame.
+    def look(self, frame: Image, seen: RegionFeatures, moved: Callable[[], Point | None]) -> int:
+        """The first half of taking in a frame: where in its region the object seems to be.
 
         Args:
             frame: ``(H, W, 3)`` uint8 BGR.
             seen: its features in :meth:`region`.
-        """
-        self.look(frame, seen)
-        return self.conclude(frame)
-
-    def look(self, frame: Image, seen: RegionFeatures) -> int:
-        """The first half of :meth:`step`: where in its region the object seems to be.
+            moved: how far all that is shown has moved, asked where the object is not surely seen.
 
         Returns:
             How many more working pixels than those of ``seen`` were looked at.
@@ -140,11 +132,31 @@ class Follower:
             sighting = self.model.look(seen, expected)
             score = self.score(sighting)
             more = math.prod(self.model.region_size)
+        self._score, self._seen = score, seen
+        if score < self.options.found_score and self.state != LOST:
+            jump = moved() or (0.0, 0.0)
+            if math.hypot(*jump) >= JUMP * self.model.side * self.size:
+                more += math.prod(self.model.region_size)
+                if self._went_along(frame, jump):
+                    return more
         self._move_to(sighting.centre, frame)
         if score >= self.options.found_score:
             self._refine(seen, frame)
-        self._score, self._seen = score, seen
         return more
+
+    def _went_along(self, frame: Image, jump: Point) -> bool:
+        """Whether the object is where it lies if it moved with all the rest; go on from there.
+
+        The camera was turned, or frames are missing; its own motion stays.
+        """
+        there = self.centre[0] + jump[0], self.centre[1] + jump[1]
+        place = LikelyPlace(there, self.size, known=True)
+        ((_, sighting, score),) = self._look_at(frame, [place])
+        if score < max(self.options.again_score, self._score):
+            return False
+        self.centre = _inside(frame, *sighting.centre)
+        self._score, self._seen = score, None
+        return True
 
     def conclude(self, frame: Image) -> Track:
         """The second half: whether it is the object, and where else it may be.
@@ -284,15 +296,10 @@ class Follower:
 
         Among places everywhere some look right by chance, but next to where it was seen are few.
         """
-        options = self.options
         if place.known:
-            return options.again_score
-        if not options.search_near:
-            return options.elsewhere_score
+            return self.options.again_score
         away = min(math.dist(centre, there) / (self.model.side * size) for there, size in known)
-        far = min(1.0, away / options.search_near)
-        near, anywhere = log_odds(options.again_score), log_odds(options.elsewhere_score)
-        return logistic(near + far * (anywhere - near))
+        return self.options.needed_score(away)
 
     def _elsewhere(
         self, frame: Image, known: Sequence[Known]
@@ -338,12 +345,10 @@ class Follower:
         Team-mates and other cars have its shape. While an object is in sight its colours may change
         with the light, and say nothing against it.
         """
-        options = self.options
-        if seen is None or score == 0 or not options.again_colours:
+        if seen is None or score == 0 or not self.options.again_colours:
             return score
-        like = max(self.model.colour_likeness(seen, centre), LEAST_LIKE)
-        unlike = max(0.0, math.log(options.same_colours / like))
-        return logistic(log_odds(score) - min(options.again_colours * unlike, MOST_UNLIKE))
+        unlike = self.options.colour_odds(self.model.colour_likeness(seen, centre))
+        return logistic(log_odds(score) - unlike)
 
     def _expected(self) -> tuple[float, float]:
         """Where the object should be in the next frame."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +14,7 @@ from ..images import Image, resize_to
 from ..kinds import Bound, Numeric
 from ..limits import PICTURE_PIXELS
 from ..patches.windows import clamped
-from .presence import Track
+from .presence import Point, Track
 
 Array = NDArray[Any]
 
@@ -28,6 +29,14 @@ AROUND: Numeric[float] = 2.0
 
 CUT_MARGIN: Bound[float] = 0.2
 """Correlation by which a frame of another size has to fit better as a part than as a whole."""
+
+
+LEAST_SIDE: Bound[int] = 8
+"""Rows and columns that show by how much a picture has moved."""
+
+SURELY_MOVED: Bound[float] = 0.1
+"""Response of the phase correlation from which a move may be one; pictures of different things have
+less in half of the cases, and frames one after the other hardly ever."""
 
 
 class FrameChange(NamedTuple):
@@ -93,6 +102,25 @@ class FrameStream:
             return FrameChange(repeated=all(sample.shown_by(frame) for sample in self._samples))
         return FrameChange(resized=True, cut=self._is_cut(frame))
 
+    def moved(self, frame: Image) -> Point | None:
+        """How far what the frame that was kept shows has moved, right and down, in pixels.
+
+        That of most of the picture, which is the camera's motion: phase correlation of C. D. Kuglin
+        and D. C. Hines, "The phase correlation image alignment method", 1975, up to half the
+        frame's sides, to about one of :data:`POINTS` parts of them. ``None`` where nothing is sure.
+        """
+        if not self._samples or frame.shape[:2] != self._size:
+            return None
+        kept = self._samples[0]
+        before, now = (_grey(pixels) for pixels in (kept.pixels, frame[kept.rows, kept.columns]))
+        if min(before.shape) < LEAST_SIDE or not (np.ptp(before) and np.ptp(now)):
+            return None
+        window = cv2.createHanningWindow(before.shape[::-1], cv2.CV_32F)
+        (across, down), response = cv2.phaseCorrelate(before, now, window)
+        if not response >= SURELY_MOVED:
+            return None
+        return across * kept.columns.step, down * kept.rows.step
+
     def _is_cut(self, frame: Image) -> bool:
         """Whether the frame before goes on pixel by pixel, not in another resolution."""
         sample = self._samples[0]
@@ -149,6 +177,14 @@ class StreamView:
         """The frame as the follower sees it."""
         return resize_to(frame, *self.size)
 
+    def moved(self, frame: Image) -> Point | None:
+        """How far all that a frame shows has moved since the one before, as the follower sees it.
+
+        ``None`` where nothing is sure; see :meth:`FrameStream.moved`.
+        """
+        moved = self._stream.moved(frame)
+        return moved and (moved[0] * self.factors[0], moved[1] * self.factors[1])
+
     def conclude(self, frame: Image, track: Track) -> Track:
         """What the follower says of the frame, in the frame's own pixels."""
         if self.factors != (1.0, 1.0):
@@ -164,7 +200,12 @@ def _likeness(one: Array, other: Array) -> float:
     """Correlation of the pixels of two pictures, -1 to 1; 0 where one shows a single colour."""
     if min(one.shape[:2]) < 2:  # noqa: PLR2004
         return 0.0
-    a, b = (part.astype(np.float32).mean(2) for part in (one, other))
+    a, b = (_grey(part) for part in (one, other))
     a, b = a - a.mean(), b - b.mean()
     norm = float(np.sqrt((a * a).sum() * (b * b).sum()))
     return float((a * b).sum()) / norm if norm > 0 else 0.0
+
+
+def _grey(pixels: Array) -> Array:
+    """Mean of the colours ``(H, W, 3)``, ``(H, W)`` float32."""
+    return pixels.astype(np.float32).mean(2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import overload
 
 from ..answers import ms_since
@@ -167,7 +168,8 @@ class MultiTracker(TrackerBase):
         seen = self._encode(shown, regions)
         pixels = sum(region.width * region.height for region in regions.values())
         for number in regions:
-            pixels += self._followers[number].look(shown[number], seen.pop(number))
+            moved = partial(self._views[number].moved, picture)
+            pixels += self._followers[number].look(shown[number], seen.pop(number), moved)
         self._budget.looked(pixels)
         tracks: dict[int, Track] = {}
         order = self._in_turn()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import overload
 
@@ -208,7 +209,8 @@ class Tracker(TrackerBase):
         if not rests:
             region = follower.region()
             pixels = region.width * region.height
-            pixels += follower.look(shown, follower.model.encode(shown, region))
+            seen = follower.model.encode(shown, region)
+            pixels += follower.look(shown, seen, partial(view.moved, picture))
         budget.looked(pixels)
         budget.share(1, owed=rests)
         track = view.conclude(picture, follower.conclude(shown))

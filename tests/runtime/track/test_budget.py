@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -15,6 +15,7 @@ from qatm.runtime.images import Image
 from qatm.runtime.patches.region import RegionFeatures
 from qatm.runtime.patches.taps import Taps
 from qatm.runtime.track.budget import LEAST, REMEMBERED, Piece, SearchBudget, Work
+from qatm.runtime.track.presence import Point
 from qatm.runtime.track.redetect import BESIDE_LOOKS, FramePart, WholeFrameSearch
 
 LARGE = (1920, 1080)
@@ -236,9 +237,9 @@ def test_the_ordinary_look_and_the_search_take_turns_where_both_do_not_fit(
         looked: list[bool] = []
         look = follower.look
 
-        def noted(frame: Image, seen: RegionFeatures) -> int:
+        def noted(frame: Image, seen: RegionFeatures, moved: Callable[[], Point | None]) -> int:
             looked.append(True)
-            return look(frame, seen)
+            return look(frame, seen, moved)
 
         monkeypatch.setattr(follower, "look", noted)
         usual = []
