@@ -52,6 +52,15 @@ PresenceOption = Annotated[
 SeedOption = Annotated[
     int, typer.Option("--seed", metavar="N", min=0, help="Chooses when the object goes away.")
 ]
+EveryOption = Annotated[
+    int,
+    typer.Option(
+        "--every",
+        metavar="N",
+        min=1,
+        help="Show every N-th frame only, as a slow device or a stream that drops frames does.",
+    ),
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object per tracker and sequence, and means.")
 ]
@@ -79,6 +88,7 @@ def track(
     folders: SequencesArgument,
     *,
     trackers: ComparedTrackerFlags,
+    every: EveryOption = 1,
     presence: PresenceOption = False,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
@@ -126,7 +136,7 @@ def track(
     options, choice = trackers.options(), trackers.choice
     variants = usable_variants(trackers.wanted, options, choice, complain)
     evaluation = TrackEvaluation(variants, options.threads, trackers.processes)
-    found = usable_in_all(folders, skipped)
+    found = usable_in_all(folders, skipped, every)
     for remark in found.remarks:
         tell(remark)
     names = [sequence.name for sequence in found.sequences]

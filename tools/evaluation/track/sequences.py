@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +47,17 @@ class TrackSequence:
         """The box in the first frame."""
         return Box(*map(float, self.truth[0]))
 
+    def thinned(self, every: int) -> TrackSequence:
+        """One of each so many of its frames, from the first one on.
+
+        Raises:
+            InputError: fewer than two are left.
+        """
+        kept = replace(self, frames=self.frames[::every], truth=self.truth[::every])
+        if len(kept.frames) < 2:
+            raise InputError(f"has {len(self.frames)} frames, of which --every {every} leaves one")
+        return kept
+
 
 @dataclass(frozen=True)
 class SequenceFolder:
@@ -72,13 +83,16 @@ def usable_sequences(folder: Path, skipped: Callable[[str], None]) -> SequenceFo
     return usable_in_all([folder], skipped)
 
 
-def usable_in_all(folders: Sequence[Path], skipped: Callable[[str], None]) -> SequenceFolder:
+def usable_in_all(
+    folders: Sequence[Path], skipped: Callable[[str], None], every: int = 1
+) -> SequenceFolder:
     """The sequences of one or several folders, at least one.
 
     Args:
         folders: of the sequences.
         skipped: told about each sequence that is left out, and why. Of several with one name, which
             no table could tell apart, the first is taken.
+        every: which of their frames are kept: all, every second one, ...
 
     Raises:
         InputError: a folder holds nothing that looks like a sequence, or none is usable in any.
@@ -94,8 +108,11 @@ def usable_in_all(folders: Sequence[Path], skipped: Callable[[str], None]) -> Se
             if sequence.name in taken:
                 other = taken[sequence.name].frames[0].parents[1]
                 problems.append(f"{sequence.name}: {folder} has one of the same name as {other}")
-            else:
-                taken[sequence.name] = sequence
+                continue
+            try:
+                taken[sequence.name] = sequence.thinned(every)
+            except InputError as error:
+                problems.append(f"{sequence.name}: {error}")
     for problem in problems:
         skipped(problem)
     if not taken:

@@ -245,6 +245,24 @@ def test_a_few_frames_without_a_box_are_left_out(two, photographs):
     assert len(found.sequences[-1].frames) == 20
 
 
+def test_frames_may_be_left_out(two, kcf):
+    whole, thinned = (
+        records(qatm(two, "--tracker", kcf, "--json", *more)) for more in ([], ["--every", 3])
+    )
+    assert [r["sequence"] for r in thinned] == [r["sequence"] for r in whole]
+    counts = [(r["frames"], t["frames"]) for r, t in zip(whole[:2], thinned[:2], strict=True)]
+    assert all(few == -(-many // 3) for many, few in counts)
+    sequence = read_sequences(two).sequences[0]
+    kept = sequence.thinned(3)
+    assert kept.frames == sequence.frames[::3]
+    np.testing.assert_array_equal(kept.truth, sequence.truth[::3])
+
+
+def test_a_sequence_of_which_one_frame_is_left_is_skipped(two, kcf):
+    refused(qatm(two, "--tracker", kcf, "--every", 100), "no usable sequence (2 skipped)")
+    assert qatm(two, "--tracker", kcf, "--every", 0).exit_code == 2
+
+
 def test_nothing_usable_is_wrong_input(two, kcf, tmp_path):
     refused(qatm(tmp_path / "none", "--tracker", kcf), "none is no folder")
     (tmp_path / "bare").mkdir()
