@@ -102,7 +102,7 @@ def box_evidence(
     )
     # The first look is the recent one, too, until the object has been followed for a while.
     compared = model.compared(seen)
-    looks = list(zip((model.coarse, model.recent), compared.cosines, strict=True))
+    looks = list(zip((model.coarse, model.recent), compared.own_cosines, strict=True))
     if model.recent is model.coarse:
         looks.pop()
     told = [

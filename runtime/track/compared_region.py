@@ -45,6 +45,15 @@ class ComparedRegion:
             return first, first
         return first, cells.cosine(self.recent.rows)
 
+    @property
+    def own_cosines(self) -> tuple[Array, Array]:
+        """The same, each look's with its own patches for the channels, as networks learned it."""
+        first, _ = self.cosines
+        if self.recent is self.first:
+            return first, first
+        cells = Comparison(self.recent.sums, self.seen.coarse)
+        return first, cells.cosine(self.recent.rows)
+
     @cached_property
     def colours(self) -> Array:
         """The number of each pixel's colour, ``(H, W)`` int32."""

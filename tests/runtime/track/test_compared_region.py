@@ -53,6 +53,10 @@ def test_a_newer_look_is_compared_anew(photographs) -> None:
     assert np.array_equal(after.cosines[0], before.cosines[0])
     own = model.recent.target > 0
     assert after.cosines[1][own].max((1, 2)).min() > 0.999, "each patch is one of the cells"
+    alone = after.own_cosines
+    assert np.array_equal(alone[0], after.cosines[0])
+    assert np.abs(alone[1] - after.cosines[1]).max() < 0.1
+    assert not np.array_equal(alone[1], after.cosines[1])
     assert after.cosines[0][model.coarse.target > 0].max((1, 2)).min() < 0.9
 
 
