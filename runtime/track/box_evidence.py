@@ -100,14 +100,12 @@ def box_evidence(
         ((np.arange(count) + 0.5) * stride - at) / side
         for count, at, side in zip((columns, rows), middle, sides, strict=True)
     )
-    # The first look is the recent one, too, until the object has been followed for a while.
     compared = model.compared(seen)
-    looks = list(zip((model.coarse, model.recent), compared.own_cosines, strict=True))
-    if model.recent is model.coarse:
-        looks.pop()
     told = [
-        _look_maps(look, cosine, stride, sides, model.alpha, across, down) for look, cosine in looks
+        _look_maps(look, cosine, stride, sides, model.alpha, across, down)
+        for look, cosine in compared.own_cosines
     ]
+    # The first look is the recent one, too, until the object has been followed for a while.
     maps = [*told[0], *told[-1]]
     likely = compared.likely(model.colours)
     maps.append(cv2.resize(likely, (2 * columns, 2 * rows), interpolation=cv2.INTER_AREA))

@@ -46,13 +46,16 @@ class ComparedRegion:
         return first, cells.cosine(self.recent.rows)
 
     @property
-    def own_cosines(self) -> tuple[Array, Array]:
-        """The same, each look's with its own patches for the channels, as networks learned it."""
-        first, _ = self.cosines
-        if self.recent is self.first:
-            return first, first
-        cells = Comparison(self.recent.sums, self.seen.coarse)
-        return first, cells.cosine(self.recent.rows)
+    def own_cosines(self) -> list[tuple[PatchGrid, Array]]:
+        """Each look and its similarities, its own patches for the channels, as networks learned it.
+
+        One where the first look is the recent one, too.
+        """
+        looks = [(self.first, self.cosines[0])]
+        if self.recent is not self.first:
+            cells = Comparison(self.recent.sums, self.seen.coarse)
+            looks.append((self.recent, cells.cosine(self.recent.rows)))
+        return looks
 
     @cached_property
     def colours(self) -> Array:

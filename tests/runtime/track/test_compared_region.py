@@ -53,7 +53,7 @@ def test_a_newer_look_is_compared_anew(photographs) -> None:
     assert np.array_equal(after.cosines[0], before.cosines[0])
     own = model.recent.target > 0
     assert after.cosines[1][own].max((1, 2)).min() > 0.999, "each patch is one of the cells"
-    alone = after.own_cosines
+    alone = [cosine for _, cosine in after.own_cosines]
     assert np.array_equal(alone[0], after.cosines[0])
     cells = seen.coarse.reshape(len(seen.coarse), -1).T
     expected = similarities(model.recent.rows, cells)
