@@ -40,10 +40,14 @@ class TrackRecipe(Record):
         margin: the search region reaches this many sides beyond the target on each side.
         sure_margin: the same in a frame before which the target was surely seen, and hardly moved;
             if it is not surely seen there too, the frame is looked at again with ``margin``.
-        sure_score: score from which a target is surely seen, for example .95: a fifth less is
-            computed, and quick objects are lost more often. 1 always looks with ``margin``.
+        sure_score: score from which a target is surely seen, and less is looked at; 1 always looks
+            with ``margin`` and at everything.
         sure_move: it hardly moved if it moved less than this many sides, and what is found in the
             smaller region counts if it is no farther than this from the predicted place.
+        still_change: it is still if what was read of a frame changed the logarithms of its size and
+            shape, its turn in radians and its place in sides by no more than this.
+        still_frames: frames after that in which only its place is looked for, by the whole of it,
+            as long as it is surely seen and hardly moves; 0 reads size, shape and turn in each.
         reach: a move of this many sides away from the predicted place is as likely as
             ``exp(-1/2)``: standard deviation of the prior on moves.
         locality: how far the prior may lower a response, 0 (ignored) to 1.
@@ -135,8 +139,10 @@ class TrackRecipe(Record):
     side: float = chosen(64.0, 16, 256)
     margin: float = chosen(0.6, 0.25, 4)
     sure_margin: float = chosen(0.35, 0.1, 4)
-    sure_score: float = chosen(1.0, 0, 1)
+    sure_score: float = chosen(0.95, 0, 1)
     sure_move: float = chosen(0.15, 0, 10)
+    still_change: float = chosen(0.02, 0, 10)
+    still_frames: int = chosen(2, 0, MANY)
     reach: float = chosen(0.4, 0.05, 10)
     locality: float = chosen(0.5, 0, 1)
     momentum: float = chosen(0.5, 0, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from ..boxes import Box
 from ..images import Image
 from ..kinds import Numeric
-from .taps import Taps
+from .taps import DenseCells, Taps
 from .windows import clamped
 
 Array = NDArray[Any]
@@ -98,6 +99,11 @@ class RegionFeatures:
     image: Image
     taps: Taps
     coarse: Array
+
+    @cached_property
+    def fine(self) -> DenseCells:
+        """The finest map as a whole: several parts of one region are asked for."""
+        return DenseCells(self.taps.whole())
 
 
 def turned(point: tuple[float, float], angle: float) -> tuple[float, float]:

@@ -103,7 +103,7 @@ def box_evidence(
     compared = model.compared(seen)
     told = [
         _look_maps(look, cosine, stride, sides, model.alpha, across, down)
-        for look, cosine in compared.own_cosines
+        for look, cosine in compared.looks
     ]
     # The first look is the recent one, too, until the object has been followed for a while.
     maps = [*told[0], *told[-1]]

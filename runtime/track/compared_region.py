@@ -46,16 +46,12 @@ class ComparedRegion:
         return first, cells.cosine(self.recent.rows)
 
     @property
-    def own_cosines(self) -> list[tuple[PatchGrid, Array]]:
-        """Each look and its similarities, its own patches for the channels, as networks learned it.
-
-        One where the first look is the recent one, too.
-        """
-        looks = [(self.first, self.cosines[0])]
-        if self.recent is not self.first:
-            cells = Comparison(self.recent.sums, self.seen.coarse)
-            looks.append((self.recent, cells.cosine(self.recent.rows)))
-        return looks
+    def looks(self) -> list[tuple[PatchGrid, Array]]:
+        """Each look and its similarities; one where the first look is the recent one, too."""
+        first, recent = self.cosines
+        if self.recent is self.first:
+            return [(self.first, first)]
+        return [(self.first, first), (self.recent, recent)]
 
     @cached_property
     def colours(self) -> Array:

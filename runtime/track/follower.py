@@ -12,8 +12,9 @@ from ..kinds import Numeric
 from ..patches.encoder import Encoder
 from ..patches.region import Region, RegionFeatures
 from .budget import Piece, SearchBudget
+from .calm import Calm
 from .options import TrackerOptions
-from .outline import MOST_ASPECT, Outline
+from .outline import MOST_ASPECT, Outline, inside
 from .presence import HALF_TURN, LOST, TRACKING, Belief, Point, Track
 from .redetect import WholeFrameSearch
 from .spread_search import Known, LikelyPlace, SpreadSearch
@@ -65,7 +66,7 @@ class Follower:
         self._seen_for = self.options.probation
         self._fit = options.most_odds
         self._lost_for = self._doubted = 0
-        self._calm = False
+        self._calm = Calm(options)
         self._score = 0.0
         self._seen: RegionFeatures | None = None
         self.repeated = False
@@ -97,7 +98,7 @@ class Follower:
 
     def region(self) -> Region:
         """Where in the next frame to look."""
-        size = self.model.sure_size if self._calm else self.model.region_size
+        size = self.model.sure_size if self._calm.near else self.model.region_size
         scale = self.model.scale / self.size
         return Region.around(self._expected(), scale, *size, self.angle)
 
@@ -124,13 +125,11 @@ class Follower:
             How many more working pixels than those of ``seen`` were looked at.
         """
         expected, more = self._expected(), 0
-        sighting = self.model.look(seen, expected)
-        score = self.score(sighting)
-        if self._calm and not self._surely(score, math.dist(sighting.centre, expected)):
-            self._calm = False
+        sighting, score, off = self._sighted(seen, expected)
+        if self._calm.near and not self._calm.surely(score, off):
+            self._calm.near = False
             seen = self.model.encode(frame, self.region())
-            sighting = self.model.look(seen, expected)
-            score = self.score(sighting)
+            sighting, score, off = self._sighted(seen, expected)
             more = math.prod(self.model.region_size)
         self._score, self._seen = score, seen
         if score < self.options.found_score and self.state != LOST:
@@ -140,9 +139,14 @@ class Follower:
                 if self._went_along(frame, jump):
                     return more
         self._move_to(sighting.centre, frame)
-        if score >= self.options.found_score:
+        if self._calm.reads(score, off) and score >= self.options.found_score:
             self._refine(seen, frame)
         return more
+
+    def _sighted(self, seen: RegionFeatures, expected: Point) -> tuple[Sighting, float, float]:
+        """What is seen in a region, its score, and sides between it and where it was expected."""
+        sighting = self.model.look(seen, expected)
+        return sighting, self.score(sighting), self._sides(sighting.centre, expected)
 
     def _went_along(self, frame: Image, jump: Point) -> bool:
         """Whether the object is where it lies if it moved with all the rest; go on from there.
@@ -154,7 +158,7 @@ class Follower:
         ((_, sighting, score),) = self._look_at(frame, [place])
         if score < max(self.options.again_score, self._score):
             return False
-        self.centre = _inside(frame, *sighting.centre)
+        self.centre = inside(frame, *sighting.centre)
         self._score, self._seen = score, None
         return True
 
@@ -184,7 +188,7 @@ class Follower:
             self._seen_for += 1
             if self._seen_for >= self.options.probation:
                 self._settled = self._sure
-        self._calm = self._is_calm(score)
+        self._calm.near = self._is_calm(score)
         sure = self.state == TRACKING and score >= self.options.found_score
         return self._outline().track(score, self.state, self.size if sure else None)
 
@@ -194,14 +198,13 @@ class Follower:
             self.state == TRACKING
             and self._seen_for >= self.options.probation
             and not self.model.learns_next
-            and self._surely(score, math.hypot(*self._move))
+            and self._calm.still
+            and self._calm.surely(score, self._sides(self._move))
         )
 
-    def _surely(self, score: float, moved: float) -> bool:
-        """Whether the object was surely seen near a place, by the distance in pixels."""
-        most = self.options.sure_move * self.model.side * self.size
-        needed = self.options.sure_score
-        return needed < 1 and score >= needed and moved <= most
+    def _sides(self, there: Point, here: Point = (0.0, 0.0)) -> float:
+        """A distance, in sides of the object."""
+        return math.dist(there, here) / (self.model.side * self.size)
 
     def _doubt(self, frame: Image, score: float) -> float:
         """Look for a place that fits better than where the object was found again lately.
@@ -237,6 +240,7 @@ class Follower:
         """Follow what was found, which has yet to prove itself."""
         self._fit = fit
         self._belief.begin_again(fit)
+        self._calm.begin_again()
         self._lost_for = self._seen_for = self._doubted = 0
         self._spread.begin_again()
 
@@ -360,7 +364,7 @@ class Follower:
 
     def _move_to(self, centre: tuple[float, float], frame: Image) -> None:
         """Accept a new place; the centre stays inside the frame."""
-        x, y = _inside(frame, *centre)
+        x, y = inside(frame, *centre)
         if not self.repeated:
             # Half of the old move: single measurements jump.
             self._move = (
@@ -378,22 +382,18 @@ class Follower:
         read = self.model.read_motion(seen, self.centre)
         if read is None:
             return
-        measured = self.model.scale / seen.region.scale * read.zoom
-        size = self.size * (measured / self.size) ** options.scale_gain
-        self.size = min(max(size, 1 / options.max_scale), options.max_scale)
-        self.angle = (self.angle + options.turn_gain * read.turn + HALF_TURN) % (
-            2 * HALF_TURN
-        ) - HALF_TURN
+        here, size, aspect = self.centre, self.size, self.aspect
+        supposed = self.model.scale / seen.region.scale
+        self.size *= (supposed * read.zoom / size) ** options.scale_gain
+        self.size = min(max(self.size, 1 / options.max_scale), options.max_scale)
+        turn = options.turn_gain * read.turn
+        self.angle = (self.angle + turn + HALF_TURN) % (2 * HALF_TURN) - HALF_TURN
         if read.aspect is not None:
-            aspect = self.aspect + options.scale_gain * (read.aspect - self.aspect)
-            self.aspect = min(max(aspect, -MOST_ASPECT), MOST_ASPECT)
-        x, y = (
-            here + read.believed * (there - here)
-            for here, there in zip(self.centre, read.centre, strict=True)
-        )
-        self.centre = _inside(frame, x, y)
-
-
-def _inside(frame: Image, x: float, y: float) -> tuple[float, float]:
-    """The nearest point of a frame."""
-    return min(max(x, 0.0), float(frame.shape[1])), min(max(y, 0.0), float(frame.shape[0]))
+            self.aspect += options.scale_gain * (read.aspect - aspect)
+            self.aspect = min(max(self.aspect, -MOST_ASPECT), MOST_ASPECT)
+        (x, y), (right, below) = here, read.centre
+        x, y = x + read.believed * (right - x), y + read.believed * (below - y)
+        self.centre = inside(frame, x, y)
+        grown, bent = math.log(self.size / size), self.aspect - aspect
+        moved = self._sides(self.centre, here)
+        self._calm.read((grown, bent, math.radians(turn)), moved)

@@ -70,7 +70,12 @@ class Sample(NamedTuple):
 
     def shown_by(self, frame: Image) -> bool:
         """Whether a frame of the same size has the same pixels there."""
-        return np.array_equal(frame[self.rows, self.columns], self.pixels)
+        row = len(self.pixels) // 2
+        line = frame[self.rows.start + row * self.rows.step, self.columns]
+        # One row tells of nearly every frame that it is another one.
+        return np.array_equal(line, self.pixels[row]) and np.array_equal(
+            frame[self.rows, self.columns], self.pixels
+        )
 
 
 class FrameStream:

@@ -6,6 +6,7 @@ import math
 from typing import NamedTuple
 
 from ..boxes import Box
+from ..images import Image
 from ..kinds import Numeric
 from ..patches.region import turned
 from .presence import Corners, Track
@@ -63,3 +64,8 @@ class Outline(NamedTuple):
         if scale is None:
             return Track(self.box, score, state)
         return Track(self.box, score, state, self.angle, scale, self.corners)
+
+
+def inside(frame: Image, x: float, y: float) -> tuple[float, float]:
+    """The nearest point of a frame."""
+    return min(max(x, 0.0), float(frame.shape[1])), min(max(y, 0.0), float(frame.shape[0]))

@@ -92,8 +92,8 @@ def read_patches(
         alpha: factor on the cosine similarity inside the softmaxes.
     """
     column, row = (round(at) for at in grid.window_at(*corner, stride))
-    cells = cells_around(column, row, grid.footprint.shape, seen.taps.shape, REACH)
-    fit = fit_windows(session, grid, seen.taps.window(cells), alpha)
+    cells = cells_around(column, row, grid.footprint.shape, seen.fine.shape, REACH)
+    fit = fit_windows(session, grid, cells.cut(seen.fine.features), alpha)
     y, x = summit(fit.likelihood)
     rows, columns = np.nonzero(grid.footprint)
     across, down, weight = displacements(fit.pairs, rows + y, columns + x, REACH)

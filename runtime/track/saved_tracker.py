@@ -22,6 +22,7 @@ from ..limits import SAVED_BYTES
 from ..saved_arrays import array_of, read_arrays, text_of_array
 from ..value_range import ValueRange
 from ..version import __version__
+from .calm import Calm
 from .follower import Follower
 from .frame_stream import FrameStream, StreamView
 from .options import TrackerOptions
@@ -34,7 +35,7 @@ from .target import TargetModel
 
 Array = NDArray[Any]
 
-FORMAT: Numeric[int] = 2
+FORMAT: Numeric[int] = 3
 """Of saved trackers."""
 
 SAVED: Mapping[type[Any], tuple[str, ...]] = {
@@ -52,9 +53,9 @@ SAVED: Mapping[type[Any], tuple[str, ...]] = {
         "_fit",
         "_lost_for",
         "_doubted",
-        "_calm",
         "_score",
     ),
+    Calm: ("near", "_unread", "_trends"),
     TargetModel: (
         "recent",
         "_newer",
@@ -78,7 +79,18 @@ NAMED = {kind.__name__: names for kind, names in SAVED.items()}
 """The same by the names of the classes, as files have them."""
 
 MADE_AGAIN: Mapping[type[Any], tuple[str, ...]] = {
-    Follower: ("options", "model", "search", "_budget", "_spread", "_belief", "_seen", "repeated"),
+    Follower: (
+        "options",
+        "model",
+        "search",
+        "_budget",
+        "_spread",
+        "_belief",
+        "_calm",
+        "_seen",
+        "repeated",
+    ),
+    Calm: ("_options",),
     TargetModel: (
         "encoder",
         "alpha",
@@ -264,6 +276,7 @@ def parts_of(follower: Follower, view: StreamView) -> tuple[Any, ...]:
         follower,
         follower.model,
         inner["_belief"],
+        inner["_calm"],
         follower.search,
         inner["_spread"],
         view,

@@ -74,6 +74,11 @@ def is_aspect(value: Any) -> bool:
     return is_finite(value) and abs(value) <= MOST_ASPECT
 
 
+def is_trends(value: Any) -> bool:
+    """Sums of changes of size, shape and turn."""
+    return isinstance(value, tuple) and len(value) == 3 and all(map(is_finite, value))  # noqa: PLR2004
+
+
 def is_colours(value: Any) -> bool:
     """Shares of colours."""
     return isinstance(value, ObjectColours) and all(
@@ -243,9 +248,9 @@ STATE: Mapping[str, Mapping[str, Check]] = {
         "_fit": is_finite,
         "_lost_for": is_count,
         "_doubted": is_count,
-        "_calm": is_truth,
         "_score": is_share,
     },
+    "Calm": {"near": is_truth, "_unread": is_count, "_trends": is_trends},
     "TargetModel": {"_looks": is_count, "_reads_older": is_truth, "colours": is_colours},
     "Belief": {"state": is_state, "_odds": is_finite},
     "WholeFrameSearch": {"_searches": is_count},

@@ -114,7 +114,7 @@ class TargetModel:
         sizes = dict.fromkeys((self.region_size, self.sure_size))
         self._patches = {size: self._placing_patches(size) for size in sizes}
         self.colours = ObjectColours.of(colour_numbers(first.image), placed)
-        own = self.cut(first.taps, placed, encoder.stride, FINE_POOL)
+        own = self.cut(first.fine, placed, encoder.stride, FINE_POOL)
         self.first_patches = self._recent_patches = self._newer_patches = own
         self._older_patches = self._next_older_patches = own
         self._reads_older = False
@@ -175,7 +175,7 @@ class TargetModel:
                 self._next_older_patches = self._recent_patches
             pool, stride = self.options.competitor_pool, self.encoder.coarse_stride
             self._newer = self.cut(DenseCells(seen.coarse), box, stride, pool)
-            self._newer_patches = self.cut(seen.taps, box, self.encoder.stride, FINE_POOL)
+            self._newer_patches = self.cut(seen.fine, box, self.encoder.stride, FINE_POOL)
 
     def renew_colours(self, seen: RegionFeatures, centre: tuple[float, float]) -> None:
         """Take in the colours that the target has now, in a region that surely shows it."""
@@ -251,7 +251,7 @@ class TargetModel:
         """The target's fine patches in regions of a size."""
         region = Region.around(self.centre, self.scale, *region_size)
         seen = self.encode(self.frame, region)
-        return self.cut(seen.taps, region.box_to_working(self.box), self.encoder.stride)
+        return self.cut(seen.fine, region.box_to_working(self.box), self.encoder.stride)
 
     def _patches_for(self, seen: RegionFeatures) -> PatchGrid:
         """The fine patches that were seen in a region of the same working size."""
@@ -263,8 +263,8 @@ class TargetModel:
     ) -> tuple[CellRange, Array]:
         """How well patches agree around a box's corner: which cells, and each shift over them."""
         column, row = (round(at) for at in grid.window_at(x, y, self.encoder.stride))
-        around = cells_around(column, row, grid.footprint.shape, seen.taps.shape, margin)
-        compared = Comparison(grid.sums, seen.taps.window(around))
+        around = cells_around(column, row, grid.footprint.shape, seen.fine.shape, margin)
+        compared = Comparison(grid.sums, around.cut(seen.fine.features))
         return around, rigid_agreement(compared, grid.rows, grid.footprint)
 
     def _working_size(self, margin: float, side: float) -> tuple[int, int]:

@@ -65,7 +65,7 @@ def rewritten(saved: Path, target: Path, state: Any) -> Path:
         ("Follower", "size", 0.0),
         ("Follower", "size", 1e9),
         ("Follower", "_seen_for", 1.5),
-        ("Follower", "_calm", 1),
+        ("Calm", "near", 1),
         ("Belief", "state", "asleep"),
         ("TargetModel", "_looks", -1),
         ("TargetModel", "recent", {"array": 0}),

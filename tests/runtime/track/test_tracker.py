@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 
 import cv2
 import numpy as np
@@ -270,7 +269,7 @@ def test_a_later_look_is_read_where_the_first_is_not_sure(
         return told(session, grid, *others)
 
     monkeypatch.setattr(target, "read_patches", counted)
-    options = TrackerOptions(recent_after=1, first_sure=first_sure)
+    options = TrackerOptions(recent_after=1, first_sure=first_sure, still_frames=0)
     with Tracker(threads=1, options=options) as tracker:
         tracker.init(*shots[0])
         for frame, truth in shots[1:]:
@@ -514,51 +513,6 @@ def test_work_does_not_depend_on_the_frame(tracker, photographs):
         regions.append(tracker._follower.region())
     assert (regions[0].width, regions[0].height) == (regions[1].width, regions[1].height)
     assert regions[0].width <= 2 * 0.75 * 64 + 64 * np.sqrt(PIECE[0] / PIECE[1]) + 16
-
-
-def encoded_sizes(tracker, monkeypatch):
-    """Sizes of what a tracker encodes from now on, as it goes."""
-    sizes = []
-    encode = tracker._encoder.encode_crops
-
-    def noted(crops):
-        sizes.extend(crop.shape[1::-1] for crop in crops)
-        return encode(crops)
-
-    monkeypatch.setattr(tracker._encoder, "encode_crops", noted)
-    return sizes
-
-
-def test_an_object_that_is_surely_there_is_looked_at_in_a_smaller_region(photographs, monkeypatch):
-    """All frames but those whose look is kept; a frame in which it is gone is looked at again."""
-    scene, box = moving(photographs, 1)[0]
-    gone, _ = moving(photographs, 2, [0])[0]
-    tracker = Tracker(threads=1, options=TrackerOptions(sure_score=0.95))
-    tracker.init(scene, box)
-    assert tracker._follower is not None
-    model = tracker._follower.model
-    assert math.prod(model.sure_size) < 0.7 * math.prod(model.region_size)
-    sizes = encoded_sizes(tracker, monkeypatch)
-    for _ in range(12):
-        assert box_iou(tracker.track(scene).box, box) > 0.9
-    assert sizes.count(model.region_size) == 1 + 12 // tracker.options.recent_after
-    assert sizes.count(model.sure_size) == len(sizes) - sizes.count(model.region_size)
-    tracker.track(scene)
-    sizes.clear()
-    tracker.track(gone)
-    assert sizes == [model.sure_size, model.region_size]
-    tracker.close()
-
-
-def test_by_default_every_frame_has_the_large_region(photographs, monkeypatch):
-    scene, box = moving(photographs, 1)[0]
-    with Tracker(threads=1) as tracker:
-        tracker.init(scene, box)
-        sizes = encoded_sizes(tracker, monkeypatch)
-        tracks = [tracker.track(scene) for _ in range(4)]
-        assert {track.state for track in tracks} == {"tracking"}
-        assert tracker._follower is not None
-        assert set(sizes) == {tracker._follower.model.region_size}
 
 
 def test_regions_of_one_size_come_back_in_their_order(tracker, photographs):
