@@ -1,9 +1,9 @@
 """What the four tasks answer on fixed pictures stays what it was, to some thousandths of a pixel.
 
-Of tracks, alignments and verifications ``fixed_answers.json`` differs by .02 px at most from what
-the first version answered; matches are where their pixels are since then, and their scores, which
-change with each fit, are not recorded. Whoever changes what is
-computed, on purpose, records it again and says so in the changelog.
+Of alignments and verifications ``fixed_answers.json`` differs by .02 px at most from what the first
+version answered; matches are where their pixels are since then, and their scores, which change with
+each fit, are not recorded; tracks are those since less is looked at of what is still. Whoever
+changes what is computed, on purpose, records it again and says so in the changelog.
 """
 
 from __future__ import annotations
