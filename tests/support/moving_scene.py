@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -55,3 +56,13 @@ def write_video(path: Path, images: Iterable[Image], fps: float = 25.0) -> Path:
         for image in images:
             writer.write(image)
     return path
+
+
+def warped(scene: NDArray[Any], matrix: NDArray[Any], piece_box: Box) -> tuple[Image, Box]:
+    """A frame through a 2x3 matrix, and the axis-aligned box around the moved box."""
+    height, width = scene.shape[:2]
+    frame = cv2.warpAffine(scene, matrix, (width, height), borderMode=cv2.BORDER_REFLECT)
+    x, y, w, h = piece_box
+    corners = np.array([[x, y, 1], [x + w, y, 1], [x, y + h, 1], [x + w, y + h, 1]]) @ matrix.T
+    low, high = corners.min(0), corners.max(0)
+    return np.asarray(frame, np.uint8), Box(*low, *(high - low))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 
 import cv2
-import numpy as np
 import pytest
-from moving_scene import moving
+from moving_scene import moving, warped
 
 from qatm.runtime import Tracker, TrackerOptions, box_iou
 from qatm.runtime.track import target
@@ -137,26 +136,6 @@ def test_a_still_object_is_read_in_every_third_frame(photographs, monkeypatch):
     assert len(readings) == 12 // 3
 
 
-def grown(photographs, growth):
-    """Frames in which a camera comes nearer to an object, and where that is in the last one."""
-    scene, box = moving(photographs, 1)[0]
-    size = scene.shape[1::-1]
-    for step in range(1, 25):
-        factor = growth**step
-        matrix = cv2.getRotationMatrix2D(box.centre, 0.0, factor)
-        frame = np.asarray(cv2.warpAffine(scene, matrix, size, borderMode=cv2.BORDER_REFLECT))
-        x, y = box.centre
-        yield (
-            frame,
-            (
-                x - box.w * factor / 2,
-                y - box.h * factor / 2,
-                box.w * factor,
-                box.h * factor,
-            ),
-        )
-
-
 @pytest.mark.parametrize("growth", [1.01, 0.985])
 def test_what_changes_slowly_is_read_often_enough(photographs, monkeypatch, growth):
     """A steady change below what counts as none is followed all the same."""
@@ -164,6 +143,8 @@ def test_what_changes_slowly_is_read_often_enough(photographs, monkeypatch, grow
     with Tracker(threads=1) as tracker:
         tracker.init(scene, box)
         readings = counted_readings(tracker, monkeypatch)
-        for frame, truth in grown(photographs, growth):
+        for step in range(1, 25):
+            matrix = cv2.getRotationMatrix2D(box.centre, 0.0, growth**step)
+            frame, truth = warped(scene, matrix, box)
             assert box_iou(tracker.track(frame).box, truth) > 0.85
     assert 8 <= len(readings) <= 24

@@ -7,7 +7,7 @@ import json
 import cv2
 import numpy as np
 import pytest
-from moving_scene import PIECE, moving
+from moving_scene import PIECE, moving, warped
 
 from qatm.runtime import (
     Box,
@@ -31,16 +31,6 @@ def tracker():
     """One tracker for all tests; each begins with its own init."""
     with Tracker(threads=1) as opened:
         yield opened
-
-
-def warped(scene, matrix, piece_box):
-    """A frame through a 2x3 matrix, and the axis-aligned box around the moved box."""
-    height, width = scene.shape[:2]
-    frame = cv2.warpAffine(scene, matrix, (width, height), borderMode=cv2.BORDER_REFLECT)
-    x, y, w, h = piece_box
-    corners = np.array([[x, y, 1], [x + w, y, 1], [x, y + h, 1], [x + w, y + h, 1]]) @ matrix.T
-    low, high = corners.min(0), corners.max(0)
-    return frame, Box(*low, *(high - low))
 
 
 def test_an_object_is_followed_to_the_pixel(tracker, photographs):
