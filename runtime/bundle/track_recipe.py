@@ -38,16 +38,15 @@ class TrackRecipe(Record):
     Attributes:
         side: the search region is resized until the target's side is this many pixels.
         margin: the search region reaches this many sides beyond the target on each side.
-        sure_margin: the same in a frame before which the target was surely seen, and hardly moved;
-            if it is not surely seen there too, the frame is looked at again with ``margin``.
-        sure_score: score from which a target is surely seen, and less is looked at; 1 always looks
-            with ``margin`` and at everything.
-        sure_move: it hardly moved if it moved less than this many sides, and what is found in the
-            smaller region counts if it is no farther than this from the predicted place.
+        sure_score: score from which a target is surely seen, and may be followed for some frames
+            without a look; 1 looks at every frame.
+        sure_move: it hardly moved if it moved less than this many sides, and without a look it is
+            sought no farther than this from the predicted place.
         still_change: it is still if what was read of a frame changed the logarithms of its size and
             shape, its turn in radians and its place in sides by no more than this.
-        still_frames: frames after that in which only its place is looked for, by the whole of it,
-            as long as it is surely seen and hardly moves; 0 reads size, shape and turn in each.
+        still_frames: frames after that in which it is found again by its pixels, as they were when
+            it was looked at, as long as it is; 0 looks at every frame.
+        still_likeness: correlation with those pixels from which it is found again, 0 to 1.
         reach: a move of this many sides away from the predicted place is as likely as
             ``exp(-1/2)``: standard deviation of the prior on moves.
         locality: how far the prior may lower a response, 0 (ignored) to 1.
@@ -138,11 +137,11 @@ class TrackRecipe(Record):
 
     side: float = chosen(64.0, 16, 256)
     margin: float = chosen(0.6, 0.25, 4)
-    sure_margin: float = chosen(0.35, 0.1, 4)
     sure_score: float = chosen(0.95, 0, 1)
     sure_move: float = chosen(0.15, 0, 10)
     still_change: float = chosen(0.02, 0, 10)
-    still_frames: int = chosen(2, 0, MANY)
+    still_frames: int = chosen(4, 0, MANY)
+    still_likeness: float = chosen(0.9, 0, 1)
     reach: float = chosen(0.4, 0.05, 10)
     locality: float = chosen(0.5, 0, 1)
     momentum: float = chosen(0.5, 0, 1)

@@ -1,4 +1,4 @@
-"""Frames of which less has to be looked at: the object was surely seen, and hardly changes."""
+"""Frames that need no look: the object was surely seen, and hardly changes."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ KEPT: Numeric[float] = 0.7
 
 
 class Calm:
-    """Whether less will do for the frame at hand.
+    """Whether the frame at hand may do without a look.
 
     Args:
         options: how sure is sure, and how little is hardly.
-
-    Attributes:
-        near: whether the smaller region will do.
     """
 
     def __init__(self, options: TrackerOptions) -> None:
         self._options = options
-        self.near = False
-        self._unread = 0
+        self._left = 0
         self._trends: tuple[float, ...] = (0.0, 0.0, 0.0)
 
     @property
     def still(self) -> bool:
-        """Whether size, shape and turn need not be read in the next frame."""
-        return self._unread > 0
+        """Whether the next frame may do without."""
+        return self._left > 0
 
     def begin_again(self) -> None:
-        """Read everything in the next frame."""
-        self._unread = 0
+        """Look in the next frame."""
+        self._left = 0
+
+    def passed(self) -> None:
+        """A frame did without."""
+        self._left -= 1
 
     def surely(self, score: float, moved: float) -> bool:
         """Whether the object was surely seen near a place.
@@ -43,20 +43,6 @@ class Calm:
         """
         needed = self._options.sure_score
         return needed < 1 and score >= needed and moved <= self._options.sure_move
-
-    def reads(self, score: float, off: float) -> bool:
-        """Whether size, shape and turn are read in this frame, or stay what they are.
-
-        Args:
-            score: of the frame.
-            off: sides between where the object was expected and where it seems to be.
-        """
-        if not self.surely(score, off):
-            self.begin_again()
-        if self._unread == 0:
-            return True
-        self._unread -= 1
-        return False
 
     def read(self, changes: tuple[float, float, float], moved: float) -> None:
         """Size, shape and turn were read in this frame.
@@ -71,4 +57,4 @@ class Calm:
             KEPT * before + now for before, now in zip(self._trends, changes, strict=True)
         )
         still = max(moved, *map(abs, changes), *map(abs, self._trends)) <= most
-        self._unread = self._options.still_frames if still else 0
+        self._left = self._options.still_frames if still else 0

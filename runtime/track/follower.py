@@ -13,6 +13,7 @@ from ..patches.encoder import Encoder
 from ..patches.region import Region, RegionFeatures
 from .budget import Piece, SearchBudget
 from .calm import Calm
+from .glance import PixelGlance
 from .options import TrackerOptions
 from .outline import MOST_ASPECT, Outline, inside
 from .presence import HALF_TURN, LOST, TRACKING, Belief, Point, Track
@@ -58,8 +59,7 @@ class Follower:
         self._spread = SpreadSearch(self.search)
         self.centre = self.model.centre
         self.size = 1.0
-        self.angle = self._sure_angle = 0.0
-        self.aspect = self._sure_aspect = 0.0
+        self.angle = self._sure_angle = self.aspect = self._sure_aspect = 0.0
         self._move = (0.0, 0.0)
         self._belief = Belief(options)
         self._sure = self._settled = self.centre, self.size
@@ -67,6 +67,7 @@ class Follower:
         self._fit = options.most_odds
         self._lost_for = self._doubted = 0
         self._calm = Calm(options)
+        self._glance = PixelGlance(options.still_likeness, options.sure_move)
         self._score = 0.0
         self._seen: RegionFeatures | None = None
         self.repeated = False
@@ -90,7 +91,7 @@ class Follower:
         (_, _, width, height), wider = self.model.box, math.exp(aspect / 2)
         return Outline(centre, (width * size * wider, height * size / wider), angle)
 
-    def begin_lost(self, centre: tuple[float, float]) -> None:
+    def begin_lost(self, centre: Point) -> None:
         """Begin with an object that is out of sight; it is looked for from the next frame on."""
         self.centre, self._lost_for = centre, self.options.wait
         self._sure = self._settled = self.centre, self.size
@@ -98,9 +99,8 @@ class Follower:
 
     def region(self) -> Region:
         """Where in the next frame to look."""
-        size = self.model.sure_size if self._calm.near else self.model.region_size
         scale = self.model.scale / self.size
-        return Region.around(self._expected(), scale, *size, self.angle)
+        return Region.around(self._expected(), scale, *self.model.region_size, self.angle)
 
     @property
     def searches(self) -> bool:
@@ -110,8 +110,22 @@ class Follower:
     @property
     def rests(self) -> bool:
         """Whether the next frame goes without the ordinary look: the search needs its time."""
-        searched = self.state == LOST and self._lost_for > self.options.wait
-        return searched and self._spread.refused
+        return self.state == LOST and self._lost_for > self.options.wait and self._spread.refused
+
+    def glance(self, frame: Image) -> bool:
+        """Take in a frame at a glance, in the place of :meth:`look`; whether that is enough.
+
+        Its score stays that of the last look.
+        """
+        seen = self._glance.find(frame, self._expected()) if self._calm.still else None
+        if seen is None or abs(math.log(seen.zoom)) > self.options.still_change:
+            self._calm.begin_again()
+            return False
+        self._calm.passed()
+        self.model.passed()
+        self._move_to(seen.centre, frame)
+        self.size = self._within(seen.side / self.model.side)
+        return True
 
     def look(self, frame: Image, seen: RegionFeatures, moved: Callable[[], Point | None]) -> int:
         """The first half of taking in a frame: where in its region the object seems to be.
@@ -124,13 +138,8 @@ class Follower:
         Returns:
             How many more working pixels than those of ``seen`` were looked at.
         """
-        expected, more = self._expected(), 0
-        sighting, score, off = self._sighted(seen, expected)
-        if self._calm.near and not self._calm.surely(score, off):
-            self._calm.near = False
-            seen = self.model.encode(frame, self.region())
-            sighting, score, off = self._sighted(seen, expected)
-            more = math.prod(self.model.region_size)
+        more, sighting = 0, self.model.look(seen, self._expected())
+        score = self.score(sighting)
         self._score, self._seen = score, seen
         if score < self.options.found_score and self.state != LOST:
             jump = moved() or (0.0, 0.0)
@@ -139,14 +148,9 @@ class Follower:
                 if self._went_along(frame, jump):
                     return more
         self._move_to(sighting.centre, frame)
-        if self._calm.reads(score, off) and score >= self.options.found_score:
+        if score >= self.options.found_score:
             self._refine(seen, frame)
         return more
-
-    def _sighted(self, seen: RegionFeatures, expected: Point) -> tuple[Sighting, float, float]:
-        """What is seen in a region, its score, and sides between it and where it was expected."""
-        sighting = self.model.look(seen, expected)
-        return sighting, self.score(sighting), self._sides(sighting.centre, expected)
 
     def _went_along(self, frame: Image, jump: Point) -> bool:
         """Whether the object is where it lies if it moved with all the rest; go on from there.
@@ -167,8 +171,7 @@ class Follower:
 
         Where the object :attr:`rests`, it is called without the first.
         """
-        score, seen = self._score, self._seen
-        self._seen = None
+        score, seen, self._seen = self._score, self._seen, None
         if self.state == LOST:
             score = self._look_again(frame, self._score_again(score, seen, self.centre))
         else:
@@ -188,18 +191,19 @@ class Follower:
             self._seen_for += 1
             if self._seen_for >= self.options.probation:
                 self._settled = self._sure
-        self._calm.near = self._is_calm(score)
+        if seen is not None and not self._needs_no_look(frame, score):
+            self._calm.begin_again()
         sure = self.state == TRACKING and score >= self.options.found_score
         return self._outline().track(score, self.state, self.size if sure else None)
 
-    def _is_calm(self, score: float) -> bool:
-        """Whether the smaller region will do in the next frame."""
+    def _needs_no_look(self, frame: Image, score: float) -> bool:
+        """Whether a glance will do for the next frame; what it needs is kept then."""
         return (
-            self.state == TRACKING
+            self._calm.still
+            and self.state == TRACKING
             and self._seen_for >= self.options.probation
-            and not self.model.learns_next
-            and self._calm.still
             and self._calm.surely(score, self._sides(self._move))
+            and self._glance.keep(frame, self._outline())
         )
 
     def _sides(self, there: Point, here: Point = (0.0, 0.0)) -> float:
@@ -225,7 +229,7 @@ class Follower:
             self._found_at(*better, best)
         return kept
 
-    def _found_at(self, centre: tuple[float, float], place: LikelyPlace, fit: float) -> None:
+    def _found_at(self, centre: Point, place: LikelyPlace, fit: float) -> None:
         """Go on from another place, with the log-odds of what is seen there."""
         self.centre, self.size, self._move = centre, place.size, (0.0, 0.0)
         self.angle = self._angle_at(place)
@@ -273,8 +277,8 @@ class Follower:
         return score
 
     def _sized(
-        self, frame: Image, centre: tuple[float, float], place: LikelyPlace, score: float
-    ) -> tuple[tuple[float, float], LikelyPlace, float]:
+        self, frame: Image, centre: Point, place: LikelyPlace, score: float
+    ) -> tuple[Point, LikelyPlace, float]:
         """The size in which an object that was found again fits best, as far as the budget lasts.
 
         It is found in a wrong size, too, which patches correct slowly or not at all.
@@ -293,9 +297,7 @@ class Follower:
                 centre, place, score = sighting.centre, tried, other
         return centre, place, score
 
-    def _needed(
-        self, place: LikelyPlace, centre: tuple[float, float], known: Sequence[Known]
-    ) -> float:
+    def _needed(self, place: LikelyPlace, centre: Point, known: Sequence[Known]) -> float:
         """Score from which an object counts as found again in a place: farther away it needs more.
 
         Among places everywhere some look right by chance, but next to where it was seen are few.
@@ -341,9 +343,7 @@ class Follower:
         """How surely a sighting shows the object, 0 to 1."""
         return self.options.score((sighting.first, sighting.recent), sighting.agreement)
 
-    def _score_again(
-        self, score: float, seen: RegionFeatures | None, centre: tuple[float, float]
-    ) -> float:
+    def _score_again(self, score: float, seen: RegionFeatures | None, centre: Point) -> float:
         """The score of a place where the object may have come back: it has kept its colours.
 
         Team-mates and other cars have its shape. While an object is in sight its colours may change
@@ -354,15 +354,13 @@ class Follower:
         unlike = self.options.colour_odds(self.model.colour_likeness(seen, centre))
         return logistic(log_odds(score) - unlike)
 
-    def _expected(self) -> tuple[float, float]:
+    def _expected(self) -> Point:
         """Where the object should be in the next frame."""
         momentum = 0.0 if self.repeated else self.options.momentum
-        return (
-            self.centre[0] + momentum * self._move[0],
-            self.centre[1] + momentum * self._move[1],
-        )
+        (x, y), (right, down) = self.centre, self._move
+        return x + momentum * right, y + momentum * down
 
-    def _move_to(self, centre: tuple[float, float], frame: Image) -> None:
+    def _move_to(self, centre: Point, frame: Image) -> None:
         """Accept a new place; the centre stays inside the frame."""
         x, y = inside(frame, *centre)
         if not self.repeated:
@@ -372,6 +370,10 @@ class Follower:
                 (self._move[1] + y - self.centre[1]) / 2,
             )
         self.centre = (x, y)
+
+    def _within(self, size: float) -> float:
+        """A size, as far as it may differ from the first."""
+        return min(max(size, 1 / self.options.max_scale), self.options.max_scale)
 
     def _refine(self, seen: RegionFeatures, frame: Image) -> None:
         """Follow the object's size, shape and turn, and its place more exactly."""
@@ -384,16 +386,15 @@ class Follower:
             return
         here, size, aspect = self.centre, self.size, self.aspect
         supposed = self.model.scale / seen.region.scale
-        self.size *= (supposed * read.zoom / size) ** options.scale_gain
-        self.size = min(max(self.size, 1 / options.max_scale), options.max_scale)
+        self.size = self._within(size * (supposed * read.zoom / size) ** options.scale_gain)
         turn = options.turn_gain * read.turn
         self.angle = (self.angle + turn + HALF_TURN) % (2 * HALF_TURN) - HALF_TURN
         if read.aspect is not None:
             self.aspect += options.scale_gain * (read.aspect - aspect)
             self.aspect = min(max(self.aspect, -MOST_ASPECT), MOST_ASPECT)
         (x, y), (right, below) = here, read.centre
-        x, y = x + read.believed * (right - x), y + read.believed * (below - y)
-        self.centre = inside(frame, x, y)
+        part = read.believed
+        self.centre = inside(frame, x + part * (right - x), y + part * (below - y))
         grown, bent = math.log(self.size / size), self.aspect - aspect
         moved = self._sides(self.centre, here)
         self._calm.read((grown, bent, math.radians(turn)), moved)

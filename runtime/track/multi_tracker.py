@@ -163,7 +163,7 @@ class MultiTracker(TrackerBase):
         regions = {
             number: follower.region()
             for number, follower in self._followers.items()
-            if number not in resting
+            if number not in resting and not follower.glance(shown[number])
         }
         seen = self._encode(shown, regions)
         pixels = sum(region.width * region.height for region in regions.values())

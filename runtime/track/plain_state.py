@@ -15,6 +15,7 @@ from ..patches.grid import PatchGrid
 from ..patches.region import Region
 from .colours import ObjectColours
 from .frame_stream import Sample
+from .glance import KeptPixels
 from .presence import Track
 from .spread_search import LikelyPlace
 from .target import Evidence, Sighting
@@ -24,6 +25,7 @@ Array = NDArray[Any]
 RECORDS: tuple[type[Any], ...] = (
     Box,
     Evidence,
+    KeptPixels,
     LikelyPlace,
     ObjectColours,
     PatchGrid,

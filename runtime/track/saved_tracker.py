@@ -25,6 +25,7 @@ from ..version import __version__
 from .calm import Calm
 from .follower import Follower
 from .frame_stream import FrameStream, StreamView
+from .glance import PixelGlance
 from .options import TrackerOptions
 from .plain_state import StatePacker, StateUnpacker
 from .presence import Belief
@@ -35,7 +36,7 @@ from .target import TargetModel
 
 Array = NDArray[Any]
 
-FORMAT: Numeric[int] = 3
+FORMAT: Numeric[int] = 4
 """Of saved trackers."""
 
 SAVED: Mapping[type[Any], tuple[str, ...]] = {
@@ -55,7 +56,8 @@ SAVED: Mapping[type[Any], tuple[str, ...]] = {
         "_doubted",
         "_score",
     ),
-    Calm: ("near", "_unread", "_trends"),
+    Calm: ("_left", "_trends"),
+    PixelGlance: ("kept",),
     TargetModel: (
         "recent",
         "_newer",
@@ -64,7 +66,8 @@ SAVED: Mapping[type[Any], tuple[str, ...]] = {
         "_older_patches",
         "_next_older_patches",
         "_reads_older",
-        "_looks",
+        "_kept",
+        "_since",
         "colours",
     ),
     Belief: ("state", "_odds"),
@@ -87,10 +90,12 @@ MADE_AGAIN: Mapping[type[Any], tuple[str, ...]] = {
         "_spread",
         "_belief",
         "_calm",
+        "_glance",
         "_seen",
         "repeated",
     ),
     Calm: ("_options",),
+    PixelGlance: ("_likeness", "_margin"),
     TargetModel: (
         "encoder",
         "alpha",
@@ -101,7 +106,6 @@ MADE_AGAIN: Mapping[type[Any], tuple[str, ...]] = {
         "side",
         "scale",
         "region_size",
-        "sure_size",
         "centre",
         "coarse",
         "_compared",
@@ -277,6 +281,7 @@ def parts_of(follower: Follower, view: StreamView) -> tuple[Any, ...]:
         follower.model,
         inner["_belief"],
         inner["_calm"],
+        inner["_glance"],
         follower.search,
         inner["_spread"],
         view,

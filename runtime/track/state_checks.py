@@ -16,6 +16,7 @@ from ..limits import PICTURE_PIXELS, TEMPLATE_ROWS
 from ..patches.grid import PatchGrid, check_grid
 from .colours import COUNT, ObjectColours
 from .frame_stream import NEAR, POINTS, Sample
+from .glance import LONGEST, SHORTEST, KeptPixels
 from .outline import MOST_ASPECT
 from .presence import HALF_TURN, LOST, TRACKING, UNCERTAIN, Track
 from .spread_search import LikelyPlace
@@ -89,6 +90,23 @@ def is_colours(value: Any) -> bool:
         and float(each.min()) >= 0
         and float(each.sum()) <= 1 + TOLERANCE
         for each in value
+    )
+
+
+def is_kept_pixels(value: Any) -> bool:
+    """An object's pixels, or none."""
+    if value is None:
+        return True
+    return (
+        isinstance(value, KeptPixels)
+        and isinstance(value.pixels, np.ndarray)
+        and value.pixels.dtype == np.uint8
+        and value.pixels.ndim == 3  # noqa: PLR2004
+        and value.pixels.shape[2] == 3  # noqa: PLR2004
+        and all(SHORTEST <= side <= LONGEST for side in value.pixels.shape[:2])
+        and is_finite(value.scale)
+        and 1 / MAX_VALUE <= value.scale <= MAX_VALUE
+        and is_angle(value.angle)
     )
 
 
@@ -250,8 +268,14 @@ STATE: Mapping[str, Mapping[str, Check]] = {
         "_doubted": is_count,
         "_score": is_share,
     },
-    "Calm": {"near": is_truth, "_unread": is_count, "_trends": is_trends},
-    "TargetModel": {"_looks": is_count, "_reads_older": is_truth, "colours": is_colours},
+    "Calm": {"_left": is_count, "_trends": is_trends},
+    "PixelGlance": {"kept": is_kept_pixels},
+    "TargetModel": {
+        "_kept": is_count,
+        "_since": is_count,
+        "_reads_older": is_truth,
+        "colours": is_colours,
+    },
     "Belief": {"state": is_state, "_odds": is_finite},
     "WholeFrameSearch": {"_searches": is_count},
     "SpreadSearch": {

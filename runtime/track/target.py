@@ -101,7 +101,6 @@ class TargetModel:
         self.side = math.sqrt(box.w * box.h)
         self.scale = options.side / self.side
         self.region_size = self._working_size(options.margin, options.side)
-        self.sure_size = self._working_size(options.sure_margin, options.side)
         self.centre = box.centre
         first = self.encode(frame, Region.around(self.centre, self.scale, *self.region_size))
         placed = first.region.box_to_working(box)
@@ -109,10 +108,8 @@ class TargetModel:
         self.coarse = self.cut(DenseCells(first.coarse), placed, encoder.coarse_stride, pool)
         self.recent = self._newer = self.coarse
         self._compared: ComparedRegion | None = None
-        self._looks = 0
-        # A region's edge is felt some way inside it: patches are compared with those of a like one.
-        sizes = dict.fromkeys((self.region_size, self.sure_size))
-        self._patches = {size: self._placing_patches(size) for size in sizes}
+        self._kept = self._since = 0
+        self._patches = self.cut(first.fine, placed, encoder.stride)
         self.colours = ObjectColours.of(colour_numbers(first.image), placed)
         own = self.cut(first.fine, placed, encoder.stride, FINE_POOL)
         self.first_patches = self._recent_patches = self._newer_patches = own
@@ -163,19 +160,25 @@ class TargetModel:
             seen: features of a region that surely shows the target.
             centre: of the target, in pixels of the frame.
         """
-        learns = self.learns_next
-        self._looks += 1
+        self._since += 1
         self.renew_colours(seen, centre)
-        if learns:
-            box = self._box_in(seen.region, centre)
-            self.recent = self._newer
-            self._recent_patches = self._newer_patches
-            if self._ages_next:
-                self._older_patches = self._next_older_patches
-                self._next_older_patches = self._recent_patches
-            pool, stride = self.options.competitor_pool, self.encoder.coarse_stride
-            self._newer = self.cut(DenseCells(seen.coarse), box, stride, pool)
-            self._newer_patches = self.cut(seen.fine, box, self.encoder.stride, FINE_POOL)
+        if not 0 < self.options.recent_after <= self._since:
+            return
+        self._kept, self._since = self._kept + 1, 0
+        box = self._box_in(seen.region, centre)
+        self.recent = self._newer
+        self._recent_patches = self._newer_patches
+        every = self.options.older_every
+        if every and self._kept % every == 0:
+            self._older_patches = self._next_older_patches
+            self._next_older_patches = self._recent_patches
+        pool, stride = self.options.competitor_pool, self.encoder.coarse_stride
+        self._newer = self.cut(DenseCells(seen.coarse), box, stride, pool)
+        self._newer_patches = self.cut(seen.fine, box, self.encoder.stride, FINE_POOL)
+
+    def passed(self) -> None:
+        """A frame showed the target, and was not looked at."""
+        self._since += 1
 
     def renew_colours(self, seen: RegionFeatures, centre: tuple[float, float]) -> None:
         """Take in the colours that the target has now, in a region that surely shows it."""
@@ -183,18 +186,6 @@ class TargetModel:
             box = self._box_in(seen.region, centre)
             numbers, part = self.compared(seen).colours, self.options.colour_gain
             self.colours = self.colours.renewed(numbers, box, part)
-
-    @property
-    def learns_next(self) -> bool:
-        """Whether the next look that is remembered will be kept."""
-        after = self.options.recent_after
-        return after > 0 and (self._looks + 1) % after == 0
-
-    @property
-    def _ages_next(self) -> bool:
-        """Whether the recent look is kept as an older one, too."""
-        every = self.options.older_every
-        return every > 0 and self._looks // self.options.recent_after % every == 0
 
     def colour_likeness(self, seen: RegionFeatures, centre: tuple[float, float]) -> float:
         """How like the target's of late the colours of a place are, 0 to 1.
@@ -246,17 +237,6 @@ class TargetModel:
             for at, part, side in zip(box.centre, (told.across, told.down), sides, strict=True)
         )
         return joined(said, told, seen.region.to_frame(x, y), centre, self.options)
-
-    def _placing_patches(self, region_size: tuple[int, int]) -> PatchGrid:
-        """The target's fine patches in regions of a size."""
-        region = Region.around(self.centre, self.scale, *region_size)
-        seen = self.encode(self.frame, region)
-        return self.cut(seen.fine, region.box_to_working(self.box), self.encoder.stride)
-
-    def _patches_for(self, seen: RegionFeatures) -> PatchGrid:
-        """The fine patches that were seen in a region of the same working size."""
-        size = seen.region.width, seen.region.height
-        return self._patches.get(size, self._patches[self.region_size])
 
     def _agreement(
         self, grid: PatchGrid, seen: RegionFeatures, x: float, y: float, margin: int
@@ -354,7 +334,7 @@ class TargetModel:
 
     def _refine(self, seen: RegionFeatures, x: float, y: float) -> tuple[float, float, float]:
         """Where exactly the box begins, in working pixels, and how well its patches agree."""
-        grid, stride = self._patches_for(seen), self.encoder.stride
+        grid, stride = self._patches, self.encoder.stride
         around, agreement = self._agreement(grid, seen, x, y, self.options.place_margin)
         peak = highest_peak(agreement)
         corner = peak.x + around.left, peak.y + around.top

@@ -206,7 +206,7 @@ class Tracker(TrackerBase):
         view.take(picture)
         shown, follower.repeated = view.shown(picture), view.repeated
         pixels, rests = 0, follower.rests
-        if not rests:
+        if not rests and not follower.glance(shown):
             region = follower.region()
             pixels = region.width * region.height
             seen = follower.model.encode(shown, region)

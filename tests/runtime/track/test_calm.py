@@ -1,150 +1,152 @@
-"""Less is looked at of an object that is surely there and hardly changes."""
+"""An object that is surely there and hardly changes is followed without looks."""
 
 from __future__ import annotations
 
-import math
-
 import cv2
+import numpy as np
 import pytest
 from moving_scene import moving, warped
 
-from qatm.runtime import Tracker, TrackerOptions, box_iou
-from qatm.runtime.track import target
+from qatm.runtime import MultiTracker, Tracker, TrackerOptions, box_iou
 from qatm.runtime.track.calm import Calm
 
 SURE = 0.99
 NOTHING = (0.0, 0.0, 0.0)
+STEP = 1 + TrackerOptions().still_frames
+"""Frames from one look at a still object to the next."""
 
 
 def calm(**options):
     return Calm(TrackerOptions(**options))
 
 
-def encoded_sizes(tracker, monkeypatch):
-    """Sizes of what a tracker encodes from now on, as it goes."""
+def counted_looks(encoder, monkeypatch):
+    """Sizes of what is encoded from now on, as it goes."""
     sizes = []
-    encode = tracker._encoder.encode_crops
+    encode = encoder.encode_crops
 
     def noted(crops):
         sizes.extend(crop.shape[1::-1] for crop in crops)
         return encode(crops)
 
-    monkeypatch.setattr(tracker._encoder, "encode_crops", noted)
+    monkeypatch.setattr(encoder, "encode_crops", noted)
     return sizes
 
 
-def counted_readings(tracker, monkeypatch):
-    """Frames in which size, shape and turn are read from now on, as they come."""
-    readings = []
-    read = target.TargetModel.read_motion
-
-    def noted(model, seen, centre):
-        readings.append(centre)
-        return read(model, seen, centre)
-
-    monkeypatch.setattr(target.TargetModel, "read_motion", noted)
-    return readings
-
-
-def test_after_a_frame_that_changed_nothing_two_are_not_read():
-    ease = calm()
-    assert ease.reads(SURE, 0.0)
+def test_after_a_frame_that_changed_nothing_some_do_without():
+    ease = calm(still_frames=2)
+    assert not ease.still
     ease.read((0.001, 0.0, 0.0), 0.001)
-    assert [ease.reads(SURE, 0.0) for _ in range(3)] == [False, False, True]
+    for still in (True, True, False):
+        assert ease.still is still
+        ease.passed()
     ease.read((0.0, 0.0, 0.1), 0.0)
-    assert ease.reads(SURE, 0.0)
-
-
-@pytest.mark.parametrize(("score", "off"), [(0.6, 0.0), (SURE, 0.5)])
-def test_what_is_less_sure_or_has_moved_is_read(score, off):
-    ease = calm()
-    ease.read(NOTHING, 0.0)
-    assert ease.reads(score, off)
-    assert ease.reads(SURE, 0.0)
+    assert not ease.still
 
 
 def test_what_goes_on_is_no_noise():
     ease = calm(still_change=0.02)
-    ease.read((0.015, 0.0, 0.0), 0.0)
-    assert not ease.reads(SURE, 0.0)
-    ease.read((-0.015, 0.0, 0.0), 0.0)
-    assert not ease.reads(SURE, 0.0)
+    for change in (0.015, -0.015):
+        ease.read((change, 0.0, 0.0), 0.0)
+        assert ease.still
     for _ in range(2):
         ease.read((-0.015, 0.0, 0.0), 0.0)
-    assert ease.reads(SURE, 0.0)
+    assert not ease.still
 
 
-@pytest.mark.parametrize("options", [{"still_frames": 0}, {"sure_score": 1.0}])
-def test_on_request_each_frame_is_read(options):
-    ease = calm(**options)
-    ease.read(NOTHING, 0.0)
-    assert all(ease.reads(SURE, 0.0) for _ in range(3))
+def test_what_was_corrected_by_much_is_not_still():
+    ease = calm()
+    ease.read(NOTHING, 0.1)
+    assert not ease.still
 
 
-def test_what_is_found_elsewhere_is_read():
+def test_what_is_found_elsewhere_is_looked_at():
     ease = calm()
     ease.read(NOTHING, 0.0)
     ease.begin_again()
-    assert ease.reads(SURE, 0.0)
+    assert not ease.still
 
 
-def test_a_still_object_is_looked_at_in_a_smaller_region(photographs, monkeypatch):
-    """All frames but those that are read or kept; one in which it is gone is looked at again."""
+@pytest.mark.parametrize(
+    ("options", "score", "moved"),
+    [({}, 0.6, 0.0), ({}, SURE, 0.5), ({"sure_score": 1.0}, 1.0, 0.0)],
+)
+def test_what_is_not_surely_seen_or_moves_is_not_sure(options, score, moved):
+    assert calm().surely(SURE, 0.0)
+    assert not calm(**options).surely(score, moved)
+
+
+def test_a_still_object_is_looked_at_now_and_then(photographs, monkeypatch):
+    """And in the frame in which it is gone, which is noticed as soon as by looks alone."""
     scene, box = moving(photographs, 1)[0]
     gone, _ = moving(photographs, 2, [0])[0]
-    with Tracker(threads=1) as tracker:
-        tracker.init(scene, box)
-        assert tracker._follower is not None
-        model = tracker._follower.model
-        assert math.prod(model.sure_size) < 0.7 * math.prod(model.region_size)
-        sizes = encoded_sizes(tracker, monkeypatch)
-        readings = counted_readings(tracker, monkeypatch)
-        read = []
-        for _ in range(12):
-            readings.clear()
-            assert box_iou(tracker.track(scene).box, box) > 0.9
-            read.append(bool(readings))
-        assert len(sizes) == 12
-        large = [size == model.region_size for size in sizes]
-        assert all(seen for seen, needed in zip(large, read, strict=True) if needed)
-        assert sum(large) <= sum(read) + 12 // tracker.options.recent_after
-        while not tracker._follower._calm.near:
+    states = {}
+    for still_frames in (0, STEP - 1):
+        with Tracker(threads=1, options=TrackerOptions(still_frames=still_frames)) as tracker:
+            tracker.init(scene, box)
+            sizes = counted_looks(tracker._encoder, monkeypatch)
+            for _ in range(3 * STEP):
+                track = tracker.track(scene)
+                assert box_iou(track.box, box) > 0.9
+                assert track.score > 0.9
+            assert len(sizes) == 3 * (STEP if still_frames == 0 else 1)
             tracker.track(scene)
-        sizes.clear()
-        tracker.track(gone)
-        assert sizes == [model.sure_size, model.region_size]
+            sizes.clear()
+            states[still_frames] = [tracker.track(gone).state for _ in range(6)]
+            assert sizes
+    assert states[0] == states[STEP - 1]
+    assert states[0][-1] == "lost"
 
 
-def test_on_request_every_frame_has_the_large_region(photographs, monkeypatch):
+def test_of_several_objects_the_still_ones_are_not_looked_at(photographs, monkeypatch):
+    """The other one jumps farther than a glance reaches."""
     scene, box = moving(photographs, 1)[0]
-    with Tracker(threads=1, options=TrackerOptions(sure_score=1.0)) as tracker:
+    frames = []
+    for number in range(STEP + 1):
+        frame, x = scene.copy(), 150 + 16 * (number % 2)
+        frame[160:218, x : x + 64] = scene[70:128, 30:94][:, ::-1]
+        frames.append(frame)
+    with MultiTracker(threads=1) as tracker:
+        still, jumping = (tracker.add(frames[0], each) for each in (box, (150, 160, 64, 58)))
+        tracker.track(frames[1])
+        sizes = counted_looks(tracker._encoder, monkeypatch)
+        for frame in frames[2:]:
+            tracks = tracker.track(frame)
+            assert box_iou(tracks[still].box, box) > 0.9
+            assert tracks[jumping].found
+        assert len(sizes) == STEP - 1
+
+
+def test_what_changes_slowly_is_followed_all_the_same(photographs, monkeypatch):
+    """A steady change below what counts as none."""
+    scene, box = moving(photographs, 1)[0]
+    for growth in (1.01, 0.985):
+        with Tracker(threads=1) as tracker:
+            tracker.init(scene, box)
+            sizes = counted_looks(tracker._encoder, monkeypatch)
+            for step in range(1, 25):
+                matrix = cv2.getRotationMatrix2D(box.centre, 0.0, growth**step)
+                frame, truth = warped(scene, matrix, box)
+                assert box_iou(tracker.track(frame).box, truth) > 0.85
+        assert 8 <= len(sizes) <= 24
+
+
+@pytest.mark.parametrize("options", [{"still_frames": 0}, {"sure_score": 1.0}])
+def test_on_request_every_frame_is_looked_at(photographs, monkeypatch, options):
+    scene, box = moving(photographs, 1)[0]
+    with Tracker(threads=1, options=TrackerOptions(**options)) as tracker:
         tracker.init(scene, box)
-        sizes = encoded_sizes(tracker, monkeypatch)
-        tracks = [tracker.track(scene) for _ in range(4)]
-        assert {track.state for track in tracks} == {"tracking"}
-        assert tracker._follower is not None
-        assert set(sizes) == {tracker._follower.model.region_size}
+        sizes = counted_looks(tracker._encoder, monkeypatch)
+        assert {tracker.track(scene).state for _ in range(4)} == {"tracking"}
+        assert len(sizes) == 4
 
 
-def test_a_still_object_is_read_in_every_third_frame(photographs, monkeypatch):
-    scene, box = moving(photographs, 1)[0]
+def test_an_object_of_one_colour_is_looked_at(monkeypatch):
+    frame = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
+    frame[80:140, 100:160] = 128
     with Tracker(threads=1) as tracker:
-        tracker.init(scene, box)
-        readings = counted_readings(tracker, monkeypatch)
-        for _ in range(12):
-            assert box_iou(tracker.track(scene).box, box) > 0.9
-    assert len(readings) == 12 // 3
-
-
-@pytest.mark.parametrize("growth", [1.01, 0.985])
-def test_what_changes_slowly_is_read_often_enough(photographs, monkeypatch, growth):
-    """A steady change below what counts as none is followed all the same."""
-    scene, box = moving(photographs, 1)[0]
-    with Tracker(threads=1) as tracker:
-        tracker.init(scene, box)
-        readings = counted_readings(tracker, monkeypatch)
-        for step in range(1, 25):
-            matrix = cv2.getRotationMatrix2D(box.centre, 0.0, growth**step)
-            frame, truth = warped(scene, matrix, box)
-            assert box_iou(tracker.track(frame).box, truth) > 0.85
-    assert 8 <= len(readings) <= 24
+        tracker.init(frame, (100, 80, 60, 60))
+        sizes = counted_looks(tracker._encoder, monkeypatch)
+        for _ in range(4):
+            tracker.track(frame)
+        assert len(sizes) >= 4

@@ -229,9 +229,24 @@ def test_places_of_other_colours_are_found_again_less_easily(photographs, weight
         assert follower._score_again(0.0, None, box.centre) == 0
 
 
+def test_glances_count_as_frames_of_which_looks_are_learned(photographs):
+    scene, box = moving(photographs, 1)[0]
+    with Tracker(threads=1, options=TrackerOptions(recent_after=6, still_frames=4)) as tracker:
+        tracker.init(scene, box)
+        follower, learned = tracker._follower, []
+        assert follower is not None
+        for _ in range(20):
+            before = follower.model._newer
+            tracker.track(scene)
+            learned.append(follower.model._newer is not before)
+    # In the first look that is due: frames 1, 6, 11 and 16 are looked at, 6 and 16 are due.
+    assert [number for number, due in enumerate(learned, 1) if due] == [6, 16]
+
+
 def test_an_older_look_is_kept_beside_the_recent_one(photographs):
     shots = moving(photographs, 26)
-    with Tracker(threads=1, options=TrackerOptions(recent_after=2, older_every=3)) as tracker:
+    options = TrackerOptions(recent_after=2, older_every=3, still_frames=0)
+    with Tracker(threads=1, options=options) as tracker:
         tracker.init(*shots[0])
         follower = tracker._follower
         assert follower is not None
