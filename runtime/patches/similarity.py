@@ -30,7 +30,7 @@ NORM_EPSILON: Numeric[float] = 1e-3
 ALONE: Bound[int] = 200_000
 """Multiplications up to which OpenBLAS uses one thread, with some room."""
 
-BLOCK_COLUMNS: Numeric[int] = 64
+BLOCK_COLUMNS: Numeric[int] = 16
 """Columns of a block of a small product, which has as many rows as one thread then takes."""
 
 

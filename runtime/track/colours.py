@@ -37,8 +37,9 @@ def colour_numbers(image: Image) -> Array:
     """The number of each pixel's colour, ``(H, W)`` int32, of ``(H, W, 3)`` uint8 BGR."""
     lab = np.asarray(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_BGR2LAB), np.uint8)
     number = np.zeros(lab.shape[:2], np.int32)
-    for axis, bits in enumerate(BITS):
-        number = (number << bits) | (lab[..., axis] >> (8 - bits))
+    # One plane after the other: whole rows of memory are quicker than every third byte.
+    for plane, bits in zip(cv2.split(lab), BITS, strict=True):
+        number = (number << bits) | (plane >> (8 - bits))
     return number
 
 

@@ -32,6 +32,9 @@ SHORTEST: Numeric[int] = 8
 LONGEST: Numeric[int] = math.ceil(SIDE**2 / SHORTEST)
 """Of their sides, by what both are."""
 
+FEWEST: Numeric[float] = SIDE**2 / 2
+"""Of all of them, whatever their sides are rounded to."""
+
 APART: Numeric[int] = 2
 """Pixels by which a quarter of the object may have moved away from the rest of it."""
 

@@ -29,7 +29,8 @@ class Track(PlainAnswer):
 
     Attributes:
         box: ``(x, y, w, h)`` in pixels of the frame; of a lost object, its last box.
-        score: 0 to 1; how surely it is the object.
+        score: 0 to 1; how surely it is the object; of a still one that of the last look at it, see
+            :attr:`.TrackerOptions.still_frames`.
         state: ``tracking``, ``uncertain`` (out of sight for a moment, or hardly recognisable) or
             ``lost``.
         angle: degrees by which it is turned since the first frame, counter-clockwise as seen;

@@ -68,6 +68,7 @@ SAVED: Mapping[type[Any], tuple[str, ...]] = {
         "_reads_older",
         "_kept",
         "_since",
+        "_unseen",
         "colours",
     ),
     Belief: ("state", "_odds"),

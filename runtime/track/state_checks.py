@@ -16,7 +16,7 @@ from ..limits import PICTURE_PIXELS, TEMPLATE_ROWS
 from ..patches.grid import PatchGrid, check_grid
 from .colours import COUNT, ObjectColours
 from .frame_stream import NEAR, POINTS, Sample
-from .glance import LONGEST, SHORTEST, KeptPixels
+from .glance import FEWEST, LONGEST, SHORTEST, KeptPixels
 from .outline import MOST_ASPECT
 from .presence import HALF_TURN, LOST, TRACKING, UNCERTAIN, Track
 from .spread_search import LikelyPlace
@@ -104,6 +104,7 @@ def is_kept_pixels(value: Any) -> bool:
         and value.pixels.ndim == 3  # noqa: PLR2004
         and value.pixels.shape[2] == 3  # noqa: PLR2004
         and all(SHORTEST <= side <= LONGEST for side in value.pixels.shape[:2])
+        and math.prod(value.pixels.shape[:2]) >= FEWEST
         and is_finite(value.scale)
         and 1 / MAX_VALUE <= value.scale <= MAX_VALUE
         and is_angle(value.angle)
@@ -273,6 +274,7 @@ STATE: Mapping[str, Mapping[str, Check]] = {
     "TargetModel": {
         "_kept": is_count,
         "_since": is_count,
+        "_unseen": is_count,
         "_reads_older": is_truth,
         "colours": is_colours,
     },

@@ -108,7 +108,7 @@ class TargetModel:
         self.coarse = self.cut(DenseCells(first.coarse), placed, encoder.coarse_stride, pool)
         self.recent = self._newer = self.coarse
         self._compared: ComparedRegion | None = None
-        self._kept = self._since = 0
+        self._kept = self._since = self._unseen = 0
         self._patches = self.cut(first.fine, placed, encoder.stride)
         self.colours = ObjectColours.of(colour_numbers(first.image), placed)
         own = self.cut(first.fine, placed, encoder.stride, FINE_POOL)
@@ -160,9 +160,11 @@ class TargetModel:
             seen: features of a region that surely shows the target.
             centre: of the target, in pixels of the frame.
         """
-        self._since += 1
+        frames = 1 + self._unseen
+        self._since += frames
         self.renew_colours(seen, centre)
-        if not 0 < self.options.recent_after <= self._since:
+        # It is due in this look rather than in the next one, as many frames later.
+        if not 0 < self.options.recent_after <= self._since + frames / 2:
             return
         self._kept, self._since = self._kept + 1, 0
         box = self._box_in(seen.region, centre)
@@ -178,14 +180,15 @@ class TargetModel:
 
     def passed(self) -> None:
         """A frame showed the target, and was not looked at."""
-        self._since += 1
+        self._unseen += 1
 
     def renew_colours(self, seen: RegionFeatures, centre: tuple[float, float]) -> None:
         """Take in the colours that the target has now, in a region that surely shows it."""
         if self.options.colour_weight or self.options.again_colours:
             box = self._box_in(seen.region, centre)
-            numbers, part = self.compared(seen).colours, self.options.colour_gain
-            self.colours = self.colours.renewed(numbers, box, part)
+            part = 1 - (1 - self.options.colour_gain) ** (1 + self._unseen)
+            self.colours = self.colours.renewed(self.compared(seen).colours, box, part)
+        self._unseen = 0
 
     def colour_likeness(self, seen: RegionFeatures, centre: tuple[float, float]) -> float:
         """How like the target's of late the colours of a place are, 0 to 1.

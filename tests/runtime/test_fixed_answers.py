@@ -2,7 +2,7 @@
 
 Of alignments and verifications ``fixed_answers.json`` differs by .02 px at most from what the first
 version answered; matches are where their pixels are since then, and their scores, which change with
-each fit, are not recorded; tracks are those since less is looked at of what is still. Whoever
+each fit, are not recorded; tracks are those since what is still is found by its pixels. Whoever
 changes what is computed, on purpose, records it again and says so in the changelog.
 """
 

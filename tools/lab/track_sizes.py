@@ -34,8 +34,8 @@ class Timing(NamedTuple):
         width: of the frames, in pixels.
         height: the same.
         side: of the object, in pixels.
-        ms: median time of an update.
-        ratio: median over rounds of that time over the first size's in the same round.
+        ms: mean time of an update: some frames are looked at, and some are not.
+        ratio: that over the first size's.
         on_object: share of the frames in which the box was on the object.
     """
 
@@ -90,12 +90,13 @@ def measure(
     finally:
         for tracker in trackers:
             tracker.close()
+    means = [statistics.fmean(row[i][0] for row in rounds) for i in range(len(sizes))]
     return [
         Timing(
             *size,
             side,
-            round(statistics.median(row[i][0] for row in rounds), 3),
-            round(statistics.median(row[i][0] / row[0][0] for row in rounds), 3),
+            round(means[i], 3),
+            round(means[i] / means[0], 3),
             round(statistics.fmean(row[i][1] for row in rounds), 4),
         )
         for i, (size, side) in enumerate(zip(sizes, sides, strict=True))

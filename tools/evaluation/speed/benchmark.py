@@ -54,11 +54,12 @@ class BenchStep(NamedTuple):
 class Benchmark:
     """The measurements, one after another.
 
-    All times are medians in milliseconds. The sides of a comparison, and the trackers, are called
-    in turn in one process, on the same pictures, so that a noisy machine disturbs all alike. Memory
-    is in MiB, each in a fresh process: ``peak_mb`` is the largest resident memory of the *whole*
-    process (interpreter, libraries, model, pictures), ``growth_mb`` the part of it that came on top
-    while matching. On an accelerator that is the memory of the host only.
+    All times are in milliseconds: medians, and means of frames of trackers. The sides of a
+    comparison, and the trackers, are called in turn in one process, on the same pictures, so that a
+    noisy machine disturbs all alike. Memory is in MiB, each in a fresh process: ``peak_mb`` is the
+    largest resident memory of the *whole* process (interpreter, libraries, model, pictures),
+    ``growth_mb`` the part of it that came on top while matching. On an accelerator that is the
+    memory of the host only.
 
     Args:
         model: folder of a bundle; ``None`` is the one that ships with the package.

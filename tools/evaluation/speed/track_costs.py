@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
 from .bench_methods import prepare
-from .bench_rows import Record, identity, slow_ms
+from .bench_rows import Record, identity, slow_ms, usual_ms
 from .efforts import Effort
 from .jobs import BenchJob
 from .measuring import interleave, measure_alone
 from .track_jobs import knows_budget
 
 BUDGET = 2.0
-"""The budget of a lost frame, in times of a tracked one of the same size."""
+"""The budget of a lost frame, in times of a tracked one of the same size that is looked at."""
 
-FIRST_TIMES = 5
-"""Tracked frames from whose times the budgets are made."""
+FIRST_TIMES = 10
+"""Tracked frames from whose times the budgets are made; two of them are looked at for sure."""
 
 
 def tracked_and_lost(job: BenchJob, effort: Effort) -> list[Record]:
     """Time the frames of trackers in turn: in sight, lost, and lost with a budget.
 
     Each row has ``slow_ms``, which nine in ten frames did not exceed, and ``times_tracked`` and
-    ``slow_times_tracked``: both over the median of a tracked frame of the same size.
+    ``slow_times_tracked``: both over the mean of a tracked frame of the same size.
 
     Args:
         job: model, device, and side of the object.
@@ -36,7 +35,7 @@ def tracked_and_lost(job: BenchJob, effort: Effort) -> list[Record]:
     jobs += [("lost", replace(each, method="lost")) for each in usual]
     if knows_budget():
         first = interleave([method.call for method in seen], FIRST_TIMES)
-        budgets = [round(BUDGET * statistics.median(spent), 2) for spent in first]
+        budgets = [round(BUDGET * slow_ms(spent), 2) for spent in first]
         jobs += [
             ("lost_budget", replace(each, method="lost", budget_ms=budget))
             for each, budget in zip(usual, budgets, strict=True)
@@ -80,7 +79,7 @@ def _rows(
             {
                 **identity(name, "track", job),
                 **budget,
-                "ms": round(statistics.median(spent), 3),
+                "ms": round(usual_ms(name, spent), 3),
                 "slow_ms": slow_ms(spent),
                 "peak_mb": alone.peak_mb,
                 "growth_mb": alone.growth_mb,

@@ -131,7 +131,7 @@ def attribute_figures(records: Sequence[Record]) -> dict[str, dict[str, Any]]:
 
 
 def state_milliseconds(traces: Sequence[Trace]) -> tuple[float | None, float | None]:
-    """Median time of a frame in which a tracker did not say "lost", and of one in which it did.
+    """Mean time of a frame in which a tracker did not say "lost", and of one in which it did.
 
     In milliseconds, over all videos, also those in which the object goes away; without ``init``.
     ``None`` where there is no such frame.
@@ -140,7 +140,7 @@ def state_milliseconds(traces: Sequence[Trace]) -> tuple[float | None, float | N
     lost = np.concatenate([np.array(trace.states[1:]) == LOST for trace in traces])
     known = np.isfinite(spent)
     kinds = (spent[known & ~lost], spent[known & lost])
-    tracked, away = (round(float(np.median(kind)), 2) if len(kind) else None for kind in kinds)
+    tracked, away = (round(float(np.mean(kind)), 2) if len(kind) else None for kind in kinds)
     return tracked, away
 
 

@@ -73,7 +73,7 @@ class TrackTable:
             for record in means
             if record["lost_ms"] is not None
         ]
-        return lines and [f"{'median ms':<{self.tracker}}  {'not lost':>11}  {'lost':>8}", *lines]
+        return lines and [f"{'mean ms':<{self.tracker}}  {'not lost':>11}  {'lost':>8}", *lines]
 
     def presence_lines(self, means: Sequence[Record]) -> list[str]:
         """What the trackers knew about presence: shares, and medians in frames.
