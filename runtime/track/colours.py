@@ -39,7 +39,7 @@ def colour_numbers(image: Image) -> Array:
     number = np.zeros(lab.shape[:2], np.int32)
     # One plane after the other: whole rows of memory are quicker than every third byte.
     for plane, bits in zip(cv2.split(lab), BITS, strict=True):
-        number = (number << bits) | (plane >> (8 - bits))
+        number = (number << bits) | (np.asarray(plane, np.uint8) >> (8 - bits))
     return number
 
 

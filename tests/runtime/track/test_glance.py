@@ -50,6 +50,7 @@ def test_a_move_is_found_to_a_part_of_a_pixel(frame, box, part):
     glance = PixelGlance(LIKENESS, REACH)
     assert glance.keep(frame, outline(box))
     seen = glance.find(moved(frame, right, down), box.centre)
+    assert seen is not None
     assert off(seen, box.centre, right, down) < 0.02 * side
     assert seen.zoom == pytest.approx(1, abs=0.01)
     assert seen.side == pytest.approx(side, rel=0.01)
@@ -62,6 +63,8 @@ def test_what_is_turned_is_compared_as_it_stands(frame):
     assert glance.keep(turned, outline(box, 30.0))
     upright = PixelGlance(LIKENESS, REACH)
     assert upright.keep(frame, outline(box))
+    assert glance.kept is not None
+    assert upright.kept is not None
     alike = cv2.absdiff(glance.kept.pixels, upright.kept.pixels)
     assert float(alike.mean()) < 8
     assert off(glance.find(moved(turned, 4, -2), box.centre), box.centre, 4, -2) < 1
@@ -73,6 +76,7 @@ def test_a_size_is_read(frame, box, zoom):
     glance = PixelGlance(0.8, REACH)
     glance.keep(frame, outline(box))
     seen = glance.find(moved(frame, 2, 1, about=box.centre, zoom=zoom), box.centre)
+    assert seen is not None
     assert seen.zoom == pytest.approx(zoom, abs=0.015)
     assert seen.side == pytest.approx(zoom * (box.w * box.h) ** 0.5, rel=0.02)
 
@@ -115,6 +119,7 @@ def test_pixels_are_few_whatever_the_size(frame):
     for box in (Box(150, 90, 6, 6), Box(0, 0, 480, 320), Box(0, 100, 400, 12)):
         glance = PixelGlance(LIKENESS, REACH)
         assert glance.keep(frame, outline(box))
+        assert glance.kept is not None
         height, width = glance.kept.pixels.shape[:2]
         assert min(height, width) >= SHORTEST
         assert max(height, width) <= LONGEST
