@@ -188,9 +188,10 @@ class Tracker(TrackerBase):
         resolution, also a stretched one, unless it clearly shows the same pixels with some at the
         right and at the bottom cut off or added. Boxes are always in pixels of the frame at hand.
         It may be of another kind too: grey and BGRA frames are converted, and in a uint8 stream one
-        of more bits is shown in its own range. One that comes once more, pixel for pixel, is looked
-        at, and the object's motion stays what it was. After an error everything is as before it:
-        go on with the next frame.
+        of more bits is shown in its own range. One that comes once more, pixel for pixel, counts as
+        another, and the object's motion stays what it was. An object that is surely there and still
+        is found again by its pixels for some frames, see :attr:`.TrackerOptions.still_frames`.
+        After an error everything is as before it: go on with the next frame.
 
         Raises:
             ImageError: not a usable image.

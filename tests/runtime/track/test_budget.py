@@ -334,7 +334,7 @@ def test_several_lost_objects_share_and_each_is_found(
 ) -> None:
     shots = moving(photographs, 30, range(3, 18))
     frame, box = shots[0]
-    # What is surely seen is looked at in a smaller region, and once more where it is not there.
+    # Every frame is looked at: what a glance leaves over would go to the search.
     with MultiTracker(threads=1, options=TrackerOptions(budget_ms=1, sure_score=1)) as tracker:
         first = tracker.add(frame, box)
         other = tracker.add(frame, Box(200, 40, 60, 60))
