@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..images import Image, is_flat
 from ..kinds import Numeric
 from ..patches.region import Region, cut_region
-from ..patches.windows import highest_peak, summit
+from ..patches.windows import highest_peak, summit, vertex_offset
 from .outline import Outline
 from .presence import Point
 
@@ -128,8 +128,8 @@ class PixelGlance:
         zoom = _zoom(seen, pixels, x, y)
         if zoom is None:
             return None
-        peak = highest_peak(likeness)
-        centre = region.to_frame(peak.x + width / 2, peak.y + height / 2)
+        right, down = vertex_offset(likeness, y, x)
+        centre = region.to_frame(x + right + width / 2, y + down + height / 2)
         return Glimpse(centre, SIDE / scale * zoom, zoom)
 
 

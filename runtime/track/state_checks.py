@@ -99,10 +99,7 @@ def is_kept_pixels(value: Any) -> bool:
         return True
     return (
         isinstance(value, KeptPixels)
-        and isinstance(value.pixels, np.ndarray)
-        and value.pixels.dtype == np.uint8
-        and value.pixels.ndim == 3  # noqa: PLR2004
-        and value.pixels.shape[2] == 3  # noqa: PLR2004
+        and _are_pixels(value.pixels)
         and all(SHORTEST <= side <= LONGEST for side in value.pixels.shape[:2])
         and math.prod(value.pixels.shape[:2]) >= FEWEST
         and is_finite(value.scale)
@@ -200,13 +197,17 @@ def _is_sample(value: Any) -> bool:
     ):
         return False
     shape = tuple(len(range(place.start, place.stop, place.step)) for place in places)
-    pixels = value.pixels
     return (
-        isinstance(pixels, np.ndarray)
-        and pixels.dtype == np.uint8
-        and pixels.shape == (*shape, 3)
+        _are_pixels(value.pixels)
+        and value.pixels.shape[:2] == shape
         and max(shape) <= max(POINTS, NEAR)
     )
+
+
+def _are_pixels(value: Any) -> bool:
+    """Colours, ``(H, W, 3)`` uint8."""
+    picture = isinstance(value, np.ndarray) and value.dtype == np.uint8
+    return picture and value.ndim == 3 and value.shape[2] == 3  # noqa: PLR2004
 
 
 def check_stream(size: tuple[int, int], samples: tuple[Sample, ...]) -> None:

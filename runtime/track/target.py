@@ -21,7 +21,6 @@ from ..patches.region import Region, RegionFeatures
 from ..patches.similarity import Comparison
 from ..patches.taps import Cells, DenseCells
 from ..patches.windows import (
-    CellRange,
     cells_around,
     highest_peak,
     window_mean,
@@ -100,7 +99,7 @@ class TargetModel:
         self.flat = is_flat(frame, box, None)
         self.side = math.sqrt(box.w * box.h)
         self.scale = options.side / self.side
-        self.region_size = self._working_size(options.margin, options.side)
+        self.region_size = self._working_size()
         self.centre = box.centre
         first = self.encode(frame, Region.around(self.centre, self.scale, *self.region_size))
         placed = first.region.box_to_working(box)
@@ -241,21 +240,11 @@ class TargetModel:
         )
         return joined(said, told, seen.region.to_frame(x, y), centre, self.options)
 
-    def _agreement(
-        self, grid: PatchGrid, seen: RegionFeatures, x: float, y: float, margin: int
-    ) -> tuple[CellRange, Array]:
-        """How well patches agree around a box's corner: which cells, and each shift over them."""
-        column, row = (round(at) for at in grid.window_at(x, y, self.encoder.stride))
-        around = cells_around(column, row, grid.footprint.shape, seen.fine.shape, margin)
-        compared = Comparison(grid.sums, around.cut(seen.fine.features))
-        return around, rigid_agreement(compared, grid.rows, grid.footprint)
-
-    def _working_size(self, margin: float, side: float) -> tuple[int, int]:
+    def _working_size(self) -> tuple[int, int]:
         """Width and height of a region, in working pixels that need no padding."""
-        factor = side / math.sqrt(self.box.w * self.box.h)
-        align = self.encoder.align
+        align, border = self.encoder.align, 2 * self.options.margin * self.options.side
         width, height = (
-            align * max(2, round((length * factor + 2 * margin * side) / align))
+            align * max(2, round((length * self.scale + border) / align))
             for length in (self.box.w, self.box.h)
         )
         return width, height
@@ -338,7 +327,10 @@ class TargetModel:
     def _refine(self, seen: RegionFeatures, x: float, y: float) -> tuple[float, float, float]:
         """Where exactly the box begins, in working pixels, and how well its patches agree."""
         grid, stride = self._patches, self.encoder.stride
-        around, agreement = self._agreement(grid, seen, x, y, self.options.place_margin)
-        peak = highest_peak(agreement)
+        column, row = (round(at) for at in grid.window_at(x, y, stride))
+        margin, shape = self.options.place_margin, grid.footprint.shape
+        around = cells_around(column, row, shape, seen.fine.shape, margin)
+        compared = Comparison(grid.sums, around.cut(seen.fine.features))
+        peak = highest_peak(rigid_agreement(compared, grid.rows, grid.footprint))
         corner = peak.x + around.left, peak.y + around.top
         return *grid.box_at(*corner, stride), peak.response

@@ -66,8 +66,8 @@ def bench(
 ) -> None:
     """Measure speed and memory of every part, side by side with other ways of doing it.
 
-    Times are in milliseconds, medians, of frames of trackers means; what is compared is called in
-    turn on the same pictures.
+    Times are medians in milliseconds, and means of frames of trackers; what is compared is called
+    in turn on the same pictures.
     Memory is the largest resident memory of a fresh process that does nothing else, in MiB;
     "growth" is the part of it that came on top of libraries, model and pictures.
 
