@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stdout, suppress
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -20,6 +19,7 @@ from ..forking import ForkWatch, keep_for_ever
 from ..kinds import Numeric
 from .arena import HAS_ARENA, ArenaLull, share_arena
 from .cuda_memory import check_driver
+from .cuda_options import load_cuda_libraries, provider_options
 from .descriptions import check_description, run_failure
 from .graph import usable_cores
 from .roles import PLACE
@@ -29,9 +29,6 @@ Array = NDArray[Any]
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 """The provider behind each device this module serves."""
-
-CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested"}
-"""Options of CUDA's provider. An exhaustive search takes three times as long for each new shape."""
 
 INSTALL = {"cpu": 'pip install "qatm[cpu]"', "cuda": 'pip install "qatm[gpu]"'}
 
@@ -99,30 +96,6 @@ def _provider_of(ort: Any, device: str) -> str:
     return wanted
 
 
-def load_cuda_libraries(ort: Any) -> None:
-    """Load CUDA and cuDNN from NVIDIA's wheels, where the CUDA provider itself does not look.
-
-    Libraries that are missing are no error yet: the system may have them elsewhere.
-
-    Args:
-        ort: the module ``onnxruntime``; before its version 1.21 nothing is loaded.
-    """
-    preload = getattr(ort, "preload_dlls", None)
-    if preload is not None:
-        # It prints what it does not find; the provider's own error says that too.
-        with redirect_stdout(io.StringIO()):
-            preload()
-
-
-def _provider_options(device: str, *, half: bool) -> dict[str, str]:
-    """What a device's provider is told."""
-    if device == "cpu":
-        return {}
-    # FP32 would be convolved with the 10 bits of TF32. FP16 has no more, and the same option would
-    # keep it from the tensor cores.
-    return {"use_tf32": str(int(half)), **CUDA_OPTIONS}
-
-
 class OnnxGraph:
     """One graph on one device.
 
@@ -186,7 +159,7 @@ class OnnxGraph:
             options.add_session_config_entry("session.disable_quant_qdq", "1")
         if threads is not None:
             options.intra_op_num_threads = threads
-        providers = [(wanted, _provider_options(device, half=half))]
+        providers = [(wanted, provider_options(device, half=half))]
         # What was checked is what later sessions are made of, whatever becomes of the file.
         model = str(path) if shapes == 1 else path.read_bytes()
 

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ....runtime.backends.cuda_memory import driver_problem
+from ....runtime.backends.cuda_options import load_cuda_libraries
 from ....runtime.backends.graph import Device, Precision
-from ....runtime.backends.onnx import PROVIDERS, import_onnxruntime, load_cuda_libraries
+from ....runtime.backends.onnx import PROVIDERS, import_onnxruntime
 from ....runtime.bundle.folder import Bundle
 from ....runtime.bundle.recipes import TASKS
 from ....runtime.bundle.sidecar import engine_problems
