@@ -89,6 +89,9 @@ ELONGATION: Bound[Limit] = Limit("QATM_MAX_ELONGATION", 1000, "times its width")
 GRAPH_BYTES: Bound[Limit] = Limit("QATM_MAX_GRAPH_BYTES", 1 << 32, "bytes for its graphs")
 """In which all graphs of a process compute on the CPU together; read when the first one opens."""
 
+RUN_SECONDS: Bound[Limit] = Limit("QATM_MAX_RUN_SECONDS", 120, "seconds for a graph")
+"""After which a run is ended, on the CPU, with CUDA or OpenVINO: ours take a few seconds."""
+
 JSON_BYTES: Bound[int] = 4 << 20
 """Of ``bundle.json``, a sidecar or what else we write as JSON: the largest of ours has 42,000."""
 
@@ -106,6 +109,9 @@ BUNDLE_FILES: Bound[int] = 256
 
 TEMPLATE_ROWS: Bound[int] = 1 << 16
 """Patches of a template at one resolution, with those that compete: some hundred in ours."""
+
+FOLDED_NODES: Bound[int] = 1024
+"""Operators of a graph that compute with constants alone, when it is opened: 66 in ours."""
 
 FILL_VALUES: Bound[int] = 1 << 24
 """That a graph makes out of a constant shape, whatever the picture."""

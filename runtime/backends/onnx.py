@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..bundle.folder import Bundle
 from ..bundle.manifest import NETWORK_ROLE, FileInfo
-from ..errors import BundleError, DeviceError, first_line
+from ..errors import BundleError, DeviceError, QatmError, first_line
 from ..forking import ForkWatch, keep_for_ever
 from ..kinds import Numeric
 from .arena import HAS_ARENA, ArenaLull, share_arena
@@ -23,6 +23,7 @@ from .cuda_options import load_cuda_libraries, provider_options
 from .descriptions import check_description, run_failure
 from .graph import usable_cores
 from .roles import PLACE
+from .run_watch import RUN_WATCH
 from .shape_sessions import SHAPES_HELD, ShapeSessions
 
 Array = NDArray[Any]
@@ -165,7 +166,8 @@ class OnnxGraph:
 
         def open_session() -> Any:
             # Without its fallback ONNX Runtime raises instead of printing and taking the CPU.
-            return ort.InferenceSession(model, options, providers=providers, enable_fallback=0)
+            with RUN_WATCH.opening():
+                return ort.InferenceSession(model, options, providers=providers, enable_fallback=0)
 
         self._open_session = open_session
         sessions = self._opened()
@@ -178,8 +180,7 @@ class OnnxGraph:
         self._sessions: ShapeSessions | None = sessions
         self._has_arena = wanted == PROVIDERS["cpu"] and HAS_ARENA
         self._lull = ArenaLull() if self._has_arena else None
-        self._giving_back = ort.RunOptions()
-        self._giving_back.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        self._run_options = ort.RunOptions
         ForkWatch.add(self)
 
     def _opened(self) -> ShapeSessions:
@@ -247,10 +248,13 @@ class OnnxGraph:
             raise DeviceError(f"{self.path.name} is closed; open the bundle again")
         size = sum(array.nbytes for array in inputs.values())
         lull = self._lull is not None and self._lull.ends_with(size)
-        options = self._giving_back if lull else None
-        session = sessions.for_inputs(inputs)
+        options, session = self._options(give_back=lull), sessions.for_inputs(inputs)
+        names = None if outputs is None else list(outputs)
         try:
-            return session.run(None if outputs is None else list(outputs), dict(inputs), options)
+            with RUN_WATCH.over(self.path, lambda: setattr(options, "terminate", True)):
+                return session.run(names, dict(inputs), options)
+        except QatmError:
+            raise
         except Exception as error:
             raise run_failure(error, self.path, self._device) from error
 
@@ -265,7 +269,14 @@ class OnnxGraph:
         if self._sessions is not None and self._lull is not None:
             # Whoever gives up a graph that fails has been told when it ran.
             with suppress(Exception):
-                self._sessions.first.run(None, dict(inputs), self._giving_back)
+                self._sessions.first.run(None, dict(inputs), self._options(give_back=True))
+
+    def _options(self, *, give_back: bool) -> Any:
+        """Of one run: whether what runs took is returned to the system after it."""
+        options = self._run_options()
+        if give_back:
+            options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        return options
 
     def admits(self, **shapes: tuple[int, ...]) -> bool:  # noqa: ARG002
         """Always: ONNX files have no bounds."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..bundle.folder import Bundle
 from ..errors import BundleError, DeviceError, first_line
+from .run_watch import RUN_WATCH
 
 Array = NDArray[Any]
 
@@ -92,12 +93,11 @@ class OpenVinoGraph:
             model = core.read_model(str(path))
         except Exception as error:
             raise BundleError(f"OpenVINO cannot read {path}: {first_line(error)}") from error
-        try:
-            compiled = core.compile_model(model, part, dict(options))
-        except Exception as error:
-            raise DeviceError(
-                f"OpenVINO's {part} does not work with {path.name}: {first_line(error)}"
-            ) from error
+        self._compile = partial(core.compile_model, model, part, dict(options))
+        self._part = part
+        self._closed = False
+        self._compiling = Lock()
+        compiled = self._begin()
         running = list(compiled.get_property("EXECUTION_DEVICES"))
         if not running or any(name.partition(".")[0] != part for name in running):
             raise DeviceError(
@@ -109,30 +109,65 @@ class OpenVinoGraph:
         # A request holds its tensors, so that each thread that runs needs one of its own.
         self._requests: SimpleQueue[Any] = SimpleQueue()
 
+    def _begin(self) -> Any:
+        """What OpenVINO makes of the graph.
+
+        Raises:
+            DeviceError: the device does not take it.
+        """
+        try:
+            with RUN_WATCH.opening():
+                return self._compile()
+        except Exception as error:
+            raise DeviceError(
+                f"OpenVINO's {self._part} does not work with {self.path.name}: {first_line(error)}"
+            ) from error
+
+    def _ready(self) -> tuple[Any, SimpleQueue[Any]]:
+        """What runs, and its requests at hand.
+
+        Raises:
+            DeviceError: the graph is closed.
+        """
+        with self._compiling:
+            if self._closed:
+                raise DeviceError(f"{self.path.name} is closed; open the bundle again")
+            if self._compiled is None:
+                self._compiled, self._requests = self._begin(), SimpleQueue()
+            return self._compiled, self._requests
+
+    def _give_up(self, compiled: Any) -> None:
+        """Compile anew before the next run: what was ended gave results of earlier runs then."""
+        with self._compiling:
+            if self._compiled is compiled:
+                self._compiled = None
+
     def run(self, inputs: Mapping[str, Array], outputs: Sequence[str] | None = None) -> list[Array]:
         """Run the graph: named arrays in, the named outputs out, in their order; all by default.
 
         Raises:
             DeviceError: the graph is closed, or the device failed.
         """
-        compiled = self._compiled
-        if compiled is None:
-            raise DeviceError(f"{self.path.name} is closed; open the bundle again")
+        compiled, requests = self._ready()
         try:
-            request = self._requests.get_nowait()
+            request = requests.get_nowait()
         except Empty:
             request = compiled.create_infer_request()
         try:
-            request.infer(dict(inputs), share_inputs=True)
+            with RUN_WATCH.over(self.path, request.cancel):
+                request.infer(dict(inputs), share_inputs=True)
             # Its tensors are written over by its next run.
             names = self._names if outputs is None else outputs
             return [np.array(request.get_tensor(name).data) for name in names]
+        except DeviceError:
+            self._give_up(compiled)
+            raise
         except RuntimeError as error:
             raise DeviceError(
                 f"OpenVINO failed with {self.path.name}: {first_line(error)}"
             ) from error
         finally:
-            self._requests.put(request)
+            requests.put(request)
 
     def admits(self, **shapes: tuple[int, ...]) -> bool:  # noqa: ARG002
         """Always: ONNX files have no bounds."""
@@ -140,8 +175,8 @@ class OpenVinoGraph:
 
     def close(self) -> None:
         """Release what was compiled. May be called twice."""
-        self._compiled = None
-        self._requests = SimpleQueue()
+        with self._compiling:
+            self._closed, self._compiled, self._requests = True, None, SimpleQueue()
 
 
 class OpenVinoBackend:

@@ -2,8 +2,8 @@
 
 A graph is a program, and a library that opens it reads whatever other files it names. The few parts
 of the file's description (``onnx.proto``, protocol buffers) that say so are walked here, without
-any package for ONNX: weights in other files, operators of other makers, loops, and constants that a
-few bytes blow up to gigabytes.
+any package for ONNX: weights in other files, operators of other makers, loops, constants that a few
+bytes blow up to gigabytes, and what would be computed of constants for minutes while it is opened.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..kinds import Bound, Numeric
-from ..limits import FILL_VALUES
+from ..limits import FILL_VALUES, FOLDED_NODES
 
 Field = tuple[int, int, int]
 """Number of a field; where its value begins and ends, or its number twice."""
@@ -40,6 +40,13 @@ DEEPEST: Bound[int] = 8
 
 FILLING = frozenset({"ConstantOfShape", "Expand", "Tile"})
 """Operators that make a large array of a small one, whose size another input gives."""
+
+PRODUCTS = frozenset({"MatMul", "Gemm", "Einsum", "MatMulInteger", "QLinearMatMul", "Attention"})
+CONVOLUTIONS = frozenset({"Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "DeformConv"})
+OTHERS = frozenset({"MaxPool", "AveragePool", "LpPool", "RNN", "LSTM", "GRU", "Det", "DFT", "STFT"})
+LABORIOUS = PRODUCTS | CONVOLUTIONS | OTHERS
+"""Operators that take more time than their values alone would. Exporters leave none of them with
+constants alone, and libraries compute those before anything could stop them."""
 
 WITH_TENSORS = frozenset({"Constant", "ConstantOfShape"})
 """Operators with a tensor among their attributes."""
@@ -109,6 +116,8 @@ class _Walker:
         self._loops = loops
         self._depth = 0
         self._constants: dict[str, int] = {}
+        self._fixed: set[str] = set()
+        self._folded = 0
 
     def model(self) -> None:
         """The whole file.
@@ -137,7 +146,7 @@ class _Walker:
             if number == Onnx.NODES:
                 nodes.append((begin, stop))
             elif number == Onnx.INITIALIZERS:
-                self._tensor(begin, stop)
+                self._fixed.add(self._tensor(begin, stop))
             elif number == Onnx.SPARSE:
                 self._refuse("has sparse weights")
         for node in nodes:
@@ -163,9 +172,12 @@ class _Walker:
             self._refuse(HAS_TEXTS)
         for part in attributes if self._loops else ():
             self._inner(*part)
-        self._looping_or_filling(
-            kinds, [self._text(*part) for part in parts.get(Onnx.NODE_INPUTS, ())]
+        inputs, outputs = (
+            [self._text(*part) for part in parts.get(side, ())]
+            for side in (Onnx.NODE_INPUTS, Onnx.NODE_OUTPUTS)
         )
+        self._looping_or_filling(kinds, inputs)
+        self._following(kinds, inputs, outputs)
 
     def _looping_or_filling(self, kinds: list[str], inputs: list[str]) -> None:
         """Refuse operators that run graphs inside, and large arrays that are made of a shape."""
@@ -175,6 +187,19 @@ class _Walker:
             values = max((self._constants.get(name, 0) for name in inputs), default=0)
             if values > FILL_VALUES:
                 self._refuse(f"makes {values:,} values out of a constant in operator {kind}")
+
+    def _following(self, kinds: list[str], inputs: list[str], outputs: list[str]) -> None:
+        """Keep what follows from constants alone: libraries compute it when they open the file."""
+        given = [name for name in inputs if name]
+        if "Constant" in kinds:
+            self._fixed.update(outputs)
+        elif given and self._fixed.issuperset(given):
+            self._fixed.update(outputs)
+            self._folded += 1
+            for kind in LABORIOUS.intersection(kinds):
+                self._refuse(f"has operator {kind} with constants alone")
+            if self._folded > FOLDED_NODES:
+                self._refuse(f"computes with constants alone in more than {FOLDED_NODES} operators")
 
     def _inner(self, start: int, end: int) -> None:
         """The graphs of an attribute, with whatever they hold.
@@ -210,9 +235,9 @@ class _Walker:
             for value in self._integers(begin, stop)
         ]
 
-    def _tensor(self, start: int, end: int, name: str = "") -> None:
+    def _tensor(self, start: int, end: int, name: str = "") -> str:
         """Weights, or a constant: whether they are elsewhere, and how many values they stand for
-        if they are a shape."""
+        if they are a shape; returns their name."""
         kind, external = 0, False
         values: list[int] = []
         for number, begin, stop in self._fields(start, end):
@@ -238,6 +263,7 @@ class _Walker:
         if kind == TEXT:
             self._refuse(HAS_TEXTS)
         self._constant(name, values if kind == INT64 else [])
+        return name
 
     def _constant(self, name: str, values: list[int]) -> None:
         """Keep how many values an array has whose shape is a constant of this name."""

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 
 from qatm.runtime import Bundle, BundleError, Matcher
 from qatm.runtime.bundle.folder import default_align_path, default_bundle_path
-from qatm.runtime.bundle.onnx_file import onnx_contents
+from qatm.runtime.bundle.onnx_file import LABORIOUS, onnx_contents
 
 REAL = sorted([*default_bundle_path().glob("*.onnx"), *default_align_path().glob("*.onnx")])
 
@@ -89,6 +89,26 @@ def test_functions_and_sparse_weights() -> None:
     model = model_of()
     model.graph.sparse_initializer.add()
     assert "sparse" in problems(model)
+
+
+@pytest.mark.parametrize("kind", sorted(LABORIOUS))
+def test_work_with_constants_alone(kind: str) -> None:
+    sums = helper.make_node("Add", ["a", "a"], ["b"])
+    constants = {"a": [1, 2]}
+    assert f"has operator {kind} with constants alone" in problems(
+        model_of(sums, helper.make_node(kind, ["a", "", "b"], ["y"]), constants=constants)
+    )
+    for inputs in (["a", "x"], ["x", "b"], ["", ""]):
+        node = helper.make_node(kind, inputs, ["y"])
+        assert not problems(model_of(sums, node, constants=constants))
+
+
+def test_many_sums_of_constants() -> None:
+    chain = [helper.make_node("Add", [f"a{i}", "a0"], [f"a{i + 1}"]) for i in range(1025)]
+    said = problems(model_of(*chain, constants={"a0": [1]}))
+    assert said == "computes with constants alone in more than 1024 operators"
+    assert not problems(model_of(*chain[:-1], constants={"a0": [1]}))
+    assert not problems(model_of(*chain, helper.make_node("Add", ["a1", "x"], ["y"])))
 
 
 @pytest.mark.parametrize("kind", ["ConstantOfShape", "Expand", "Tile"])
