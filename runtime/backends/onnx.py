@@ -268,7 +268,7 @@ class OnnxGraph:
         """Run the graph on small inputs and return to the system what no run needs any more."""
         if self._sessions is not None and self._lull is not None:
             # Whoever gives up a graph that fails has been told when it ran.
-            with suppress(Exception):
+            with suppress(Exception), RUN_WATCH.opening():
                 self._sessions.first.run(None, dict(inputs), self._options(give_back=True))
 
     def _options(self, *, give_back: bool) -> Any:

@@ -12,7 +12,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, Thread, get_ident
@@ -60,7 +60,7 @@ class RunWatch:
         self._work: dict[int, Busy] = {}
         self._begun = 0
         self._watching = False
-        self._lock = Lock()
+        self._lock, self._stopping = Lock(), Lock()
         self._held = False
         ForkWatch.add(self)
         if hasattr(os, "register_at_fork"):
@@ -68,7 +68,7 @@ class RunWatch:
 
     def forked(self) -> None:
         """In a child process: the thread is not there, and nothing is running."""
-        self._lock = Lock()
+        self._lock, self._stopping = Lock(), Lock()
         self._work, self._watching, self._held = {}, False, False
 
     @contextmanager
@@ -77,7 +77,7 @@ class RunWatch:
 
         Args:
             path: of the graph, for messages.
-            stop: ends the run, which then fails with an exception, unless it is through already.
+            stop: ends the run; called from another thread, and only while it runs.
 
         Raises:
             DeviceError: it took longer than :data:`~..limits.RUN_SECONDS` and was ended.
@@ -86,17 +86,20 @@ class RunWatch:
         seconds = RUN_SECONDS.value
         run = Busy(get_ident(), time.monotonic() + seconds, stop)
         number = self._begin(run)
+        failure = None
         try:
             yield
         except Exception as error:
-            if not run.ended:
-                raise
+            failure = error
+        finally:
+            self._end(number)
+        if run.ended:
             raise DeviceError(
                 f"{path} was ended after {seconds:,} s; give smaller images, or set "
                 f"{RUN_SECONDS.variable} if the device needs more"
-            ) from error
-        finally:
-            self._work.pop(number, None)
+            ) from failure
+        if failure is not None:
+            raise failure
 
     @contextmanager
     def opening(self) -> Iterator[None]:
@@ -105,7 +108,7 @@ class RunWatch:
         try:
             yield
         finally:
-            self._work.pop(number, None)
+            self._end(number)
 
     def _begin(self, work: Busy) -> int:
         """Keep what a library begins to do; its number."""
@@ -113,9 +116,16 @@ class RunWatch:
             self._begun += 1
             self._work[self._begun] = work
             if work.stop is not None and not self._watching:
-                self._watching = True
-                Thread(target=self._watch, name="qatm-run-watch", daemon=True).start()
+                # None can be started while Python ends, or where the system has no more of them.
+                with suppress(RuntimeError):
+                    Thread(target=self._watch, name="qatm-run-watch", daemon=True).start()
+                    self._watching = True
             return self._begun
+
+    def _end(self, number: int) -> None:
+        """It is done, and is not stopped any more: that would hit what comes next."""
+        with self._stopping:
+            self._work.pop(number, None)
 
     def _watch(self) -> None:
         """What the thread does: until nothing has begun since it last looked."""
@@ -127,11 +137,11 @@ class RunWatch:
                     self._watching = False
                     return
                 seen = self._begun
-                running = list(self._work.values())
-            for run in running:
-                if now >= run.deadline and not run.ended and run.stop is not None:
-                    run.ended = True
-                    run.stop()
+            with self._stopping:
+                for run in list(self._work.values()):
+                    if now >= run.deadline and not run.ended and run.stop is not None:
+                        run.ended = True
+                        run.stop()
             time.sleep(PERIOD)
 
     def _wait_for_others(self) -> None:

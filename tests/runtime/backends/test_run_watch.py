@@ -95,6 +95,21 @@ def test_other_runs_at_the_same_time_are_not(endless: Path) -> None:
     graph.close()
 
 
+def test_results_of_what_was_told_to_stop_are_not_used(watch: run_watch.RunWatch) -> None:
+    stopped = threading.Event()
+    with (
+        pytest.raises(DeviceError, match="slow was ended after 1 s"),
+        watch.over(Path("slow"), stopped.set),
+    ):
+        stopped.wait()
+
+
+def test_its_own_failures_are_as_before(watch: run_watch.RunWatch) -> None:
+    with pytest.raises(ZeroDivisionError), watch.over(Path("bad"), print):
+        raise ZeroDivisionError
+    assert not watch._work
+
+
 def test_its_thread_is_there_only_while_graphs_run(
     endless: Path, watch: run_watch.RunWatch
 ) -> None:
