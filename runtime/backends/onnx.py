@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -110,8 +111,9 @@ class OnnxGraph:
         shapes: how many shapes of its inputs take turns without being planned anew; that costs
             memory on ``cuda``, and matters to graphs with convolutions.
         ordered_sums: on ``cuda``, add in one order, so that runs repeat to the last bit.
-        checked: sees that the file is what it should be; called before it is opened, also in a
-            child process, which opens a session of its own.
+        checked: reads the file and sees that it is what it should be; what it gives is opened,
+            or the file by its name for ``None``. Called again in a child process, which opens a
+            session of its own.
 
     Attributes:
         path: as given.
@@ -132,7 +134,7 @@ class OnnxGraph:
         half: bool = False,
         shapes: int = 1,
         ordered_sums: bool = True,
-        checked: Callable[[], object] | None = None,
+        checked: Callable[[], bytes | None] | None = None,
     ) -> None:
         self.path = path
         self._device = device
@@ -161,10 +163,8 @@ class OnnxGraph:
         if threads is not None:
             options.intra_op_num_threads = threads
         providers = [(wanted, provider_options(device, half=half))]
-        # What was checked is what later sessions are made of, whatever becomes of the file.
-        model = str(path) if shapes == 1 else path.read_bytes()
 
-        def open_session() -> Any:
+        def open_session(model: str | bytes) -> Any:
             # Without its fallback ONNX Runtime raises instead of printing and taking the CPU.
             with RUN_WATCH.opening():
                 return ort.InferenceSession(model, options, providers=providers, enable_fallback=0)
@@ -190,10 +190,11 @@ class OnnxGraph:
             BundleError: ONNX Runtime cannot load it, or it is not what it should be.
             DeviceError: the device does not work with it.
         """
-        if self._checked is not None:
-            self._checked()
+        data = None if self._checked is None else self._checked()
+        # What was checked is what later sessions are made of, whatever becomes of the file.
+        model = str(self.path) if data is None else data
         try:
-            return ShapeSessions(self._open_session, self._shapes)
+            return ShapeSessions(partial(self._open_session, model), self._shapes)
         except Exception as error:
             why = first_line(error)
             if self._device != "cpu":
@@ -376,7 +377,7 @@ class OnnxBackend:
             half=precision == "fp16",
             shapes=SHAPES_HELD if self.device == "cuda" and role in CONVOLVING else 1,
             ordered_sums=role not in FEW_ROWS,
-            checked=lambda: self._bundle.file(role, precision),
+            checked=lambda: self._bundle.contents(role, precision),
         )
         # Hashed again if it was written to meanwhile: what runs is what was checked.
         self._bundle.file(role, precision)

@@ -77,6 +77,7 @@ class OpenVinoGraph:
         path: the ONNX file.
         part: OpenVINO's name of the device.
         options: of OpenVINO.
+        data: what the file holds, as it was checked; by default it is opened by its name.
 
     Attributes:
         path: as given.
@@ -87,10 +88,17 @@ class OpenVinoGraph:
         BundleError: OpenVINO cannot read the file.
     """
 
-    def __init__(self, core: Any, path: Path, part: str, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        core: Any,
+        path: Path,
+        part: str,
+        options: Mapping[str, Any],
+        data: bytes | None = None,
+    ) -> None:
         self.path = path
         try:
-            model = core.read_model(str(path))
+            model = core.read_model(str(path) if data is None else data)
         except Exception as error:
             raise BundleError(f"OpenVINO cannot read {path}: {first_line(error)}") from error
         self._compile = partial(core.compile_model, model, part, dict(options))
@@ -249,7 +257,8 @@ class OpenVinoBackend:
                     # The graph says itself what it computes in.
                     options["INFERENCE_PRECISION_HINT"] = "f16" if self._part != "CPU" else "f32"
                 path = self._bundle.file(role, precision)
-                graph = OpenVinoGraph(self._core, path, self._part, options)
+                data = self._bundle.contents(role, precision)
+                graph = OpenVinoGraph(self._core, path, self._part, options, data)
                 # Hashed again if it was written to meanwhile: what runs is what was checked.
                 self._bundle.file(role, precision)
                 self._graphs[role] = graph

@@ -131,6 +131,22 @@ class Bundle:
         """
         return self._checked(*self._entry(role, precision))
 
+    def contents(self, role: str, precision: str) -> bytes | None:
+        """The ONNX file with a role and a precision as it was checked, to be opened from memory.
+
+        Somebody else may write to the folder between a check and what a library opens by name.
+
+        Returns:
+            ``None`` if it has weights in other files, and has to be opened by its name.
+
+        Raises:
+            BundleError: the bundle has no such file, or it is missing or damaged.
+        """
+        name, info = self._entry(role, precision)
+        # Its operators are checked once; whatever has the same hash has the same.
+        data = _hashed(self._checked(name, info), info)
+        return None if onnx_contents(data, loops=info.role in LOOPING).external else data
+
     def file_problems(self) -> dict[str, str]:
         """What is wrong with the files of the bundle, each of which is hashed now.
 
@@ -197,15 +213,7 @@ class Bundle:
         mark = (info.sha256, *_mark(state))
         if self._seen.get(name) == mark:
             return path
-        try:
-            data, digest = read_hashed(path, info.bytes)
-        except (OSError, ValueError) as error:
-            raise BundleError(f"{path} cannot be read ({error}); copy it again") from error
-        if digest != info.sha256:
-            raise BundleError(
-                f"{path} does not have the SHA-256 of {MANIFEST}; it was changed or damaged: "
-                "copy or export it again"
-            )
+        data = _hashed(path, info)
         if name.endswith(ONNX_SUFFIX):
             self._check_graph(path, data, loops=info.role in LOOPING)
         self._seen[name] = mark
@@ -231,6 +239,24 @@ class Bundle:
                     "export it again"
                 )
             self._checked(other, self.spec.files[other])
+
+
+def _hashed(path: Path, info: FileInfo) -> bytes:
+    """The bytes of a file whose hash agrees with the manifest.
+
+    Raises:
+        BundleError: it cannot be read, or its hash is another one.
+    """
+    try:
+        data, digest = read_hashed(path, info.bytes)
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} cannot be read ({error}); copy it again") from error
+    if digest != info.sha256:
+        raise BundleError(
+            f"{path} does not have the SHA-256 of {MANIFEST}; it was changed or damaged: "
+            "copy or export it again"
+        )
+    return data
 
 
 def _manifest_of(folder: Path) -> bytes:
