@@ -69,6 +69,7 @@ class Bundle:
     spec: BundleSpec
     sha256: str = field(default="", compare=False, repr=False)
     _seen: dict[str, tuple[str | int, ...]] = field(default_factory=dict, compare=False, repr=False)
+    _read: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
 
     def __repr__(self) -> str:
         return f"Bundle({str(self.path)!r}, {self.spec.backbone.label})"
@@ -143,8 +144,9 @@ class Bundle:
             BundleError: the bundle has no such file, or it is missing or damaged.
         """
         name, info = self._entry(role, precision)
-        # Its operators are checked once; whatever has the same hash has the same.
-        data = _hashed(self._checked(name, info), info)
+        path = self._checked(name, info)
+        # Kept since it was hashed, for the first who opens it; later it is read once more.
+        data = self._read.pop(name, None) or _hashed(path, info)
         return None if onnx_contents(data, loops=info.role in LOOPING).external else data
 
     def file_problems(self) -> dict[str, str]:
@@ -161,6 +163,7 @@ class Bundle:
                 self._checked(name, info)
             except BundleError as error:
                 found[name] = str(error)
+            self._read.pop(name, None)
         return found
 
     def file_hash(self, role: str, precision: str) -> str:
@@ -216,6 +219,7 @@ class Bundle:
         data = _hashed(path, info)
         if name.endswith(ONNX_SUFFIX):
             self._check_graph(path, data, loops=info.role in LOOPING)
+            self._read[name] = data
         self._seen[name] = mark
         return path
 
