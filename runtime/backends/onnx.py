@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..bundle.folder import Bundle
 from ..bundle.manifest import NETWORK_ROLE, FileInfo
-from ..errors import BundleError, DeviceError, QatmError, first_line
+from ..errors import BundleError, DeviceError, first_line
 from ..forking import ForkWatch, keep_for_ever
 from ..kinds import Numeric
 from .arena import HAS_ARENA, ArenaLull, share_arena
@@ -249,15 +249,7 @@ class OnnxGraph:
             raise DeviceError(f"{self.path.name} is closed; open the bundle again")
         size = sum(array.nbytes for array in inputs.values())
         lull = self._lull is not None and self._lull.ends_with(size)
-        options, session = self._options(give_back=lull), sessions.for_inputs(inputs)
-        names = None if outputs is None else list(outputs)
-        try:
-            with RUN_WATCH.over(self.path, lambda: setattr(options, "terminate", True)):
-                return session.run(names, dict(inputs), options)
-        except QatmError:
-            raise
-        except Exception as error:
-            raise run_failure(error, self.path, self._device) from error
+        return self._run(sessions.for_inputs(inputs), inputs, outputs, give_back=lull)
 
     @property
     def output_names(self) -> list[str]:
@@ -269,15 +261,30 @@ class OnnxGraph:
         """Run the graph on small inputs and return to the system what no run needs any more."""
         if self._sessions is not None and self._lull is not None:
             # Whoever gives up a graph that fails has been told when it ran.
-            with suppress(Exception), RUN_WATCH.opening():
-                self._sessions.first.run(None, dict(inputs), self._options(give_back=True))
+            with suppress(Exception):
+                self._run(self._sessions.first, inputs, None, give_back=True)
 
-    def _options(self, *, give_back: bool) -> Any:
-        """Of one run: whether what runs took is returned to the system after it."""
+    def _run(
+        self,
+        session: Any,
+        inputs: Mapping[str, Array],
+        outputs: Sequence[str] | None,
+        *,
+        give_back: bool,
+    ) -> list[Array]:
+        """One run of a session, with or without returning to the system what runs took.
+
+        Raises: as :meth:`run`.
+        """
         options = self._run_options()
         if give_back:
             options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-        return options
+        names = None if outputs is None else list(outputs)
+        with RUN_WATCH.over(self.path, lambda: setattr(options, "terminate", True)):
+            try:
+                return session.run(names, dict(inputs), options)
+            except Exception as error:
+                raise run_failure(error, self.path, self._device) from error
 
     def admits(self, **shapes: tuple[int, ...]) -> bool:  # noqa: ARG002
         """Always: ONNX files have no bounds."""

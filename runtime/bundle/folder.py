@@ -70,6 +70,7 @@ class Bundle:
     sha256: str = field(default="", compare=False, repr=False)
     _seen: dict[str, tuple[str | int, ...]] = field(default_factory=dict, compare=False, repr=False)
     _read: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
+    _linked: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def __repr__(self) -> str:
         return f"Bundle({str(self.path)!r}, {self.spec.backbone.label})"
@@ -145,9 +146,10 @@ class Bundle:
         """
         name, info = self._entry(role, precision)
         path = self._checked(name, info)
+        if name in self._linked:
+            return None
         # Kept since it was hashed, for the first who opens it; later it is read once more.
-        data = self._read.pop(name, None) or _hashed(path, info)
-        return None if onnx_contents(data, loops=info.role in LOOPING).external else data
+        return self._read.pop(name, None) or _hashed(path, info)
 
     def file_problems(self) -> dict[str, str]:
         """What is wrong with the files of the bundle, each of which is hashed now.
@@ -218,13 +220,18 @@ class Bundle:
             return path
         data = _hashed(path, info)
         if name.endswith(ONNX_SUFFIX):
-            self._check_graph(path, data, loops=info.role in LOOPING)
-            self._read[name] = data
+            if self._check_graph(path, data, loops=info.role in LOOPING):
+                self._linked.add(name)
+            else:
+                self._read[name] = data
         self._seen[name] = mark
         return path
 
-    def _check_graph(self, path: Path, data: bytes, *, loops: bool) -> None:
+    def _check_graph(self, path: Path, data: bytes, *, loops: bool) -> bool:
         """Refuse an ONNX file that no library should open, whatever its hash.
+
+        Returns:
+            Whether it has weights in other files.
 
         Raises:
             BundleError: it is none, has weights in files that are not of the bundle, or operators
@@ -243,6 +250,7 @@ class Bundle:
                     "export it again"
                 )
             self._checked(other, self.spec.files[other])
+        return bool(contents.external)
 
 
 def _hashed(path: Path, info: FileInfo) -> bytes:
