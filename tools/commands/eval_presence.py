@@ -44,6 +44,16 @@ def presence(
     scenes: Annotated[
         int, typer.Option(metavar="N", min=1, help="Scenes of each generated domain.")
     ] = 100,
+    min_score: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SCORE",
+            min=0.0,
+            max=1.0,
+            help="Count as found what has this score or more, instead of what the method says.",
+            show_default=False,
+        ),
+    ] = None,
     poses: PoseFlags,
     methods: PoseMethodFlags,
     plot: Annotated[
@@ -58,8 +68,9 @@ def presence(
     the second frame turned and zoomed (turned), each once for its own object and once for that of
     another video; photographs once turned for a part of their own, and once for a part of another
     one; generated scenes hold the object once, several times, only things that resemble it, or
-    none. Precision and recall are those of the method's own "found" (qatm: score from .5). ECE is
-    the mean difference between score and share of right answers, in ten bins of the score.
+    none. Precision, recall and alarms are those of the method's own "found" (qatm: score from .5),
+    or of --min-score: try which one keeps alarms as rare as you need them. ECE is the mean
+    difference between score and share of right answers, in ten bins of the score.
 
     Exit status: 0 evaluated, 2 wrong usage or nothing usable.
     """
@@ -81,7 +92,8 @@ def presence(
     evaluation = PoseEvaluation(tasks, usable, asked.options, processes)
 
     def lines(method: str) -> list[str]:
-        return _lines(method, by_domain(evaluation.outcomes[method]), methods.as_json)
+        outcomes = by_domain(evaluation.outcomes[method])
+        return _lines(method, outcomes, min_score, methods.as_json)
 
     print_searches(evaluation, presence_head(), lines, PRESENCE_NOTE, as_json=methods.as_json)
     results = {method: by_domain(outcomes) for method, outcomes in evaluation.outcomes.items()}
@@ -111,7 +123,9 @@ def _domains(
     return domains
 
 
-def _lines(method: str, outcomes: DomainOutcomes, as_json: bool) -> list[str]:
+def _lines(
+    method: str, outcomes: DomainOutcomes, min_score: float | None, as_json: bool
+) -> list[str]:
     """A line a domain and, of several, their means."""
     from ..evaluation.presence.presence_figures import (
         presence_line,
@@ -119,7 +133,7 @@ def _lines(method: str, outcomes: DomainOutcomes, as_json: bool) -> list[str]:
         presence_record,
     )
 
-    records = [presence_record(method, name, ones) for name, ones in outcomes.items()]
+    records = [presence_record(method, name, ones, min_score) for name, ones in outcomes.items()]
     if len(records) > 1:
         records.append(presence_mean(records))
     return [json_line(one) if as_json else presence_line(one) for one in records]

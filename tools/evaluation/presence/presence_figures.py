@@ -55,13 +55,22 @@ class Verdicts:
     present: Array
 
     @classmethod
-    def of(cls, outcomes: Sequence[PoseOutcome]) -> Verdicts:
-        """From outcomes; a failure counts as wrong: not found if present, surely found if not."""
+    def of(cls, outcomes: Sequence[PoseOutcome], min_score: float | None = None) -> Verdicts:
+        """From outcomes; a failure counts as wrong: not found if present, surely found if not.
+
+        Args:
+            outcomes: of one method.
+            min_score: score from which something counts as found, instead of the method's answer.
+        """
         absurd = np.array([bool(one.error) and not one.present for one in outcomes])
         scores = np.clip([one.score for one in outcomes], 0.0, 1.0)
+        failed = np.array([bool(one.error) for one in outcomes])
+        found = np.array([one.found for one in outcomes])
+        if min_score is not None:
+            found = (scores >= min_score) & ~failed
         return cls(
             scores=np.where(absurd, 1.0, scores),
-            found=np.array([one.found for one in outcomes]) | absurd,
+            found=found | absurd,
             right=np.array([one.right for one in outcomes]),
             present=np.array([one.present for one in outcomes]),
         )
@@ -84,14 +93,22 @@ class Verdicts:
         return calibration_bins(self.right, self.scores)
 
 
-def presence_record(method: str, domain: str, outcomes: Sequence[PoseOutcome]) -> Record:
+def presence_record(
+    method: str, domain: str, outcomes: Sequence[PoseOutcome], min_score: float | None = None
+) -> Record:
     """Figures of merit of one method in one domain.
 
     Precision is the share of right boxes among the found ones; recall that of right and found ones
     among the objects that are there; ``right`` the same, found or not. ROC AUC says how often a
     right box has a higher score than a wrong one.
+
+    Args:
+        method: its name.
+        domain: its name.
+        outcomes: of both.
+        min_score: score from which something counts as found, instead of the method's answer.
     """
-    verdicts = Verdicts.of(outcomes)
+    verdicts = Verdicts.of(outcomes, min_score)
     groups = [outcome.task.group for outcome in outcomes]
     record: Record = {"method": method, "domain": domain}
     everything = np.arange(len(outcomes))

@@ -120,6 +120,30 @@ def test_failures_count_as_wrong_answers():
     assert record["roc_auc"] is None
 
 
+def test_a_score_may_be_asked_for_instead_of_the_methods_own_answer():
+    outcomes = [
+        outcome(0.95, True),
+        outcome(0.6, True),
+        outcome(0.8, False, present=False),
+        outcome(0.3, False, present=False),
+        outcome(0.0, False, error="no", found=False),
+        outcome(0.0, False, present=False, error="no", found=False),
+    ]
+    by_score = {
+        score: figures.presence_record("m", "video", outcomes, score)
+        for score in (None, 0.0, 0.8, 0.9)
+    }
+    found = {
+        score: (record["recall"], record["false_alarm_rate"]) for score, record in by_score.items()
+    }
+    third = pytest.approx(1 / 3, abs=1e-4), pytest.approx(2 / 3, abs=1e-4)
+    assert found[None] == (third[1], third[1]), "what failed where nothing is counts as an alarm"
+    assert found[0.0] == (third[1], 1)
+    assert found[0.8] == (third[0], third[1]), "from the score on"
+    assert found[0.9] == (third[0], third[0])
+    assert len({record["roc_auc"] for record in by_score.values()}) == 1
+
+
 def test_the_mean_counts_domains_alike():
     first = figures.presence_record("m", "a", [outcome(0.9, True)] * 4)
     second = figures.presence_record("m", "b", [outcome(0.6, False, present=False)])
