@@ -113,5 +113,12 @@ TEMPLATE_ROWS: Bound[int] = 1 << 16
 FOLDED_NODES: Bound[int] = 1024
 """Operators of a graph that compute with constants alone, when it is opened: 66 in ours."""
 
+FOLDED_BYTES: Bound[int] = 1 << 24
+"""Of what ONNX Runtime computes of constants when it opens a file: the largest weights of ours that
+are unpacked so have 9,437,184. What would be larger the runs compute, within their limits."""
+
+WINDOW_SIDE: Bound[int] = 1 << 13
+"""Side, step or margin of a window in a graph: nothing interrupts a single operator."""
+
 FILL_VALUES: Bound[int] = 1 << 24
 """That a graph makes out of a constant shape, whatever the picture."""

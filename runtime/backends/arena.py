@@ -28,6 +28,9 @@ and again scatters memory and saves none."""
 LULL: Numeric[int] = 50
 """So many small inputs in a row: a second or two of video."""
 
+LEAST_MEMORY: Numeric[int] = 4096
+"""Bytes below which ONNX Runtime takes a limit for none."""
+
 HAS_ARENA = sys.maxsize > 1 << 32
 """ONNX Runtime has none in a process of 32 bits, and refuses to run where one is to be shrunk."""
 
@@ -47,7 +50,8 @@ def share_arena(ort: Any) -> bool:
         return False
     kind = ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR
     memory = ort.OrtMemoryInfo("Cpu", kind, 0, ort.OrtMemType.DEFAULT)
-    limits = {"arena_extend_strategy": AS_REQUESTED, "max_mem": GRAPH_BYTES.value}
+    most = max(GRAPH_BYTES.value, LEAST_MEMORY)
+    limits = {"arena_extend_strategy": AS_REQUESTED, "max_mem": most}
     settings = ort.OrtArenaCfg(limits)
     try:
         # Where one is registered already, that one stays.

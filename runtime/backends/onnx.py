@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments import is_text
 from ..bundle.folder import Bundle
 from ..bundle.manifest import NETWORK_ROLE, FileInfo
 from ..errors import BundleError, DeviceError, first_line
 from ..forking import ForkWatch, keep_for_ever
 from ..kinds import Numeric
+from ..limits import FOLDED_BYTES
 from .arena import HAS_ARENA, ArenaLull, share_arena
 from .cuda_memory import check_driver
 from .cuda_options import load_cuda_libraries, provider_options
@@ -47,6 +49,8 @@ FEW_ROWS = ("match",)
 """Roles of the graphs whose sums over rows are short. CUDA's provider splits sums over fewer than
 192 rows in two at most, which give the same in either order; with one order prescribed, those over
 whole images take several times as long."""
+
+FOLDED_MOST = "optimization.constant_folding_max_output_size_in_bytes"
 
 FATAL: Numeric[int] = 4
 """ONNX Runtime's quietest log level: what matters comes back as an exception or a check here."""
@@ -153,6 +157,8 @@ class OnnxGraph:
         options.add_session_config_entry("session.force_spinning_stop", "1")
         # Smaller and smaller pieces of work even out what threads get: a hundredth or two.
         options.add_session_config_entry("session.dynamic_block_base", "4")
+        # What is computed of constants while a file is opened stands under no other limit.
+        options.add_session_config_entry(FOLDED_MOST, str(FOLDED_BYTES))
         if device == "cuda":
             load_cuda_libraries(ort)
             options.use_deterministic_compute = ordered_sums
@@ -191,6 +197,8 @@ class OnnxGraph:
             DeviceError: the device does not work with it.
         """
         data = None if self._checked is None else self._checked()
+        if data is None and not is_text(str(self.path)):
+            data = self.path.read_bytes()  # ONNX Runtime takes no such name
         # What was checked is what later sessions are made of, whatever becomes of the file.
         model = str(self.path) if data is None else data
         try:

@@ -14,10 +14,14 @@ from ..json_values import parse_json
 from ..kinds import Bound
 from ..limits import JSON_BYTES
 from .manifest import BundleSpec, FileInfo
-from .onnx_file import LOOPING, onnx_contents
+from .onnx_file import onnx_contents
+from .onnx_operators import LOOPING
 from .publishing import MANIFEST, finish
 
 ONNX_SUFFIX = ".onnx"
+WEIGHTS = "weights"
+"""How the roles of files end that are no graphs; all others are looked through, however named."""
+
 
 READS: Bound[int] = 3
 """How often a bundle is read that is replaced meanwhile."""
@@ -219,7 +223,7 @@ class Bundle:
         if self._seen.get(name) == mark:
             return path
         data = _hashed(path, info)
-        if name.endswith(ONNX_SUFFIX):
+        if name.endswith(ONNX_SUFFIX) or not info.role.endswith(WEIGHTS):
             if self._check_graph(path, data, loops=info.role in LOOPING):
                 self._linked.add(name)
             else:

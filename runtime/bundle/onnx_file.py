@@ -13,7 +13,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..kinds import Bound, Numeric
-from ..limits import FILL_VALUES, FOLDED_NODES
+from ..limits import FILL_VALUES, FOLDED_NODES, WINDOW_SIDE
+from .onnx_operators import (
+    FILLING,
+    GIVES_AS_SAID,
+    GIVES_PLACES,
+    GIVES_WHOLE,
+    INT64,
+    KIND_OF,
+    LABORIOUS,
+    OPERATORS,
+    REFUSED,
+    TEXT,
+    WHOLE,
+    WITH_TENSORS,
+)
 
 Field = tuple[int, int, int]
 """Number of a field; where its value begins and ends, or its number twice."""
@@ -25,35 +39,8 @@ LONGEST_VARINT: Numeric[int] = 10
 LONGER: Numeric[int] = 0x80
 """Bit of a byte after which a number goes on."""
 
-OPERATORS = ("", "ai.onnx")
-"""Domains of operators that ONNX itself describes."""
-
-REFUSED = frozenset({"Loop", "Scan", "If", "SequenceMap"})
-"""Operators that run graphs inside: a loop may have no end. Of ours only the graphs for other
-programs have some, which :data:`LOOPING` names."""
-
-LOOPING = ("encode", "find")
-"""Roles of graphs that only proofs and other programs run, with loops over places and sizes."""
-
 DEEPEST: Bound[int] = 8
 """Graphs inside one another."""
-
-FILLING = frozenset({"ConstantOfShape", "Expand", "Tile"})
-"""Operators that make a large array of a small one, whose size another input gives."""
-
-PRODUCTS = frozenset({"MatMul", "Gemm", "Einsum", "MatMulInteger", "QLinearMatMul", "Attention"})
-CONVOLUTIONS = frozenset({"Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "DeformConv"})
-OTHERS = frozenset({"MaxPool", "AveragePool", "LpPool", "RNN", "LSTM", "GRU", "Det", "DFT", "STFT"})
-LABORIOUS = PRODUCTS | CONVOLUTIONS | OTHERS
-"""Operators that take more time than their values alone would. Exporters leave none of them with
-constants alone, and libraries compute those before anything could stop them."""
-
-WITH_TENSORS = frozenset({"Constant", "ConstantOfShape"})
-"""Operators with a tensor among their attributes."""
-
-INT64: Numeric[int] = 7
-TEXT: Numeric[int] = 8
-"""Of tensors of texts, which take memory that no limit of the inference library counts."""
 
 HAS_TEXTS = "has tensors of texts"
 
@@ -66,12 +53,12 @@ class Onnx:
     """Numbers of fields in ``onnx.proto``, by the message that has them."""
 
     GRAPH, OPSETS, FUNCTIONS, TRAINING = 7, 8, 25, 20
-    NODES, INITIALIZERS, SPARSE = 1, 5, 15
+    NODES, INITIALIZERS, INPUTS, SPARSE = 1, 5, 11, 15
     NODE_INPUTS, NODE_OUTPUTS, NODE_KIND, NODE_ATTRIBUTES, NODE_DOMAIN = 1, 2, 4, 5, 7
     ATTRIBUTE_INTEGERS, ATTRIBUTE_TENSORS, ATTRIBUTE_SPARSE = (3, 8), (5, 10), (22, 23)
     ATTRIBUTE_GRAPHS = (6, 11)
     ATTRIBUTE_TEXTS = (4, 9)
-    KIND, INTEGERS, NAME, RAW, EXTERNAL, PLACE = 2, 7, 8, 9, 13, 14
+    KIND, INTEGERS, NAME, RAW, EXTERNAL, PLACE = 2, (5, 7), 8, 9, 13, 14
 
 
 @dataclass
@@ -116,6 +103,8 @@ class _Walker:
         self._loops = loops
         self._depth = 0
         self._constants: dict[str, int] = {}
+        self._values: dict[str, list[int]] = {}
+        self._whole: set[str] = set()
         self._fixed: set[str] = set()
         self._folded = 0
 
@@ -142,18 +131,40 @@ class _Walker:
     def _graph(self, start: int, end: int) -> None:
         """The graph: its nodes and its weights."""
         nodes: list[tuple[int, int]] = []
+        awaited: set[str] = set()
         for number, begin, stop in self._fields(start, end):
             if number == Onnx.NODES:
                 nodes.append((begin, stop))
+            elif number == Onnx.INPUTS:
+                self._input(begin, stop)
             elif number == Onnx.INITIALIZERS:
                 self._fixed.add(self._tensor(begin, stop))
             elif number == Onnx.SPARSE:
                 self._refuse("has sparse weights")
         for node in nodes:
-            self._node(*node)
+            inputs, outputs = self._node(*node)
+            awaited.update(filter(None, inputs))
+            if not awaited.isdisjoint(outputs):
+                # What follows from constants would not be seen, and libraries sort them.
+                self._refuse("lists an operator before what it needs, which ONNX does not allow")
 
-    def _node(self, start: int, end: int) -> None:
-        """One operator.
+    def _input(self, start: int, end: int) -> None:
+        """An input of a graph: whether it has whole numbers."""
+        name, kind = "", 0
+        for number, begin, stop in self._fields(start, end):
+            if number == 1:
+                name = self._text(begin, stop)
+            elif number == 2:  # noqa: PLR2004 - its type, of which tensors are the first sort
+                kind = self._first(*self._first(begin, stop))[0]
+        if kind in WHOLE:
+            self._whole.add(name)
+
+    def _first(self, start: int, end: int) -> tuple[int, int]:
+        """Where field 1 of a message is, or its number twice; zeros if it has none."""
+        return next((field[1:] for field in self._fields(start, end) if field[0] == 1), (0, 0))
+
+    def _node(self, start: int, end: int) -> tuple[list[str], list[str]]:
+        """One operator; returns the names of its inputs and of its outputs.
 
         Graphs inside it need a look only where what runs them is not refused.
         """
@@ -176,8 +187,41 @@ class _Walker:
             [self._text(*part) for part in parts.get(side, ())]
             for side in (Onnx.NODE_INPUTS, Onnx.NODE_OUTPUTS)
         )
+        numbers = [value for part in attributes for value in self._numbers(*part)]
+        if not LABORIOUS.isdisjoint(kinds) and any(abs(value) > WINDOW_SIDE for value in numbers):
+            self._refuse(f"has a window, a step or a margin of more than {WINDOW_SIDE}")
         self._looping_or_filling(kinds, inputs)
+        self._dividing(kinds, inputs)
         self._following(kinds, inputs, outputs)
+        self._counting(kinds, inputs, outputs, numbers)
+        return inputs, outputs
+
+    def _dividing(self, kinds: list[str], inputs: list[str]) -> None:
+        """Refuse to divide whole numbers by what may be -1, which ends the process."""
+        if "Div" not in kinds or self._whole.isdisjoint(inputs):
+            return
+        divisors = self._values.get(inputs[-1])
+        # Of graphs with loops only what is known can be said.
+        if (divisors is None and not self._loops) or -1 in (divisors or ()):
+            self._refuse("divides whole numbers by what may be -1")
+
+    def _counting(
+        self, kinds: list[str], inputs: list[str], outputs: list[str], numbers: list[int]
+    ) -> None:
+        """Keep which values are whole numbers."""
+        kind = kinds[0] if kinds else ""
+        whole = kind in GIVES_WHOLE
+        if kind in GIVES_AS_SAID:
+            whole = outputs[:1] != [] and (
+                outputs[0] in self._whole or not WHOLE.isdisjoint(numbers)
+            )
+        elif kind != "Constant":
+            source = inputs[KIND_OF.get(kind, 0) :][:1]
+            whole = whole or not self._whole.isdisjoint(source)
+        if whole:
+            self._whole.update(outputs)
+        if kind in GIVES_PLACES:
+            self._whole.update(outputs[1:])
 
     def _looping_or_filling(self, kinds: list[str], inputs: list[str]) -> None:
         """Refuse operators that run graphs inside, and large arrays that are made of a shape."""
@@ -236,40 +280,43 @@ class _Walker:
         ]
 
     def _tensor(self, start: int, end: int, name: str = "") -> str:
-        """Weights, or a constant: whether they are elsewhere, and how many values they stand for
-        if they are a shape; returns their name."""
-        kind, external = 0, False
+        """Weights, or a constant, and what they stand for if they are few; returns their name."""
+        self._elsewhere(start, end)
+        kind, raw = 0, b""
         values: list[int] = []
         for number, begin, stop in self._fields(start, end):
-            if number == Onnx.EXTERNAL:
-                external = True
-                self._external(begin, stop)
-            elif number == Onnx.PLACE:
-                external = external or begin != 0
-            elif number == Onnx.KIND:
+            if number == Onnx.KIND:
                 kind = begin
             elif number == Onnx.NAME:
                 name = name or self._text(begin, stop)
             elif number == Onnx.RAW and stop - begin <= FEW_BYTES:
                 raw = self._data[begin:stop]
-                values += [
-                    int.from_bytes(raw[at : at + 8], "little", signed=True)
-                    for at in range(0, len(raw), 8)
-                ]
-            elif number == Onnx.INTEGERS:
+            elif number in Onnx.INTEGERS:
                 values += self._integers(begin, stop)
-        if external and not self.found.external:
-            self._refuse("has weights elsewhere, and does not say where")
         if kind == TEXT:
             self._refuse(HAS_TEXTS)
-        self._constant(name, values if kind == INT64 else [])
+        if kind in WHOLE:
+            self._whole.add(name)
+            self._constant(name, values + _whole_numbers(raw, 8 if kind == INT64 else 4))
         return name
 
     def _constant(self, name: str, values: list[int]) -> None:
-        """Keep how many values an array has whose shape is a constant of this name."""
+        """Keep a few whole numbers, and how many values an array has whose shape they are."""
         if name and 0 < len(values) <= FEW_SIDES:
+            self._whole.add(name)
+            self._values[name] = [*self._values.get(name, ()), *values]
             size = math.prod(max(value, 1) for value in values)
             self._constants[name] = max(size, self._constants.get(name, 0))
+
+    def _elsewhere(self, start: int, end: int) -> None:
+        """Whether weights lie in another file, and in which."""
+        external = False
+        for number, begin, stop in self._fields(start, end):
+            external = external or number == Onnx.EXTERNAL or (number == Onnx.PLACE and begin != 0)
+            if number == Onnx.EXTERNAL:
+                self._external(begin, stop)
+        if external and not self.found.external:
+            self._refuse("has weights elsewhere, and does not say where")
 
     def _external(self, start: int, end: int) -> None:
         """Where weights are that lie in another file."""
@@ -343,3 +390,9 @@ class _Walker:
             if byte < LONGER:
                 return value, place + 1
         raise ValueError("it is no protocol buffer, or cut off")
+
+
+def _whole_numbers(raw: bytes, size: int) -> list[int]:
+    """The numbers of so many bytes each that some bytes hold."""
+    parts = (raw[at : at + size] for at in range(0, len(raw), size))
+    return [int.from_bytes(part, "little", signed=True) for part in parts]

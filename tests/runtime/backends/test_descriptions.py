@@ -222,15 +222,7 @@ def test_memory_of_graphs_follows_its_limit(folder: Path) -> None:
         model.graph.node.extend(nodes)
         model.graph.output[-1].name = "swollen"
 
-    change(folder, "features.onnx", swell)
-    change_manifest(
-        folder,
-        lambda data: data["files"]["features.onnx"]["outputs"][-1].update(name="swollen"),
-    )
-    change(folder, "features.onnx", lambda model: _swap(model, "coarse", "swollen"))
-    change_manifest(
-        folder, lambda data: data["files"]["features.onnx"]["outputs"][-1].update(name="coarse")
-    )
+    change_last_output(folder, swell)
     said = {
         limit: output_of(BOMB, str(folder), QATM_MAX_GRAPH_BYTES=str(limit))
         for limit in (1 << 28, 1 << 32)
@@ -240,6 +232,41 @@ def test_memory_of_graphs_follows_its_limit(folder: Path) -> None:
     assert "set QATM_MAX_GRAPH_BYTES" in said[1 << 28][0]
     taken = [int(lines[-1]) for lines in said.values()]
     assert taken[0] < 400 < taken[1]
+
+
+@counted
+def test_what_a_library_computes_when_it_opens_a_file_is_bounded_too(folder: Path) -> None:
+    def swell(model: onnx.ModelProto) -> None:
+        """Make 512 MiB out of one number, doubled again and again."""
+        coarse = model.graph.output[-1].name
+        model.graph.initializer.append(numpy_helper.from_array(np.zeros(1, "f4"), "q0"))
+        nodes = [
+            helper.make_node("Concat", [f"q{k}", f"q{k}"], [f"q{k + 1}"], axis=0) for k in range(27)
+        ]
+        nodes.append(helper.make_node("ReduceMax", ["q27"], ["most"], keepdims=0))
+        nodes.append(helper.make_node("Add", [coarse, "most"], ["swollen"]))
+        model.graph.node.extend(nodes)
+        model.graph.output[-1].name = "swollen"
+
+    change_last_output(folder, swell)
+    for limit in (1, 1 << 28):
+        said = output_of(BOMB, str(folder), QATM_MAX_GRAPH_BYTES=str(limit))
+        assert said[0].startswith("DeviceError")
+        assert "set QATM_MAX_GRAPH_BYTES" in said[0]
+        assert int(said[-1]) < 400
+
+
+def change_last_output(folder: Path, edit: Callable[[onnx.ModelProto], None]) -> None:
+    """Change a graph so that its last output is another one, ``swollen``, of the same name."""
+    change(folder, "features.onnx", edit)
+    change_manifest(
+        folder,
+        lambda data: data["files"]["features.onnx"]["outputs"][-1].update(name="swollen"),
+    )
+    change(folder, "features.onnx", lambda model: _swap(model, "coarse", "swollen"))
+    change_manifest(
+        folder, lambda data: data["files"]["features.onnx"]["outputs"][-1].update(name="coarse")
+    )
 
 
 def _swap(model: onnx.ModelProto, one: str, other: str) -> None:

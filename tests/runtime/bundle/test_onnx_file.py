@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from qatm.runtime import Bundle, BundleError, Matcher
 from qatm.runtime.bundle.folder import default_align_path, default_bundle_path
-from qatm.runtime.bundle.onnx_file import LABORIOUS, onnx_contents
+from qatm.runtime.bundle.onnx_file import onnx_contents
+from qatm.runtime.bundle.onnx_operators import LABORIOUS
 
 REAL = sorted([*default_bundle_path().glob("*.onnx"), *default_align_path().glob("*.onnx")])
 
@@ -109,6 +110,91 @@ def test_many_sums_of_constants() -> None:
     assert said == "computes with constants alone in more than 1024 operators"
     assert not problems(model_of(*chain[:-1], constants={"a0": [1]}))
     assert not problems(model_of(*chain, helper.make_node("Add", ["a1", "x"], ["y"])))
+
+
+def test_operators_in_no_order() -> None:
+    later = (
+        helper.make_node("Add", ["a", "a"], ["b"]),
+        helper.make_node("MatMul", ["c", "b"], ["y"]),
+    )
+    assert not problems(model_of(*later, constants={"a": [1]}))
+    assert "before what it needs" in problems(model_of(*later[::-1], constants={"a": [1]}))
+    assert "before what it needs" in problems(model_of(helper.make_node("Add", ["y", "x"], ["y"])))
+    spared = (
+        helper.make_node("Clip", ["x", "", "x"], ["z"]),
+        helper.make_node("TopK", ["z"], ["", "y"]),
+    )
+    assert not problems(model_of(*spared))
+
+
+def divided(*before: onnx.NodeProto, kind: int = TensorProto.INT64, by: Any = None) -> str:
+    """What is wrong with ``x`` of a kind divided by ``d``, a constant if it is given."""
+    output = helper.make_tensor_value_info("y", kind, ["n"])
+    given = [helper.make_tensor_value_info("x", kind, ["n"])]
+    weights = [] if by is None else [helper.make_tensor("d", kind, [len(by)], by)]
+    nodes = [*before, helper.make_node("Div", ["x" if not before else "z", "d"], ["y"])]
+    graph = helper.make_graph(nodes, "g", given, [output], weights)
+    return problems(helper.make_model(graph))
+
+
+@pytest.mark.parametrize("kind", [TensorProto.INT32, TensorProto.INT64])
+def test_whole_numbers_are_not_divided_by_minus_one(kind: int) -> None:
+    said = "divides whole numbers by what may be -1"
+    assert divided(kind=kind, by=[2, 3]) == ""
+    assert divided(kind=kind, by=[2, -1]) == said
+    assert divided(kind=kind) == said
+    assert divided(kind=kind, by=[2] * 40) == said, "more than are looked at"
+    raw = numpy_helper.from_array(np.array([-1], helper.tensor_dtype_to_np_dtype(kind)), "d")
+    constant = helper.make_node("Constant", [], ["d"], value=raw)
+    assert divided(constant, helper.make_node("Neg", ["x"], ["z"]), kind=kind) == said
+
+
+@pytest.mark.parametrize(
+    ("node", "whole"),
+    [
+        (helper.make_node("Shape", ["x"], ["z"]), True),
+        (helper.make_node("Cast", ["x"], ["z"], to=TensorProto.INT32), True),
+        (helper.make_node("Cast", ["x"], ["z"], to=TensorProto.FLOAT), False),
+        (helper.make_node("TopK", ["x", "k"], ["v", "z"]), True),
+        (helper.make_node("TopK", ["x", "k"], ["z", "i"]), False),
+        (helper.make_node("Where", ["m", "x", "x"], ["z"]), False),
+        (helper.make_node("Gather", ["x", "k"], ["z"]), False),
+        (helper.make_node("Constant", [], ["z"], value_int=4), True),
+        (helper.make_node("ConstantOfShape", ["k"], ["z"]), False),
+    ],
+)
+def test_which_values_are_whole_numbers(node: onnx.NodeProto, whole: bool) -> None:
+    said = divided(node, kind=TensorProto.FLOAT)
+    assert said == ("divides whole numbers by what may be -1" if whole else "")
+
+
+@pytest.mark.parametrize("name", ["kernel_shape", "strides", "pads"])
+def test_windows_without_end(name: str) -> None:
+    for kind in ("AveragePool", "Conv"):
+        node = helper.make_node(kind, ["x", "w"], ["y"], **{name: [3, 1 << 14]})
+        assert "a window, a step or a margin of more than 8192" in problems(model_of(node))
+        node = helper.make_node(kind, ["x", "w"], ["y"], **{name: [3, 1 << 13]})
+        assert not problems(model_of(node))
+
+
+@pytest.mark.parametrize("name", ["match.bin", "match.ONNX", "match", "~"])
+def test_graphs_are_looked_through_whatever_their_name(tmp_path: Path, name: str) -> None:
+    import json
+    import shutil
+
+    from bundle_copies import seal
+
+    folder = Path(shutil.copytree(default_bundle_path(), tmp_path / "b"))
+    model = onnx.load(str(folder / "match.onnx"))
+    model.graph.node.insert(0, helper.make_node("Add", ["target", "target"], ["z"], domain="evil"))
+    (folder / name).write_bytes(model.SerializeToString())
+    manifest = folder / "bundle.json"
+    data = json.loads(manifest.read_text())
+    data["files"][name] = data["files"].pop("match.onnx")
+    manifest.write_text(json.dumps(data))
+    seal(folder, name)
+    with pytest.raises(BundleError, match="uses operators of 'evil'"):
+        Bundle.load(folder)
 
 
 @pytest.mark.parametrize("kind", ["ConstantOfShape", "Expand", "Tile"])
