@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 
+from ..runtime.arguments import is_text
 from ..runtime.errors import CalibrationError, ImageError
 from ..runtime.images import Image, as_bgr
 
@@ -16,6 +17,9 @@ def _open(path: Path) -> cv2.VideoCapture:
     """Open a video."""
     if not path.is_file():
         raise CalibrationError(f"video {path} does not exist")
+    if not is_text(str(path)):
+        # OpenCV crashes over it.
+        raise CalibrationError(f"video {path} has a name that is no UTF-8; rename it")
     capture = cv2.VideoCapture(str(path))
     if not capture.isOpened():
         capture.release()

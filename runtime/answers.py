@@ -15,6 +15,9 @@ from .kinds import Numeric
 NOTHING: Numeric[float] = 1e-12
 """What rounding leaves of a number of a transform that is zero."""
 
+LEAST_SIDE: Numeric[float] = 0.01
+"""In pixels, of a box as it is written: one without width or height is none."""
+
 MS: Numeric[float] = 1000.0
 """In a second."""
 
@@ -46,8 +49,9 @@ def rounded(value: float, digits: int) -> float:
 
 
 def plain_box(box: Iterable[float]) -> list[float]:
-    """The numbers of a box, to a hundredth of a pixel."""
-    return [rounded(value, 2) for value in box]
+    """The numbers of a box or point, to a hundredth of a pixel, which a side has at least."""
+    numbers = [rounded(value, 2) for value in box]
+    return numbers[:2] + [max(side, LEAST_SIDE) for side in numbers[2:]]
 
 
 def significant(value: float) -> float:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import islice
 from typing import Any, NamedTuple, SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .arguments import few_floats
 from .errors import BoxError, seen
 from .kinds import Bound
 from .limits import ELONGATION
@@ -92,12 +92,7 @@ def _four(box: BoxLike | Sequence[SupportsFloat], name: str) -> Box:
     Raises:
         BoxError: something else.
     """
-    try:
-        # No more are taken than tell: a sequence may have no end.
-        values = [] if isinstance(box, (str, bytes)) else [float(v) for v in islice(box, 5)]
-    except (TypeError, ValueError, OverflowError, NotImplementedError):
-        # The last is what a buffer of several dimensions says.
-        values = []
+    values = few_floats(box, 4)
     if len(values) != 4:  # noqa: PLR2004
         raise BoxError(
             f"{name} {seen(box)} is not four numbers; give x, y, width, height in pixels"

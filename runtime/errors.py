@@ -80,7 +80,11 @@ def plain(text: str) -> str:
 
 def seen(value: object) -> str:
     """A value for a message: one line, cut short, whatever it is."""
-    text = " ".join(reprlib.repr(value).split())
+    try:
+        text = " ".join(reprlib.repr(value).split())
+    except ValueError:
+        # Whole numbers of many thousands of digits are not written out.
+        text = f"{type(value).__name__} too long to be shown"
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 

@@ -18,6 +18,7 @@ from time import time
 
 from .errors import InputError, seen
 from .kinds import Bound, Numeric
+from .limits import Limit
 
 try:
     import fcntl
@@ -71,17 +72,23 @@ def as_path(path: str | os.PathLike[str], name: str = "path") -> Path:
         raise InputError(f"{name} is empty; name a file or folder, '.' for the current folder")
     if "\0" in text:
         raise InputError(f"{name} {seen(text)} holds a NUL character, which no path can")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        raise InputError(
+            f"{name} {seen(text)} holds half a character, which no path can; give another"
+        ) from None
     return Path(path)
 
 
-def read_regular(path: Path, most: int, *, pipes: bool = False) -> bytes:
+def read_regular(path: Path, most: int | Limit, *, pipes: bool = False) -> bytes:
     """Read a whole file that somebody else may have put there.
 
     A symbolic link is followed. What a device or a pipe would give is not read.
 
     Args:
         path: the file.
-        most: bytes that it may have.
+        most: bytes that it may have; of a limit, the message names its variable.
         pipes: read from a named pipe too, until whoever writes into it ends, or wrote too much.
 
     Raises:
@@ -90,13 +97,14 @@ def read_regular(path: Path, most: int, *, pipes: bool = False) -> bytes:
     """
     with open_regular(path, most, pipes=pipes) as file:
         # Files that the system makes up, as in /proc, say that they are empty.
-        data = _read_all(file, os.fstat(file.fileno()).st_size + 1, most + 1)
-        if len(data) > most:
-            raise ValueError(f"{path} has more than {most:,} bytes")
+        bytes_ = most.value if isinstance(most, Limit) else most
+        data = _read_all(file, os.fstat(file.fileno()).st_size + 1, bytes_ + 1)
+        if len(data) > bytes_:
+            raise ValueError(_too_long(path, most))
         return data
 
 
-def open_regular(path: Path, most: int, *, pipes: bool = False) -> FileIO:
+def open_regular(path: Path, most: int | Limit, *, pipes: bool = False) -> FileIO:
     """Open a file as :func:`read_regular` does, for who does not need all of it at once.
 
     It may grow afterwards: whoever reads it counts.
@@ -114,12 +122,19 @@ def open_regular(path: Path, most: int, *, pipes: bool = False) -> FileIO:
         state = os.fstat(file.fileno())
         if stat.S_ISDIR(state.st_mode):
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        if state.st_size > most:
-            raise ValueError(f"{path} has more than {most:,} bytes")
+        if state.st_size > (most.value if isinstance(most, Limit) else most):
+            raise ValueError(_too_long(path, most))
         if not (_is_file(state) or (waits and stat.S_ISFIFO(state.st_mode))):
             raise OSError(errno.EINVAL, "it is a device or pipe, not a file", str(path))
         failing.pop_all()
     return file
+
+
+def _too_long(path: Path, most: int | Limit) -> str:
+    """What to say of a file with more bytes than it may have."""
+    if not isinstance(most, Limit):
+        return f"{path} has more than {most:,} bytes"
+    return f"{path} has more than {most.value:,} bytes; set {most.variable} to accept more"
 
 
 def _read_all(file: FileIO, expected: int, most: int) -> bytes:
@@ -182,10 +197,12 @@ def write_bytes(path: str | Path, data: bytes | bytearray | memoryview) -> None:
 def write_text(path: str | Path, text: str) -> None:
     """Write text to a file as UTF-8, whole or not at all; ends of lines stay as they are.
 
+    Bytes of a file's name that are no UTF-8 are written out, as on the screen: ``\\udcff``.
+
     Raises:
         OSError: it cannot be written; the message names it.
     """
-    write_bytes(path, text.encode())
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def part_name(path: Path) -> Path:

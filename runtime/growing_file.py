@@ -15,7 +15,7 @@ from io import FileIO
 from itertools import count
 from pathlib import Path
 
-from .files import PERMISSIONS, part_name, remove_abandoned, unwritable
+from .files import NEW_FILE, NO_WAIT, PERMISSIONS, part_name, remove_abandoned, unwritable
 
 
 class GrowingFile:
@@ -24,7 +24,7 @@ class GrowingFile:
     A file of the name stays as it is until the first line; then it is ``NAME.old.ENDING``, or
     ``NAME.old-2.ENDING`` where that is taken, until :meth:`close`, and for good if something could
     not be written. Where its folder takes no other files it is overwritten. Of a symbolic link the
-    file behind it is meant; devices and pipes are written into.
+    file behind it is meant; devices, and pipes that somebody reads, are written into.
 
     Args:
         path: the file.
@@ -79,8 +79,10 @@ class GrowingFile:
     def _opened(self, path: Path) -> FileIO:
         """The file, to be added to."""
         try:
-            return path.open("ab", buffering=0)
+            return open(path, "ab", buffering=0, opener=_without_waiting)
         except OSError as error:
+            if error.errno == errno.ENXIO:
+                error = OSError(error.errno, "it is a pipe that nobody reads; start its reader")
             raise unwritable(self.path, error) from error
 
     def _begin(self) -> None:
@@ -116,6 +118,14 @@ class GrowingFile:
             os.replace(before, os.path.realpath(self.path))
         if self._file.closed:
             self._file = self._opened(self.path)
+
+
+def _without_waiting(name: str, flags: int) -> int:
+    """Open a file; a pipe's reader is not waited for."""
+    handle = os.open(name, flags | NO_WAIT, NEW_FILE)
+    if NO_WAIT:
+        os.set_blocking(handle, True)
+    return handle
 
 
 def _set_aside(file: Path) -> Path:

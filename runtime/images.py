@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .arguments import is_row
 from .boxes import Box, as_corners, box_in_frame
 from .decoding import decode_values, is_truncated
 from .errors import ImageError, InputError, seen
@@ -106,10 +107,9 @@ def _read_bytes(file: Path) -> bytes:
     Raises:
         ImageError: it cannot be read, or is too large.
     """
-    most = FILE_BYTES.value
     try:
         # A pipe is what a shell makes of ``<(command)``.
-        return read_regular(file, most, pipes=True)
+        return read_regular(file, FILE_BYTES, pipes=True)
     except FileNotFoundError:
         raise ImageError(f"{file} does not exist") from None
     except IsADirectoryError:
@@ -117,7 +117,7 @@ def _read_bytes(file: Path) -> bytes:
     except OSError as error:
         raise ImageError(f"{file} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise ImageError(f"{error}; set {FILE_BYTES.variable} to accept more") from None
+        raise ImageError(str(error)) from None
 
 
 def as_bgr(array: Any, name: str = "image", value_range: ValueRange | None = None) -> Image:
@@ -194,6 +194,9 @@ def checked_pixels(array: Any, name: str = "image") -> NDArray[Any]:
         raise ImageError(
             f"{name} is {type(array).__name__}, not a numpy array; read files with read_image()"
         )
+    if type(array) is not np.ndarray:
+        # A matrix would keep two dimensions, whatever is done to it.
+        array = _plain_array(array, name)
     if array.dtype.kind not in "uif":
         raise ImageError(
             f"{name} has dtype {array.dtype}; give integers or floats, best uint8 from 0 to 255"
@@ -212,6 +215,19 @@ def checked_pixels(array: Any, name: str = "image") -> NDArray[Any]:
     return array[..., :3]
 
 
+def _plain_array(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """An array of a class that derives from numpy's, as one of numpy's own.
+
+    Raises:
+        ImageError: it is masked: nobody says what its masked pixels show.
+    """
+    if np.ma.isMaskedArray(array):
+        raise ImageError(
+            f"{name} is a masked array; give {name}.filled(value), or its values without the mask"
+        )
+    return array.view(np.ndarray)
+
+
 def _three_channels(pixels: NDArray[Any]) -> Image:
     """Checked uint8 pixels as BGR, in one piece."""
     if pixels.shape[2] == 1:
@@ -228,10 +244,9 @@ def _limits(pixels: NDArray[Any], name: str, value_range: ValueRange | None) -> 
 
 def batch_problem(images: object) -> str | None:
     """Why something is no batch of pictures, or ``None``; one picture is none."""
-    if not isinstance(images, Iterable):
-        return f"images is a {type(images).__name__}; give a list of pictures"
     if not isinstance(images, np.ndarray):
-        return None
+        kind = type(images).__name__
+        return None if is_row(images) else f"images is a {kind}; give a list of pictures"
     one = (images.ndim == 3 and images.shape[2] in CHANNELS) or images.ndim < 3  # noqa: PLR2004
     return f"images is one picture, of shape {images.shape}; give a list of them" if one else None
 
@@ -248,7 +263,7 @@ def expand_sources(sources: Iterable[str | Path]) -> list[Path]:
         ImageError: a folder or pattern holds no image, or nothing was given.
         InputError: an empty name, or one that no file can have.
     """
-    if isinstance(sources, str) or not isinstance(sources, Iterable):
+    if not is_row(sources):
         raise InputError(f"image sources are {seen(sources)}; give a list of names")
     files: list[Path] = []
     for source in sources:

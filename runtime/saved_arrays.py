@@ -54,7 +54,7 @@ def read_arrays(path: Path) -> dict[str, Array]:
         OSError: it cannot be read, or is no file.
         ValueError: it is damaged, none of ours, or too large.
     """
-    data = read_regular(path, FILE_BYTES.value)
+    data = read_regular(path, FILE_BYTES)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _members(archive)

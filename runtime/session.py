@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .arguments import as_size
 from .backends.devices import open_backend
 from .backends.graph import Device, Graph, Precision
 from .backends.roles import (
@@ -237,10 +238,12 @@ class Session:
             size: width and height of the pictures to come.
 
         Raises:
+            InputError: a side is no whole number from 1 on, or there are more pixels than
+                :mod:`.limits` allow.
             DeviceError: a size that the engine was not built for, or the device failed.
         """
         align = self.bundle.spec.backbone.align
-        width, height = (-(-max(1, side) // align) * align for side in size)
+        width, height = (-(-side // align) * align for side in as_size(size))
         self.features(np.zeros((height, width, 3), np.uint8))
         self.graph("match")
 

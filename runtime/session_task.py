@@ -7,14 +7,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .arguments import as_count
+from .arguments import as_size, is_name
 from .backends.graph import Device, Precision
 from .boxes import Box
 from .bundle.folder import Bundle
-from .errors import DeviceError, InputError
+from .errors import DeviceError, InputError, seen
 from .images import Image
 from .kinds import Numeric
-from .limits import PICTURE_PIXELS
 from .session import Session, Source
 
 SQUARE: Numeric[int] = 8
@@ -67,33 +66,17 @@ def practice_picture(size: tuple[int, int]) -> Image:
         InputError: a side is no whole number from 1 on, or there are more pixels than
             :mod:`.limits` allow.
     """
-    width, height = (as_count(side, "a side of size") for side in _two(size))
-    if width < 1 or height < 1:
-        raise InputError(f"size {width}x{height} is no picture's; give width and height in pixels")
-    if refusal := PICTURE_PIXELS.refusal(width * height):
-        raise InputError(f"size {width}x{height}: it {refusal}")
+    width, height = as_size(size)
     shape = (-(-height // SQUARE), -(-width // SQUARE), 3)
     squares = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     return squares.repeat(SQUARE, 0).repeat(SQUARE, 1)[:height, :width].copy()
 
 
-def _two(size: Any) -> tuple[Any, Any]:
-    """Width and height.
-
-    Raises:
-        InputError: not two values.
-    """
-    try:
-        width, height = size
-    except (TypeError, ValueError, NotImplementedError):
-        raise InputError("size is not two numbers; give width and height in pixels") from None
-    return width, height
-
-
 def practice_box(size: tuple[int, int]) -> Box:
     """An object in it: 64 x 64 pixels, or what fits into half of a smaller picture."""
-    side = max(1, min(PRACTICE_SIDE, *(length // 2 for length in size)))
-    return Box.around((size[0] / 2, size[1] / 2), side, side)
+    width, height = as_size(size)
+    side = max(1, min(PRACTICE_SIDE, width // 2, height // 2))
+    return Box.around((width / 2, height / 2), side, side)
 
 
 class SessionTask:
@@ -135,11 +118,16 @@ class SessionTask:
                 "threads": threads,
                 "sha256": sha256,
             }
-            beside = [name for name, value in asked.items() if value not in ("auto", None)]
+            # Arrays compare with nothing as a whole.
+            beside = [
+                name
+                for name, value in asked.items()
+                if value is not None and not is_name(value, ("auto",))
+            ]
             if beside:
                 name = beside[0]
                 raise InputError(
-                    f"{name} is {asked[name]!r}, but a session is open already (on "
+                    f"{name} is {seen(asked[name])}, but a session is open already (on "
                     f"{source.device}, {source.precision}); give {name} to the Session"
                 )
             self._made = None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from .answers import plain_box, rounded
+from .arguments import as_switch, is_row
 from .errors import InputError
 from .match.matches import Match
 from .track.presence import LOST, Track
@@ -61,6 +62,7 @@ def to_detections(answers: Answers, *, every: bool = False) -> supervision.Detec
     Raises:
         InputError: ``supervision`` is not installed, or something else than matches or tracks.
     """
+    every = as_switch(every, "every")
     try:
         from supervision import Detections
     except ImportError as error:
@@ -95,8 +97,13 @@ def _numbered(answers: Answers) -> Sequence[tuple[int | None, Match | Track]]:
         return [(None, answers)]
     if isinstance(answers, Mapping):
         pairs: list[tuple[Any, Any]] = list(answers.items())
-    elif isinstance(answers, Iterable) and not isinstance(answers, str | bytes):
-        pairs = [(None, one) for one in answers]
+    elif is_row(answers):
+        pairs = []
+        for one in cast("Iterable[Any]", answers):
+            pairs.append((None, one))
+            # It may go on without end.
+            if not isinstance(one, Match | Track):
+                break
     else:
         pairs = [(None, answers)]
     kinds = {type(one) for _, one in pairs}

@@ -27,6 +27,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from .arguments import few_floats
 from .boxes import Box
 from .errors import ImageError, InputError, TemplateError, seen
 from .kinds import Bound, Numeric
@@ -57,6 +58,11 @@ SAMPLE: Bound[int] = 1 << 18
 SLIGHT: Numeric[float] = 1e-30
 """Widths down to this are told apart in single precision."""
 
+WIDEST: Numeric[float] = float(np.finfo(np.float32).max)
+"""Widths up to this can be computed with in single precision."""
+
+LARGEST: Numeric[float] = float(np.finfo(np.float64).max)
+
 WHITE: Numeric[int] = 255
 
 
@@ -86,10 +92,10 @@ class ValueRange:
         Raises:
             InputError: not two finite numbers, the lower one first.
         """
-        try:
-            low, high = (float(value) for value in limits)
-        except (TypeError, ValueError, OverflowError, NotImplementedError):
-            raise InputError(f"{name} is {seen(limits)}; give two numbers, (low, high)") from None
+        numbers = few_floats(limits, 2)
+        if len(numbers) != 2:  # noqa: PLR2004
+            raise InputError(f"{name} is {seen(limits)}; give two numbers, (low, high)")
+        low, high = numbers
         if not (low < high and math.isfinite(high - low)):
             raise InputError(
                 f"{name} is {seen(limits)}; give two finite numbers, the lower one first"
@@ -177,7 +183,7 @@ def object_range(
     inner = _counted(array if box is None else _inside(array, box))
     # An object of one value only has no contrast that could be kept.
     start, end = (low, high) if inner is None or inner[0] == inner[1] else inner
-    middle, half = (start + end) / 2, REACH * (end - start) / 2
+    middle, half = start / 2 + end / 2, REACH * (end - start) / 2
     least, most = middle - half, middle + half
     low, high = max(least, min(low, start)), min(most, max(high, end))
     return ValueRange(low, high, least, most, kind_of(array))
@@ -241,7 +247,8 @@ def own_limits(array: Array, name: str = "image") -> Limits:
             "give a picture with finite values"
         )
     low, high = counted
-    if not math.isfinite(high - low):
+    widest = WIDEST if np.can_cast(array.dtype, np.float32) else LARGEST / (2 * REACH)
+    if max(abs(low), abs(high), high - low) > widest:
         raise ImageError(
             f"{name} of dtype {array.dtype} goes from {low:g} to {high:g}, too far to be shown; "
             "scale its values"
@@ -261,15 +268,22 @@ def grey_levels(array: Array, limits: Limits) -> NDArray[np.uint8]:
         limits: what becomes 0, and what becomes 255.
     """
     low, high = limits
-    exact = np.can_cast(array.dtype, np.float32) and high - low > SLIGHT
+    near = max(abs(low), abs(high), high - low) <= WIDEST / 2
+    exact = np.can_cast(array.dtype, np.float32) and near and high - low > SLIGHT
     kind = np.float32 if exact else np.float64
-    values = np.asarray(array, kind)
-    if kind_of(array) == "float" and np.isnan(values).any():
-        known = values[np.isfinite(values)]
-        values = np.where(np.isnan(values), np.median(known) if known.size else low, values)
-    values = np.clip(values, low, high) - kind(low)
-    if high > low:
+    # A copy first: whoever owns the picture may write the next one into it meanwhile.
+    values = np.clip(np.asarray(array, kind), low, high)
+    if kind_of(array) == "float" and (unknown := np.isnan(values)).any():
+        known = np.array(array, kind)
+        known = known[np.isfinite(known)]
+        values[unknown] = min(max(np.median(known), low), high) if known.size else low
+    values -= kind(low)
+    if high - low > SLIGHT:
         values *= WHITE / kind(high - low)
+    elif high > low:
+        # Of the slightest widths the factor has no number.
+        values /= kind(high - low)
+        values *= WHITE
     return np.rint(values).astype(np.uint8)
 
 
@@ -302,7 +316,8 @@ def _counted(array: Array) -> Limits | None:
     if low == high:
         # A drawing, or a few bright spots on black.
         whole = _finite(pixels)
-        low, high = whole.min(), whole.max()
+        # Another thread may have written something else into it since.
+        low, high = (whole.min(), whole.max()) if whole.size else (low, high)
     return float(low), float(high)
 
 

@@ -17,6 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 from ..runtime.errors import InputError, QatmError, plain
 from ..runtime.opencv import opencv_problem
 from .command_words import check_numbers, check_words, name_values
+from .start import open_streams
 
 if TYPE_CHECKING:
     from ..runtime.session_task import MatcherInfo
@@ -74,6 +75,7 @@ class Mannered:
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """Run the command; the parameters are those of typer's own ``main``."""
+        open_streams()
         if not standalone_mode:
             return super().main(*args, standalone_mode=False, **extra)  # pyright: ignore[reportAttributeAccessIssue]
         try:

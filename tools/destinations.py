@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def check_bundle_folder(option: str, folder: Path, *, force: bool) -> None:
         return
     some = ", ".join(held[:3]) + (", …" if len(held) > 3 else "")
     what = f"{option} {folder} holds other things ({some})"
-    if sys.stdin.isatty() and sys.stderr.isatty():
+    if sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty():
         if typer.confirm(f"{what}. Write the bundle's files among them?", err=True):
             return
         raise InputError(f"{what}; nothing was written")
@@ -59,6 +60,25 @@ def check_bundle_folder(option: str, folder: Path, *, force: bool) -> None:
 def real_place(file: Path) -> Path:
     """Where a file really is, links followed; links that go round in a circle lead nowhere."""
     return Path(os.path.realpath(file))
+
+
+def which_file(file: Path) -> Hashable:
+    """What two names have in common if they are one file, also by links of any kind."""
+    try:
+        state = file.stat()
+    except OSError:
+        # It is not there yet.
+        return real_place(file)
+    return state.st_dev, state.st_ino
+
+
+def which_input() -> Hashable:
+    """The same for a file that standard input is read from; ``None`` where it is no file."""
+    try:
+        state = os.fstat(sys.stdin.fileno())
+    except (AttributeError, OSError, ValueError):
+        return None
+    return (state.st_dev, state.st_ino) if stat.S_ISREG(state.st_mode) else None
 
 
 def check_drawing(option: str) -> None:

@@ -51,7 +51,12 @@ def parse_named_box(text: str, option: str = "--box") -> NamedBox:
         raise InputError(
             f"{option} {text!r} has no name before the =; give NAME=X,Y,W,H or X,Y,W,H"
         )
-    return NamedBox(name.strip(), parse_box(numbers, option))
+    return NamedBox(written_out(name.strip()), parse_box(numbers, option))
+
+
+def written_out(name: str) -> str:
+    """A name as text: what came as bytes that are no UTF-8 is written out, as on the screen."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def parse_span(

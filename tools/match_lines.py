@@ -13,7 +13,7 @@ from ..runtime import Match
 from ..runtime.answers import rounded
 from ..runtime.errors import InputError, plain
 from ..runtime.files import check_folder, write_text
-from .destinations import check_new_file, real_place
+from .destinations import check_new_file, which_file
 from .shown_files import ShownFile
 
 COLUMNS = (
@@ -102,7 +102,7 @@ def check_table(file: Path, inputs: Iterable[Path]) -> None:
         InputError: it does not end in .csv, would overwrite an input, or cannot be written.
     """
     check_new_file("--csv", file, (".csv",))
-    if real_place(file) in {real_place(path) for path in inputs}:
+    if which_file(file) in {which_file(path) for path in inputs}:
         raise InputError(f"--csv {file} would overwrite an input; choose another name")
     check_folder(file.parent, f"--csv {file}", make=True)
 

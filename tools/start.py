@@ -62,6 +62,7 @@ def ending_cleanly() -> Iterator[None]:
     Those that are ignored, as ``nohup`` has it, stay so. Whatever comes after the block ends the
     process without a word. See :class:`_Requests`.
     """
+    open_streams()
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -82,6 +83,25 @@ def ending_cleanly() -> Iterator[None]:
     finally:
         requests.end()
         _set(asked, signal.SIG_DFL)
+
+
+def open_streams() -> None:
+    """Let standard streams that are closed lead nowhere: the work is done, and nothing printed.
+
+    Their numbers are taken too, or the next file that is opened would have one, and get what
+    libraries print. Standard input stays ``None``, which says that there is nothing to read.
+    """
+    streams = ("stdin", "stdout", "stderr")
+    for number, name in enumerate(streams):
+        if getattr(sys, name) is not None:
+            continue
+        handle = os.open(os.devnull, os.O_RDWR)
+        if handle < len(streams):
+            os.set_inheritable(handle, True)
+        if number:
+            setattr(sys, name, os.fdopen(handle, "w", encoding="utf-8", closefd=False))
+        elif handle != number:
+            os.close(handle)
 
 
 class _Requests:

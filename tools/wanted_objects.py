@@ -15,7 +15,7 @@ from ..runtime.errors import InputError
 from ..runtime.images import Image, as_bgr, read_image, read_values
 from ..runtime.value_range import ValueRange
 from .drawing.draw import cut
-from .inputs import parse_named_box
+from .inputs import parse_named_box, written_out
 
 MASK_LEVEL = 127
 
@@ -110,7 +110,7 @@ def unique_names(given: Sequence[str | None], stems: Sequence[str]) -> list[str]
         if name is not None:
             taken.add(name)
     names: list[str] = []
-    for name, stem in zip(given, stems, strict=True):
+    for name, stem in zip(given, map(written_out, stems), strict=True):
         free, number = stem, 1
         while name is None and free in taken:
             number += 1

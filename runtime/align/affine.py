@@ -153,7 +153,9 @@ def _vote_shift(pairs: PairScores, scale: Array, count: int) -> tuple[float, Arr
     ]
     within = (bins[0] >= 0) & (bins[0] < count) & (bins[1] >= 0) & (bins[1] < count)
     index = (bins[1] * count + bins[0])[within]
-    counts = np.bincount(index, pairs.values[within], count * count).reshape(count, count)
+    # Where nothing lies within, what is counted is whole numbers, which OpenCV does not blur.
+    counts = np.bincount(index, pairs.values[within], count * count).astype(np.float64)
+    counts = counts.reshape(count, count)
     counts = cv2.GaussianBlur(counts, (0, 0), 1.0)
     y, x = divmod(int(counts.argmax()), count)
     centre = np.array([x + 0.5, y + 0.5]) / count

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from typing import Any, Literal, TypeVar
 
+import numpy as np
+
 from ..errors import InputError, seen
 from ..kinds import Bound, Numeric
 
@@ -135,7 +137,8 @@ def _is_number(value: Any) -> bool:
     if type(value) is float:
         # Nearly all are; asking the abstract class takes longer than all the rest.
         return math.isfinite(value)
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+    # A numpy.timedelta64 calls itself a whole number.
+    if not isinstance(value, numbers.Real) or isinstance(value, (bool, np.timedelta64)):
         return False
     try:
         return math.isfinite(value)

@@ -8,12 +8,18 @@ from functools import cached_property
 from typing import Any
 
 from ..errors import InputError
+from ..kinds import Numeric
 from .fields import Record, bound, chosen, fitted
 from .judge_network import JudgeNetwork
 from .judge_numbers import JUDGE_CENTRE, JUDGE_HIDDEN, JUDGE_OUTPUT, JUDGE_SPREAD
 
 MANY = 1_000_000
 
+PLANE_PARAMETERS: Numeric[int] = 8
+"""Parameters of a homography."""
+
+LEAST_SPREAD: Numeric[float] = 1e-6
+"""No evidence varies by less, and what is divided by it stays finite."""
 
 RETIRED = frozenset(
     {
@@ -29,6 +35,9 @@ whose scores were linear in a few numbers."""
 @dataclass(frozen=True)
 class MatchRecipe(Record):
     """How a template is found.
+
+    What multiplies the work or the pixels of every look is bounded so that an object is still found
+    in seconds.
 
     Attributes:
         alpha: factor on the cosine similarity inside both softmaxes (paper, section 3.2); the
@@ -136,7 +145,7 @@ class MatchRecipe(Record):
     overlap: float = chosen(0.3, 0, 0.99)
     place_margin: int = chosen(2, 0, 100)
     look_border: int = chosen(32, 0, 1024)
-    look_share: float = chosen(0.2, 0, 10)
+    look_share: float = chosen(0.2, 0, 2)
     crop_border: int = chosen(32, 0, 1024)
     frame_border: int = chosen(320, 32, 1 << 16)
     level_border: int = chosen(128, 32, 1 << 16)
@@ -144,30 +153,30 @@ class MatchRecipe(Record):
     fine_pool: int = chosen(500, 1, MANY)
     scale_steps: int = chosen(2, 1, 100)
     pose_angle: float = chosen(30.0, 1, 90)
-    pose_sizes: int = chosen(2, 1, 100)
+    pose_sizes: int = chosen(2, 1, 16)
     pose_depth: int = chosen(48, 1, 10_000)
     pose_apart: float = chosen(0.35, 0, 10)
     pose_looks: int = chosen(10, 1, 1000)
-    pose_rounds: int = chosen(2, 0, 100)
+    pose_rounds: int = chosen(2, 0, 32)
     pose_kept: int = chosen(3, 1, 1000)
     pose_similarity: float = chosen(6.0, 0, 1000)
-    pose_margin: int = chosen(3, 1, 100)
-    pose_border: int = chosen(24, 0, 1024)
+    pose_margin: int = chosen(3, 1, 16)
+    pose_border: int = chosen(24, 0, 128)
     pose_beyond: float = chosen(3.0, 0, 180)
     size_beyond: float = chosen(1.05, 1, 10)
     rigid_correlation: float = chosen(0.8, 0, 1)
     core_least: float = chosen(0.4, -1, 1)
     core_most: float = chosen(0.97, -1, 1)
     core_correlation: float = chosen(0.95, 0, 1)
-    plane_rounds: int = chosen(2, 0, 100)
-    plane_margin: int = chosen(4, 1, 100)
+    plane_rounds: int = chosen(2, 0, 32)
+    plane_margin: int = chosen(4, 1, 16)
     plane_prior: tuple[float, ...] = chosen((0.0, 0.0, 0.0, 0.0, 0.3, 0.3, 1.0, 1.0), 0, MANY)
     plane_likelihood: float = chosen(0.5, 0, 1000)
     plane_least: float = chosen(-3.0, -1000, 0)
     plane_correlation: float = chosen(0.95, 0, 1)
     plane_residual: float = chosen(0.6, 0, 1)
     judge_centre: tuple[float, ...] = fitted(JUDGE_CENTRE, -1e6, 1e6)
-    judge_spread: tuple[float, ...] = fitted(JUDGE_SPREAD, 0, 1e6)
+    judge_spread: tuple[float, ...] = fitted(JUDGE_SPREAD, LEAST_SPREAD, 1e6)
     judge_hidden: tuple[float, ...] = fitted(JUDGE_HIDDEN, -1e6, 1e6)
     judge_output: tuple[float, ...] = fitted(JUDGE_OUTPUT, -1e6, 1e6)
     threshold: float = chosen(0.5, 0, 1)
@@ -190,6 +199,11 @@ class MatchRecipe(Record):
         super().__post_init__()
         if self.min_side > self.max_side:
             raise InputError(f"min_side {self.min_side:g} is above max_side {self.max_side:g}")
+        if len(self.plane_prior) != PLANE_PARAMETERS:
+            raise InputError(
+                f"plane_prior has {len(self.plane_prior)} numbers; give {PLANE_PARAMETERS}, one "
+                "for each parameter of a homography"
+            )
         JudgeNetwork.of(self.judge_centre, self.judge_spread, self.judge_hidden, self.judge_output)
 
     @cached_property

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from ..kinds import Bound, Numeric
 from ..limits import FILL_VALUES, FOLDED_NODES, WINDOW_SIDE
 from .onnx_operators import (
+    COUNTING,
     FILLING,
     GIVES_AS_SAID,
     GIVES_PLACES,
@@ -23,6 +24,7 @@ from .onnx_operators import (
     KIND_OF,
     LABORIOUS,
     OPERATORS,
+    PICKING,
     REFUSED,
     TEXT,
     WHOLE,
@@ -105,6 +107,7 @@ class _Walker:
         self._constants: dict[str, int] = {}
         self._values: dict[str, list[int]] = {}
         self._whole: set[str] = set()
+        self._sides: set[str] = set()
         self._fixed: set[str] = set()
         self._folded = 0
 
@@ -198,23 +201,22 @@ class _Walker:
 
     def _dividing(self, kinds: list[str], inputs: list[str]) -> None:
         """Refuse to divide whole numbers by what may be -1, which ends the process."""
-        if "Div" not in kinds or self._whole.isdisjoint(inputs):
+        if "Div" not in kinds or self._whole.isdisjoint(inputs) or inputs[-1] in self._sides:
             return
         divisors = self._values.get(inputs[-1])
-        # Of graphs with loops only what is known can be said.
         if (divisors is None and not self._loops) or -1 in (divisors or ()):
             self._refuse("divides whole numbers by what may be -1")
 
     def _counting(
         self, kinds: list[str], inputs: list[str], outputs: list[str], numbers: list[int]
     ) -> None:
-        """Keep which values are whole numbers."""
+        """Keep which values are whole numbers, and which of them are not below 0."""
         kind = kinds[0] if kinds else ""
+        if kind in COUNTING or (kind in PICKING and not self._sides.isdisjoint(inputs[:1])):
+            self._sides.update(outputs)
         whole = kind in GIVES_WHOLE
         if kind in GIVES_AS_SAID:
-            whole = outputs[:1] != [] and (
-                outputs[0] in self._whole or not WHOLE.isdisjoint(numbers)
-            )
+            whole = not (self._whole.isdisjoint(outputs) and WHOLE.isdisjoint(numbers))
         elif kind != "Constant":
             source = inputs[KIND_OF.get(kind, 0) :][:1]
             whole = whole or not self._whole.isdisjoint(source)

@@ -55,3 +55,9 @@ GIVES_AS_SAID = frozenset(
 
 KIND_OF: Numeric[dict[str, int]] = {"Where": 1, "CastLike": 1, "OneHot": 2}
 """... as their first input, or this one."""
+
+COUNTING = frozenset({"Shape", "Size"})
+"""Operators that give no number below 0, ..."""
+
+PICKING = frozenset({"Squeeze", "Unsqueeze", "Gather", "Slice", "Reshape", "Identity", "Cast"})
+"""... and ones that leave their first input such: PyTorch divides places by sides of maps."""

@@ -13,10 +13,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import InputError
+from ..kinds import Bound
 from .fields import Record, bound, chosen, fitted, numeric
 from .log_odds import logistic
 from .match_recipe import MANY, MatchRecipe
 from .track_recipe import TrackRecipe
+
+MOST_CELLS: Bound[int] = 1024
+"""Cells of a picture that is aligned: each is compared with each of the other, at every scale."""
+
+MOST_SCALES: Bound[int] = 16
+"""Scales that are voted for: each of width goes with each of height."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,8 @@ class AlignRecipe(Record):
         side_step: working sides are multiples of this, so that the deepest layer's cells are whole.
         shortest: shortest working side, and ...
         longest: ... longest one: pictures that are very long are squeezed.
-        cell: working pixels per cell of the grid.
+        cell: working pixels per cell of the grid, a power of two; ``side_step``, ``shortest`` and
+            ``longest`` are multiples of it.
         smallest: pixels of a side below which a picture has no grid to speak of.
         scales: scales of width and height that are voted for.
         vote_stretch: width and height are never voted to be scaled by more different factors.
@@ -39,7 +47,8 @@ class AlignRecipe(Record):
         widths: standard deviation of the distances believed in each round of the affine fit.
         near_widths: the same where the start is nearly right.
         rest_share: a second fit counts that has at least this share of the first one's support.
-        spline_points: control points of the spline along each side.
+        spline_points: control points of the spline along each side; the work rises with their sixth
+            power.
         spline_widths: standard deviations of the distances believed in each round of its fit.
         smoothness: how stiff the spline is: enough to keep it close to an affine map.
         largest_bend: no control point is moved further from its place under the affine map.
@@ -63,7 +72,7 @@ class AlignRecipe(Record):
     widths: tuple[float, ...] = chosen((0.3, 0.2, 0.15, 0.1, 0.08, 0.06, 0.06), 1e-3, 10)
     near_widths: tuple[float, ...] = chosen((0.12, 0.1, 0.08, 0.06, 0.06), 1e-3, 10)
     rest_share: float = chosen(0.5, 0, 1)
-    spline_points: int = chosen(4, 2, 100)
+    spline_points: int = chosen(4, 2, 16)
     spline_widths: tuple[float, ...] = chosen((0.06, 0.06, 0.06), 1e-3, 10)
     smoothness: float = chosen(0.1, 0, 1000)
     largest_bend: float = chosen(0.15, 1e-6, 10)
@@ -73,6 +82,28 @@ class AlignRecipe(Record):
     score_offset: float = fitted(21.0, -1000, 1000)
     threshold: float = chosen(0.5, 0, 1)
 
+    def __post_init__(self) -> None:
+        """Check the fields, and that they fit together."""
+        super().__post_init__()
+        if self.shortest > self.longest:
+            raise InputError(f"shortest {self.shortest} is above longest {self.longest}")
+        if self.cell & (self.cell - 1):
+            raise InputError(f"cell is {self.cell}; it must be a power of two")
+        for name in ("side_step", "shortest", "longest"):
+            if getattr(self, name) % self.cell:
+                raise InputError(
+                    f"{name} {getattr(self, name)} is no multiple of cell {self.cell}; give whole "
+                    "cells"
+                )
+        largest = max(min(self.side, self.longest) ** 2, self.shortest * self.longest)
+        if largest > MOST_CELLS * self.cell**2:
+            raise InputError(
+                f"a picture may have {largest // self.cell**2:,} cells of {self.cell} px, more "
+                f"than {MOST_CELLS:,}: give a smaller side, shortest or longest, or a larger cell"
+            )
+        if len(self.scales) > MOST_SCALES:
+            raise InputError(f"scales has {len(self.scales)} numbers; give at most {MOST_SCALES}")
+
     def score(self, support: float) -> float:
         """Score in [0, 1] of the share of cells with a one-to-one match along the map."""
         if support <= 0:
@@ -80,9 +111,15 @@ class AlignRecipe(Record):
         return logistic(self.score_slope * math.log(support) + self.score_offset)
 
 
+MOST_LEVELS: Bound[int] = 16
+"""Working sizes of a reference: a query is compared with each."""
+
+
 @dataclass(frozen=True)
 class VerifyRecipe(Record):
     """How a query is looked for in a reference.
+
+    Sizes and margins are bounded so that each picture of them is encoded in one piece.
 
     Attributes:
         query_size: working size of a query: root of its area.
@@ -106,7 +143,8 @@ class VerifyRecipe(Record):
         turned_from: working sizes of the levels that are searched for turned queries: from here ...
         turned_to: ... to here.
         tolerance: working pixels within which matches agree: one and a half cells.
-        trials: similarities tried, each from two matches.
+        trials: similarities tried, each from two matches; all are held at once, with the errors of
+            every match.
         apart: two matches closer than this, in pixels, say nothing about scale and turn.
         least_scale: scales of a similarity that are believed: from here ...
         most_scale: ... to here; other ones belong to another working resolution.
@@ -128,8 +166,8 @@ class VerifyRecipe(Record):
         threshold: score from which it is the same place.
     """
 
-    query_size: float = chosen(256.0, 32, 4096)
-    close_size: float = chosen(512.0, 32, 4096)
+    query_size: float = chosen(256.0, 32, 512)
+    close_size: float = chosen(512.0, 32, 1024)
     close_levels: float = chosen(181.0, 0, 4096)
     levels: tuple[float, ...] = chosen(
         (90.5, 128.0, 181.0, 256.0, 362.0, 512.0, 724.0, 1024.0), 16, 8192
@@ -140,7 +178,7 @@ class VerifyRecipe(Record):
     max_pairs: int = bound(40_000_000, 1024, 1 << 40)
     smallest: int = bound(32, 16, 4096)
     longest: int = bound(16, 1, 1000)
-    border: int = chosen(48, 0, 1024)
+    border: int = chosen(48, 0, 128)
     seam_aspect: float = chosen(1.9, 1, 100)
     seam_step: float = chosen(1.5, 0, 100)
     seam_share: float = chosen(0.9, 0, 1)
@@ -151,7 +189,7 @@ class VerifyRecipe(Record):
     turned_from: float = chosen(128.0, 0, 8192)
     turned_to: float = chosen(362.0, 0, 8192)
     tolerance: float = chosen(12.0, 1, 1000)
-    trials: int = chosen(1000, 1, MANY)
+    trials: int = chosen(1000, 1, 10_000)
     apart: float = chosen(24.0, 0, 4096)
     least_scale: float = chosen(0.6, 0.01, 1)
     most_scale: float = chosen(1.67, 1, 100)
@@ -164,11 +202,17 @@ class VerifyRecipe(Record):
     most_span: float = chosen(1400.0, 1, 16_384)
     max_bent: int = bound(1024, 64, 16_384)
     oversampling: float = chosen(1.5, 0.5, 10)
-    network_size: float = chosen(128.0, 32, 4096)
+    network_size: float = chosen(128.0, 32, 1024)
     network_cells: int = chosen(4000, 16, MANY)
     half_support: float = fitted(16.0, 1e-3, MANY)
     steepness: float = fitted(5.0, 0, 1000)
     threshold: float = chosen(0.5, 0, 1)
+
+    def __post_init__(self) -> None:
+        """Check the fields, and that there are not too many levels."""
+        super().__post_init__()
+        if len(self.levels) > MOST_LEVELS:
+            raise InputError(f"levels has {len(self.levels)} numbers; give at most {MOST_LEVELS}")
 
     def score(self, support: float) -> float:
         """Score in [0, 1] of a support: logistic in its logarithm."""

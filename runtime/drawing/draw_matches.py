@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arguments import as_number
+from ..arguments import as_number, is_row
 from ..errors import InputError, seen
 from ..images import AnyImage, Image, as_bgr
 from ..kinds import Bound, Numeric
@@ -45,7 +45,8 @@ def draw_matches(image: AnyImage, matches: Sequence[Match], scale: float = 1.0) 
         InputError: ``matches`` has something else, or ``scale`` is not a number above 0.
     """
     canvas = as_bgr(image).copy()
-    if not isinstance(matches, Sequence) or not all(isinstance(m, Match) for m in matches):
+    sequence = isinstance(matches, Sequence) and is_row(matches)
+    if not sequence or not all(isinstance(m, Match) for m in matches):
         raise InputError(f"matches are {seen(matches)}; give a list of Match, as match() does")
     if not 0 < (scale := as_number(scale, "scale")) <= LARGEST_SCALE:
         raise InputError(f"scale is {scale:g}; give a factor above 0 and up to {LARGEST_SCALE:g}")
@@ -74,9 +75,10 @@ def draw_quality(quality: NDArray[np.float32]) -> Image:
         InputError: something else, or nothing.
     """
     numbers = isinstance(quality, np.ndarray) and quality.dtype.kind in "fiu"
+    numbers = numbers and not np.ma.isMaskedArray(quality)
     if not numbers or quality.ndim != 2 or not quality.size:  # noqa: PLR2004
         raise InputError(f"quality is {seen(quality)}; give numbers of shape (h, w)")
-    likelihood = np.sqrt(np.clip(np.nan_to_num(quality), 0.0, 1.0))
+    likelihood = np.sqrt(np.clip(np.nan_to_num(np.asarray(quality)), 0.0, 1.0))
     levels = np.rint(likelihood * 255.0).astype(np.uint8)
     return np.asarray(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO), dtype=np.uint8)
 

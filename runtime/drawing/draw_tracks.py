@@ -12,7 +12,7 @@ import cv2
 from ..arguments import as_count
 from ..errors import InputError, seen
 from ..images import AnyImage, Image, as_bgr
-from ..kinds import Numeric
+from ..kinds import Bound, Numeric
 from ..track.presence import LOST, TRACKING, UNCERTAIN, Track
 from .labels import FOUND_COLOUR, MISSED_COLOUR, Label, draw_labels, in_short
 from .outlines import INK, Colour, corners_of, draw_box, line_unit
@@ -22,6 +22,9 @@ COLOURS = {TRACKING: FOUND_COLOUR, UNCERTAIN: MISSED_COLOUR, LOST: LOST_COLOUR}
 
 SUBPIXELS: Numeric[int] = 4
 """Binary digits of parts of a pixel that trails are drawn with."""
+
+LONGEST_TRAIL: Bound[int] = 1_000_000_000
+"""Frames."""
 
 Tracks = Mapping[int, Track] | Mapping[int | None, Track]
 """By the number of the object; ``None`` is an object that is alone."""
@@ -36,12 +39,14 @@ class Trails:
         length: how many frames back a trail reaches.
 
     Raises:
-        InputError: ``length`` is below 1.
+        InputError: ``length`` is no whole number from 1 to :data:`LONGEST_TRAIL`.
     """
 
     def __init__(self, length: int = 25) -> None:
-        if (length := as_count(length, "length")) < 1:
-            raise InputError(f"length {length} of trails is not a number of frames; give 1 or more")
+        if not 1 <= (length := as_count(length, "length")) <= LONGEST_TRAIL:
+            raise InputError(
+                f"length {length} of trails is not a number of frames; give 1 to {LONGEST_TRAIL:,}"
+            )
         self.length = length
         self._middles: dict[int | None, deque[Middle | None]] = {}
 
@@ -115,6 +120,9 @@ def _check(tracks: Any) -> None:
         isinstance(track, Track) for track in tracks.values()
     ):
         raise InputError(f"tracks are {seen(tracks)}; give what track() returned")
+    for number in tracks:
+        if number is not None:
+            as_count(number, "the number of a track")
 
 
 def _words(number: int | None, track: Track) -> str:

@@ -23,9 +23,14 @@ SAMPLES: Numeric[int] = 32
 """Points of each side of an outline that a tag should not hide."""
 
 
+def in_ascii(text: str) -> str:
+    """Text as the font can write it; half characters would end the process inside OpenCV."""
+    return text.encode("ascii", "replace").decode("ascii")
+
+
 def in_short(name: str) -> str:
     """A name as the font can write it, cut off where it is long."""
-    plain = name.encode("ascii", "replace").decode("ascii")
+    plain = in_ascii(name)
     return plain if len(plain) <= LONGEST_NAME else f"{plain[: LONGEST_NAME - 2]}.."
 
 
@@ -85,7 +90,8 @@ def draw_labels(canvas: Image, labels: Sequence[Label], smaller: float = 1.0) ->
     outlines = np.concatenate([np.empty((0, 2)), *(_along(each.corners) for each in labels)])
     taken: list[_Tag] = []
     for label in labels:
-        (wide, tall), below = cv2.getTextSize(label.text, FONT, size, thickness)
+        text = in_ascii(label.text)
+        (wide, tall), below = cv2.getTextSize(text, FONT, size, thickness)
         tag_w, tag_h = wide + 2 * pad, tall + below + 2 * pad
         if tag_w > width or 2 * tag_h > height:
             continue
@@ -95,7 +101,7 @@ def draw_labels(canvas: Image, labels: Sequence[Label], smaller: float = 1.0) ->
         end = tag.x + tag_w - 1, tag.y + tag_h - 1
         cv2.rectangle(canvas, (tag.x, tag.y), end, label.colour, cv2.FILLED)
         origin = (tag.x + pad, tag.y + pad + tall)
-        cv2.putText(canvas, label.text, origin, FONT, size, INK, thickness, cv2.LINE_AA)
+        cv2.putText(canvas, text, origin, FONT, size, INK, thickness, cv2.LINE_AA)
 
 
 def _freest(places: list[_Tag], taken: list[_Tag], outlines: NDArray[np.float64]) -> _Tag:

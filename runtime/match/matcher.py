@@ -106,8 +106,8 @@ class Matcher(SessionTask):
                 frame is better: its patches then see what surrounds them.
             box: ``(x, y, w, h)``; may be sub-pixel and may stick out of the frame.
             mask: ``(H, W)`` bool of the image's size or of the box's, true on the object.
-            name: what the template is called: free text that is kept with it, and that its matches
-                have.
+            name: what the template is called, text of up to 1,000 letters that is kept with it; its
+                matches have it too.
             value_range: ``(low, high)``, the values of pictures that are not uint8 to show as black
                 and white; ``None`` finds them as :mod:`..value_range` says.
             rotation: encode the template at these angles too, as :meth:`match` has them; otherwise
@@ -119,7 +119,7 @@ class Matcher(SessionTask):
             BoxError: malformed, or outside the frame.
             TemplateError: a mask that does not fit, or that leaves nothing.
             InputError: a value range that is not two finite numbers, the lower one first; or
-                ``rotation`` or ``scale`` out of range.
+                ``rotation`` or ``scale`` out of range; or a name that no file can keep.
         """
         self._check_open()
         poses = PoseRange.of(rotation, scale)
@@ -192,7 +192,8 @@ class Matcher(SessionTask):
         top_k = as_count(top_k, "top_k")
         if top_k < 1:
             raise InputError(f"top_k is {top_k}; it must be at least 1")
-        if min_score is not None and not 0 <= as_number(min_score, "min_score") <= 1:
+        least = self._recipe.threshold if min_score is None else as_number(min_score, "min_score")
+        if not 0 <= least <= 1:
             raise InputError(f"min_score is {min_score}; scores lie between 0 and 1")
         taking = checked_suppress(suppress)
         poses = PoseRange.of(rotation, scale)
@@ -212,7 +213,6 @@ class Matcher(SessionTask):
                     )
             picture = picture[y : y + part.h, x : x + part.w]
         judged = self._judged(picture, wanted, top_k, poses)
-        least = self._recipe.threshold if min_score is None else min_score
         found = apart(judged, wanted, top_k, least, self._recipe.overlap, taking)
         found = self._planes.fitted(picture, wanted, found, count)
         if region is not None:

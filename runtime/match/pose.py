@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments import as_float, few_floats
 from ..errors import InputError, seen
 from ..kinds import Bound, Numeric
 
@@ -160,16 +161,11 @@ def _numbers(value: float | Sequence[float], name: str) -> tuple[float, ...]:
     Raises:
         InputError: neither.
     """
-    try:
-        given = np.asarray(value)
-        # Before it is converted: a whole picture would take eight times its memory.
-        few = given.size <= 2 and not np.iscomplexobj(given)  # noqa: PLR2004
-        numbers = given.astype(np.float64) if few else np.empty((0, 0))
-    except (TypeError, ValueError, OverflowError):
-        numbers = np.empty((0, 0))
-    if numbers.shape not in ((), (2,)) or not np.isfinite(numbers).all():
+    one = as_float(value)
+    numbers = few_floats(value, 2) if one is None else [one]
+    if len(numbers) != (2 if one is None else 1) or not all(map(math.isfinite, numbers)):
         raise InputError(f"{name} is {seen(value)}; give a number, or (lo, hi)")
-    return tuple(float(number) for number in numbers.reshape(-1))
+    return tuple(numbers)
 
 
 def _angles(value: float | Sequence[float]) -> tuple[float, float]:

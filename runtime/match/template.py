@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments import as_saved_name
 from ..boxes import Box, box_in_frame, check_elongation
 from ..bundle.match_recipe import MatchRecipe
-from ..errors import TemplateError, first_line
+from ..errors import TemplateError, first_line, seen
 from ..files import as_path, whole
 from ..images import Image, is_flat
 from ..kinds import Numeric
@@ -282,8 +283,7 @@ class TemplateEncoder:
         height, width = image.shape[:2]
         region = Box(0, 0, width, height) if box is None else box_in_frame(box, width, height)
         check_elongation(region)
-        if not isinstance(name, str):
-            raise TemplateError(f"name is a {type(name).__name__}; give text")
+        called = as_saved_name(name)
         inside = region.x >= 0 and region.y >= 0
         inside = inside and region.x + region.w <= width and region.y + region.h <= height
         coverage = _mask_image(mask, region, image.shape[:2])
@@ -294,7 +294,7 @@ class TemplateEncoder:
         flat = is_flat(image, region, coverage)
         view = TemplateView.cut(image, region, coverage, levels[0].scale, framed=box is not None)
         size = region.w, region.h
-        return Template(levels, size, inside, self.model, name, flat, view=view)
+        return Template(levels, size, inside, self.model, called, flat, view=view)
 
     def _level(
         self,
@@ -356,11 +356,17 @@ def _mask_image(mask: Any, box: Box, shape: tuple[int, ...]) -> Array | None:
     what lies there.
 
     Raises:
-        TemplateError: not boolean, of another size, or empty.
+        TemplateError: no array, not boolean, masked, of another size, or empty.
     """
     if mask is None:
         return None
-    array = np.asarray(mask)
+    known = isinstance(mask, list) or hasattr(mask, "__array__")
+    try:
+        array = np.asarray(mask) if known and not np.ma.isMaskedArray(mask) else None
+    except ValueError:  # rows of several lengths
+        array = None
+    if array is None:
+        raise TemplateError(f"mask is {seen(mask)}; give a plain numpy array of booleans")
     if array.dtype != np.bool_:
         raise TemplateError(f"mask has dtype {array.dtype}; give booleans, true on the object")
     if not array.any():

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..boxes import MAX_VALUE, Box, box_in_frame, check_elongation
 from ..kinds import Bound
 from ..limits import PICTURE_PIXELS, TEMPLATE_ROWS
-from ..patches.grid import PatchGrid, check_grid
+from ..patches.grid import PatchGrid, check_grid, check_lengths
 from ..saved_arrays import array_of, numbers_of
 from .posed_rows import PosedRows, TemplateView
 
@@ -164,6 +164,7 @@ def read_poses(arrays: Mapping[str, Array], channels: int) -> dict[tuple[float, 
     )
     if not fits:
         raise ValueError("its patches at other angles and sizes do not fit together")
+    check_lengths(rows)
     ends = np.cumsum(counts.astype(np.int64))
     poses: dict[tuple[float, float], PosedRows] = {}
     for (angle, zoom, stride, count), end in zip(about.tolist(), ends.tolist(), strict=True):

@@ -101,8 +101,19 @@ def check_grid(grid: PatchGrid, most: int) -> None:
         and math.isfinite(math.hypot(*grid.offset))
     ):
         raise ValueError("its patches do not fit together")
-    # A length beyond this could not be computed.
-    if not np.isfinite(np.einsum("ij,ij->i", rows, rows)).all():
+    check_lengths(rows)
+
+
+def check_lengths(rows: Array) -> None:
+    """Refuse patches whose lengths could not be computed.
+
+    Args:
+        rows: ``(M, C)`` float32, read from a file.
+
+    Raises:
+        ValueError: their squares have no finite sum in single precision.
+    """
+    if not np.isfinite(np.einsum("ij,ij->", rows, rows)):
         raise ValueError("its patches have numbers that cannot be computed with")
 
 

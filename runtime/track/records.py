@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
-from ..answers import PlainAnswer
-from ..arguments import as_called, as_count, as_number, is_name
+from ..answers import PlainAnswer, plain_box
+from ..arguments import as_called, as_count, is_name
 from ..boxes import MAX_VALUE, Box, as_box
 from ..errors import InputError, first_line, seen
 from ..files import as_path, open_regular
@@ -32,13 +30,13 @@ from ..json_values import (
 from ..kinds import Numeric
 from ..limits import FILE_BYTES, LINE_BYTES, TRACK_LINES, TRACK_NAMES
 from ..turns import CallLock, in_turn
-from .presence import HALF_TURN, LOST, TRACKING, UNCERTAIN, Corners, Track
+from .presence import HALF_TURN, LOST, TRACKING, Corners, Track
+from .record_checks import STATES, check_record
 
 LOG = logging.getLogger(__name__)
 
 Kind = Literal["jsonl", "csv", "mot"]
 
-STATES = (TRACKING, UNCERTAIN, LOST)
 KINDS: dict[str, Kind] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -90,10 +88,10 @@ class TrackRecord(PlainAnswer):
 
     def as_dict(self) -> dict[str, Any]:
         """What a line of JSON holds; numbers rounded to what they mean."""
-        named = {} if self.id is None else {"id": self.id}
+        named = {} if self.id is None else {"id": as_count(self.id, "id")}
         pose = self.angle, self.scale, self.corners
         return {
-            "frame": self.frame,
+            "frame": as_count(self.frame, "frame"),
             "time": None if self.time is None else round(float(self.time), 4),
             **named,
             **Track(self.box, self.score, self.state, *pose, name=self.name).as_dict(),
@@ -113,7 +111,8 @@ def csv_text(record: TrackRecord) -> str:
     # A record is a line, whatever its object is called, and csv of Python 3.10 reads no NUL. A name
     # that is cut off has one quote.
     name = " ".join(record.name.replace("\0", " ").split()).replace('"', '""')
-    cells = (record.frame, values["time"], record.id, *place, f'"{name}"' if name else None)
+    which = values["frame"], values["time"], values.get("id")
+    cells = (*which, *place, f'"{name}"' if name else None)
     return ",".join("" if cell is None else str(cell) for cell in cells)
 
 
@@ -124,10 +123,11 @@ def mot_text(record: TrackRecord) -> str | None:
     """
     if record.state == LOST:
         return None
-    x, y, w, h = (round(float(value), 2) for value in record.box)
-    number = 1 + (record.id or 0)
+    x, y, w, h = plain_box(record.box)
+    # NumPy's whole numbers may end at 127 or 255.
+    frame, number = 1 + as_count(record.frame, "frame"), 1 + as_count(record.id or 0, "id")
     place = f"{round(x + 1, 2)},{round(y + 1, 2)},{w},{h}"
-    return f"{record.frame + 1},{number},{place},{round(float(record.score), 4)},-1,-1,-1"
+    return f"{frame},{number},{place},{round(float(record.score), 4)},-1,-1,-1"
 
 
 TEXTS: Mapping[str, Callable[[TrackRecord], str | None]] = {
@@ -147,47 +147,6 @@ def kind_of(path: str | Path) -> Kind:
     if kind is None:
         raise InputError(f"tracks {path} must end in {', '.join(KINDS)}")
     return kind
-
-
-def _check(record: Any, kind: Kind) -> None:
-    """Refuse a record that could not be read again.
-
-    MOTChallenge has detections of no object, and scores of any size.
-
-    Raises:
-        InputError: it is none; names the field.
-    """
-    if not isinstance(record, TrackRecord):
-        raise InputError(f"record is {seen(record)}; give a TrackRecord")
-    mot = kind == "mot"
-    if as_count(record.frame, "frame") < 0:
-        raise InputError(f"frame is {record.frame}; give 0 or more")
-    if record.id is not None and as_count(record.id, "id") < (NO_OBJECT if mot else 0):
-        raise InputError(f"id is {record.id}; give 0 or more")
-    for name, number in (("time", record.time), ("angle", record.angle), ("scale", record.scale)):
-        if number is not None:
-            as_number(number, name)
-    as_box(record.box)
-    if not (0 <= as_number(record.score, "score") <= 1 or mot):
-        raise InputError(f"score is {record.score}; give 0 to 1")
-    if not is_name(record.state, STATES):
-        raise InputError(f"state is {seen(record.state)}; give one of {', '.join(STATES)}")
-    as_called(record.name)
-    _check_corners(record.corners)
-
-
-def _check_corners(listed: Any) -> None:
-    """Refuse corners that could not be read again; there may be none.
-
-    Raises:
-        InputError: they are not four points.
-    """
-    if listed is not None:
-        corners = np.asarray(listed, dtype=object)
-        if corners.shape != (4, 2):
-            raise InputError(f"corners are {seen(listed)}; give four of x and y")
-        for number in corners.ravel():
-            as_number(number, "a corner")
 
 
 class TrackWriter:
@@ -226,7 +185,9 @@ class TrackWriter:
             InputError: something in it is not what a line can hold, and be read again.
             OSError: the disk is full, or the writer is closed; the lines so far stay readable.
         """
-        _check(record, self.kind)
+        if not isinstance(record, TrackRecord):
+            raise InputError(f"record is {seen(record)}; give a TrackRecord")
+        check_record(record, NO_OBJECT if self.kind == "mot" else 0, any_score=self.kind == "mot")
         text = TEXTS[self.kind](record)
         if text is None:
             return

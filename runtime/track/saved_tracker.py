@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..boxes import Box, box_in_frame, check_elongation
-from ..errors import InputError
+from ..errors import InputError, first_line
 from ..files import as_path, whole
 from ..images import Image, as_bgr, decode_values
 from ..json_values import object_of, parse_json
@@ -242,10 +242,11 @@ def read_tracker(path: str | Path) -> tuple[SavedTracker, str]:
 
 
 def unreadable(path: str | Path, error: Exception) -> InputError:
-    """What to say of a damaged file."""
+    """What to say of a file that is damaged, or beyond a limit."""
+    kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
     return InputError(
-        f"saved tracker {path} cannot be read ({type(error).__name__}): damaged, or not written by "
-        "Tracker.save; save the tracker again"
+        f"saved tracker {path} cannot be read ({kind}{first_line(error)}); save the tracker again "
+        "with Tracker.save"
     )
 
 

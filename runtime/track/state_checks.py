@@ -88,6 +88,8 @@ def is_colours(value: Any) -> bool:
         and each.shape == (COUNT,)
         and bool(np.isfinite(each).all())
         and float(each.min()) >= 0
+        # Each of them first: a sum of large ones has no number.
+        and float(each.max()) <= 1 + TOLERANCE
         and float(each.sum()) <= 1 + TOLERANCE
         for each in value
     )

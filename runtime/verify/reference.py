@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bundle.recipes import VerifyRecipe
-from ..errors import ImageError
+from ..errors import BundleError, ImageError
 from ..images import Image, resize_to
 from ..kinds import Numeric
 from ..patches.encoder import Encoder
@@ -101,6 +101,9 @@ class PlaceEncoder:
             wraps: whether its columns continue from the last to the first.
             most: finer levels than the coarsest have at most so many cells; ``None`` is what the
                 recipe says.
+
+        Raises:
+            BundleError: the recipe's coarsest level takes too many cells.
         """
         recipe, size = self.recipe, working_size(image, self.recipe)
         most = recipe.max_cells if most is None else most
@@ -114,6 +117,12 @@ class PlaceEncoder:
             if level is None:
                 break
             levels.append(level)
+        if not levels:
+            raise BundleError(
+                f"recipes.verify: at level {recipe.levels[0]:g} a reference of {image.shape[1]}x"
+                f"{image.shape[0]} px takes more than max_cells {recipe.max_cells:,}; begin levels "
+                "with a smaller one"
+            )
         return Reference((image.shape[1], image.shape[0]), wraps, tuple(levels))
 
     def query(self, image: Image, size: float, turns: int = 0) -> EncodedQuery:

@@ -82,7 +82,7 @@ class Search:
         for turns in (1, 2, 3):
             turned = self._encoder.query(picture, recipe.query_size, turns)
             hopeful += self._ranked([(turned, middling)], picture)[:1]
-        again = [self._again(candidate, picture) for candidate in hopeful]
+        again = [self._again(candidate, picture) for candidate in hopeful or ranked[:1]]
         return self._settled(max(again, key=lambda candidate: candidate.support), picture)
 
     def _settled(self, best: Candidate, picture: Image) -> Candidate:

@@ -142,11 +142,11 @@ class Verifier(SessionTask):
         """
         self._check_open()
         start = time.perf_counter()
-        if min_score is not None and not 0 <= as_number(min_score, "min_score") <= 1:
+        least = self._recipe.threshold if min_score is None else as_number(min_score, "min_score")
+        if not 0 <= least <= 1:
             raise InputError(f"min_score is {min_score}; scores lie between 0 and 1")
         picture = as_bgr(query, "query", self._values)
         check_size(picture, "query", self._recipe)
-        least = self._recipe.threshold if min_score is None else min_score
         answer = self._answer(picture, least)
         return replace(answer, ms=ms_since(start))
 

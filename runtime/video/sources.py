@@ -8,13 +8,14 @@ import os
 import re
 from collections.abc import Callable, Iterable, Sequence, Sized
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import VideoError
+from ..arguments import as_count, is_row, is_text
+from ..errors import VideoError, seen
 from ..files import as_path
 from ..images import IMAGE_SUFFIXES, AnyImage, Image, as_bgr, expand_sources, is_pattern
 from ..kinds import Bound, Numeric
@@ -104,7 +105,7 @@ def open_reader(source: Source) -> Reader:
         InputError: an empty name, or one that no file can have.
     """
     if isinstance(source, int) and not isinstance(source, bool) and source >= 0:
-        return open_camera(source)
+        return open_camera(as_count(source, "camera"))
     if isinstance(source, str | Path):
         as_path(source, "source")
         return _open_named(str(source))
@@ -114,11 +115,11 @@ def open_reader(source: Source) -> Reader:
         return _listed_pictures(source)
     one = isinstance(source, np.ndarray) and source.ndim < MOVIE_AXES
     empty = not one and isinstance(source, Sized) and not len(source)
-    if isinstance(source, Iterable) and not (one or empty or isinstance(source, bytes)):
-        return GivenReader(source)
-    seen = f"an array of shape {source.shape}" if isinstance(source, np.ndarray) else repr(source)
+    if is_row(source) and not (one or empty):
+        return GivenReader(cast("Iterable[Any]", source))
+    given = f"an array of shape {source.shape}" if isinstance(source, np.ndarray) else seen(source)
     raise VideoError(
-        f"source {seen} is not a file, folder, pattern, camera index, URL, list of files, opened "
+        f"source {given} is not a file, folder, pattern, camera index, URL, list of files, opened "
         "cv2.VideoCapture or frames one after another"
     )
 
@@ -264,11 +265,10 @@ def what_is_wrong(path: Path) -> str:
             unfinished = path.is_file() and _lacks_index(file)
     except FileNotFoundError:
         return "does not exist"
-        str(path).encode()
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    except UnicodeEncodeError:
-        return "has a name that is no UTF-8, which OpenCV cannot open; rename it"
+    if not is_text(os.path.abspath(path)):
+        return "has a path that is no UTF-8, which OpenCV cannot open; rename it"
     if unfinished:
         return "is an unfinished video: the index at its end is missing; copy or record it again"
     return "is not a video that OpenCV can read: damaged, another kind of file, or an unknown codec"
@@ -293,12 +293,13 @@ def _lacks_index(file: BinaryIO) -> bool:
 
 def _captured(*arguments: Any, protocols: tuple[str, ...] = FILES) -> cv2.VideoCapture | None:
     """``cv2.VideoCapture(...)`` with these protocols, or ``None`` if it does not open."""
+    # OpenCV crashes where a name is no text, as names of files may be.
+    if not is_text(str(arguments[0])):
+        return None
     try:
-        # OpenCV crashes where a name is no text, as names of files may be.
-        str(arguments[0]).encode()
         with only_protocols(protocols):
             capture = cv2.VideoCapture(*arguments)
-    except (cv2.error, UnicodeEncodeError):
+    except cv2.error:
         return None
     if capture.isOpened():
         return capture

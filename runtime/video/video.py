@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import as_count, as_number
+from ..arguments import as_count, as_number, as_switch
 from ..errors import InputError, VideoError
 from ..images import Image
 from ..kinds import Bound, Numeric
@@ -92,7 +92,7 @@ class Video:
     Raises:
         VideoError: the source cannot be opened, read or decoded, or holds no frame.
         ImageError: a picture cannot be read, or a folder or pattern holds none.
-        InputError: ``start``, ``fps`` or ``value_range`` is out of range.
+        InputError: ``live``, ``start``, ``fps`` or ``value_range`` is none, or out of range.
     """
 
     def __init__(
@@ -106,7 +106,8 @@ class Video:
     ) -> None:
         if as_count(start, "start") < 0:
             raise InputError(f"start {start} is negative; frames count from 0")
-        if fps is not None and not 0 < as_number(fps, "fps") <= FASTEST_RATE:
+        live, fps = as_switch(live, "live"), None if fps is None else as_number(fps, "fps")
+        if fps is not None and not 0 < fps <= FASTEST_RATE:
             raise InputError(f"fps {fps} is not between 0 and {FASTEST_RATE:g}")
         self._values = FrameValues(value_range)
         self._reader = reader = open_reader(source)

@@ -11,9 +11,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..arguments import as_count, as_number
+from ..arguments import as_count, as_number, is_text
 from ..errors import ImageError, InputError, VideoError
-from ..files import as_path, check_folder, move_over, part_name, remove_abandoned, writing
+from ..files import (
+    as_path,
+    check_folder,
+    check_target,
+    move_over,
+    part_name,
+    remove_abandoned,
+    whole,
+    writing,
+)
 from ..images import AnyImage, Image, as_bgr, resize_to
 from ..kinds import Bound, Numeric
 from ..turns import CallLock, in_turn
@@ -46,8 +55,10 @@ class VideoWriter:
       complete: after :meth:`close`, which an error, Ctrl-C and a full disk lead to as well. Only
       killing the process or cutting the power loses it.
     - ``.avi`` (each frame a JPEG picture) and ``.mkv``: under their name from the start, where they
-      overwrite a file of that name, and readable at every moment, except for the last quarter of a
-      megabyte.
+      take the place of a file of that name, and readable at every moment, except for the last
+      quarter of a megabyte.
+
+    A symbolic link is replaced, not followed, and another name of the same file keeps it.
 
     OpenCV does not tell when a frame cannot be written. So the writing ends, with the file
     complete, before the disk is full, and :meth:`close` opens the file and counts.
@@ -69,6 +80,7 @@ class VideoWriter:
 
     Raises:
         InputError: an unknown ending, a rate out of range, or a folder that cannot be written to.
+        OSError: there is a device or pipe of that name.
     """
 
     def __init__(
@@ -85,20 +97,21 @@ class VideoWriter:
         suffix = self.path.suffix.lower()
         if suffix not in CODECS:
             raise InputError(f"video {self.path} must end in {', '.join(CODECS)}")
-        if not 0 < fps <= FASTEST_RATE:
+        if not 0 < self.fps <= FASTEST_RATE:
             raise InputError(f"fps {fps} is not between 0 and {FASTEST_RATE:g}")
-        if as_number(longest_gap, "longest_gap") <= 0:
+        self._longest_gap = as_number(longest_gap, "longest_gap")
+        if self._longest_gap <= 0:
             raise InputError(f"longest_gap {longest_gap} is not a number of seconds above 0")
         if self.path.is_dir():
             raise InputError(f"video {self.path} is a folder; name a file")
         if not str(self.path).isascii():
             _check_text(self.path)
         check_folder(self.path.parent, f"video {self.path}")
+        check_target(self.path)
         remove_abandoned(self.path.parent)
         self._file = part_name(self.path) if suffix in INDEX_AT_END else self.path
         self._held = ExitStack()
         self._min_free = as_count(min_free, "min_free")
-        self._longest_gap = longest_gap
         self._writer: cv2.VideoWriter | None = None
         self._last: Image | None = None
         self._size = (0, 0)
@@ -188,6 +201,10 @@ class VideoWriter:
         codecs = CODECS[self.path.suffix.lower()]
         if self._file != self.path:
             self._held.enter_context(writing(self._file))
+        else:
+            # OpenCV would write through a link, into the file behind it.
+            with whole(self.path):
+                pass
         for codec in codecs:
             writer = cv2.VideoWriter(
                 str(self._file), cv2.VideoWriter.fourcc(*codec), self.fps, self._size
@@ -235,10 +252,8 @@ def _check_text(path: Path) -> None:
     Raises:
         InputError: it is none.
     """
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        raise InputError(f"video {path} has a name that is no UTF-8; choose another") from None
+    if not is_text(str(path)):
+        raise InputError(f"video {path} has a name that is no UTF-8; choose another")
 
 
 def count_frames(path: Path) -> int:

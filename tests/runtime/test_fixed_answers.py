@@ -26,6 +26,9 @@ RECORDED: dict[str, list[float]] = json.loads(
 # up to .03.
 TOLERANCE = 0.05 if os.environ.get("QATM_RUNTIME_ONLY") == "1" else 5e-3
 
+# A track adds up what its frames differ by: .008 px after twelve frames on another processor.
+TRACK_TOLERANCE = max(TOLERANCE, 2e-2)
+
 BOXES = {
     "astronaut": (180.0, 60.0, 90.0, 90.0),
     "coffee": (322.0, 228.0, 64.0, 64.0),
@@ -72,7 +75,7 @@ def test_tracks(session: Session, photographs: dict[str, Image]) -> None:
             frame = changed(image, 0.5 * step, 1 + 0.01 * step, (3.0 * step, -1.5 * step))
             track = tracker.track(frame)
             assert [*track.box, track.score] == pytest.approx(
-                RECORDED[f"track {step}"], abs=TOLERANCE
+                RECORDED[f"track {step}"], abs=TRACK_TOLERANCE
             )
 
 

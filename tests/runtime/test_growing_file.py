@@ -134,3 +134,17 @@ def test_a_closed_file_says_so(tmp_path: Path) -> None:
     file.close()
     with pytest.raises(OSError, match="it is closed; open it anew"):
         file.write("new\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX pipes")
+def test_a_pipe_is_written_into_if_somebody_reads_it(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="a pipe that nobody reads"):
+        GrowingFile(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    file = GrowingFile(pipe)
+    file.write("new\n")
+    file.close()
+    assert os.read(reader, 9) == b"new\n"
+    os.close(reader)

@@ -480,3 +480,13 @@ def test_arrays_of_pictures_are_batches(shape):
     assert batch_problem(array) is None
     assert batch_problem(list(array)) is None
     assert batch_problem(iter(array)) is None
+
+
+def test_arrays_of_other_classes_are_plain_or_refused() -> None:
+    grey = np.arange(1200, dtype=np.float32).reshape(30, 40)
+    with pytest.warns(PendingDeprecationWarning):
+        matrix = np.asmatrix(grey)
+    assert np.array_equal(as_bgr(matrix), as_bgr(grey))
+    for mask in (grey > 100, False):
+        with pytest.raises(ImageError, match=r"query is a masked array; give query\.filled"):
+            as_bgr(np.ma.masked_array(grey, mask), "query")

@@ -272,3 +272,59 @@ def test_objects_in_the_same_frames_share_a_range() -> None:
     assert widened(named, first) == named
     with pytest.raises(InputError, match="give all of them the same"):
         widened(first, named)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_values_beyond_their_type_are_refused(kind: Any) -> None:
+    most = float(np.finfo(kind).max)
+    ends = np.random.default_rng(0).choice(np.array([-most, most], kind), (40, 50))
+    for wide in (ends, ramp(0.95 * most, most, np.float64)):
+        if wide.dtype == kind:
+            with pytest.raises(ImageError, match="too far to be shown"):
+                own_limits(wide)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-3e38, 3e38), (-1e300, 1e300), (3.2e38, 3.3e38)])
+def test_named_limits_beyond_single_precision(low: float, high: float) -> None:
+    values = ramp(low if abs(low) < 3.3e38 else 0, min(high, 3.3e38), np.float32)
+    values[0, 0] = np.nan
+    shown = grey_levels(values, (low, high))
+    expected = (values.astype(float) / high - low / high) / (1 - low / high) * 255
+    expected[0, 0] = np.median(expected[np.isfinite(values)])
+    assert np.abs(shown - expected).max() <= 1
+
+
+def test_the_slightest_differences_are_shown() -> None:
+    values = ramp(0, 5e-320, np.float64)
+    assert (as_bgr(values).min(), as_bgr(values).max()) == (0, 255)
+
+
+def test_a_range_at_the_end_of_its_type_is_stored() -> None:
+    values = one(ramp(0, 7e306, np.float64))
+    assert ValueRange.recorded(values.record()) == values
+
+
+def test_a_picture_that_changes_while_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its owner writes NaN into it after its values were sorted, or while it is shown."""
+    picture = np.full((40, 50), -3.0, np.float32)
+    partition = np.partition
+
+    def sorted_and_changed(*arguments: Any) -> Any:
+        ordered = partition(*arguments)
+        picture[:] = np.nan
+        return ordered
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "partition", sorted_and_changed)
+        assert own_limits(picture) == (-3.0, -3.0)
+    isnan = np.isnan
+
+    def looked_at_and_changed(values: Any) -> Any:
+        known = isnan(values)
+        picture[:] = np.nan
+        return known
+
+    picture[:] = 3.0
+    picture[0] = np.nan
+    monkeypatch.setattr(np, "isnan", looked_at_and_changed)
+    assert (grey_levels(picture, (0.0, 6.0))[1:] == 128).all()

@@ -118,6 +118,18 @@ def test_an_aligner_warms_up_and_sizes_are_checked() -> None:
             aligner.warm_up((0, 48))
 
 
+@pytest.mark.parametrize("size", [None, 5, (5.0, 5.0), (0, 48), (1 << 20, 1 << 20), (1, 2, 3)])
+def test_a_session_checks_sizes_too(session: Session, size: Any) -> None:
+    for task in (session, Tracker(session)):
+        with pytest.raises(InputError, match="size"):
+            task.warm_up(size)
+
+
+def test_any_pair_is_a_size(session: Session) -> None:
+    pair: Any = {64, 48}
+    Tracker(session).warm_up(pair)
+
+
 def test_a_batch_is_matched_as_its_images_are(
     photographs: dict[str, np.ndarray], session: Session
 ) -> None:

@@ -133,3 +133,38 @@ def test_nobody_reads_the_errors() -> None:
     done = subprocess.run(command, stderr=writer, stdout=subprocess.PIPE, timeout=60, check=False)
     os.close(writer)
     assert (done.returncode, done.stdout) == (2, b"")
+
+
+def run_closed(closed: str, *arguments: object) -> tuple[int, bytes]:
+    """Run a command without some of its standard streams: its status and what it said."""
+    command = [sys.executable, "-m", "qatm", *map(str, arguments)]
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", *command],
+        capture_output=True,
+        timeout=100,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    ("arguments", "status"), [(["--help"], 0), (["--version"], 0), (["doctor"], 0), (["match"], 2)]
+)
+def test_closed_streams_do_not_change_the_status(
+    closed: str, arguments: list[str], status: int
+) -> None:
+    got, said = run_closed(closed, *arguments)
+    assert got == status
+    assert said.startswith(b"error: ") if status and "2>" not in closed else said == b""
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(("name", "status"), [("with", 0), ("without", 1)])
+def test_without_streams_the_work_is_done(
+    scenes: Path, tmp_path: Path, closed: str, name: str, status: int
+) -> None:
+    image, picture = scenes / name / "0.png", tmp_path / "out.png"
+    options = ("--frame", scenes / "frame.png", *SPOON, "--save", picture)
+    assert run_closed(closed, "match", image, *options) == (status, b"")
+    assert cv2.imread(str(picture)) is not None

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from qatm.runtime import Box, InputError, Match
 from qatm.runtime.match.pose import Pose
+from qatm.tools.drawing.saving import plan_pictures
 from qatm.tools.match_lines import COLUMNS, MatchLine, check_table, write_table
 from qatm.tools.shown_files import ShownFile
 
@@ -106,3 +109,22 @@ def test_names_cannot_steer_a_terminal() -> None:
     match = Match(Box(1, 2, 3, 4), 0.1, False, 1, name="\x1b[2Ja\nb")
     (line,) = MatchLine("x\x07\n.jpg", SHOWN, [match], 12.34, True, True).lines()
     assert line.startswith(r"x\x07 .jpg: \x1b[2Ja b: not found")
+
+
+def test_a_name_that_is_no_text_is_written_out(tmp_path: Path) -> None:
+    match = Match(Box(1, 2, 3, 4), 0.1, False, 1, name="cup")
+    line = MatchLine("odd\udcff.png", SHOWN, [match], 12.34, True)
+    write_table(tmp_path / "out.csv", line.rows())
+    (row,) = csv.DictReader((tmp_path / "out.csv").read_text(encoding="utf-8").splitlines())
+    assert row["image"] == r"odd\udcff.png"
+
+
+@pytest.mark.parametrize("link", [os.link, os.symlink])
+def test_a_table_that_is_an_input_by_another_name_is_refused(tmp_path: Path, link: Any) -> None:
+    (tmp_path / "in.png").write_text("kept")
+    link(tmp_path / "in.png", tmp_path / "out.csv")
+    with pytest.raises(InputError, match="would overwrite an input"):
+        check_table(tmp_path / "out.csv", [tmp_path / "in.png"])
+    link(tmp_path / "in.png", tmp_path / "out.png")
+    with pytest.raises(InputError, match="would overwrite an input"):
+        plan_pictures(tmp_path / "out.png", [tmp_path / "in.png"], [])

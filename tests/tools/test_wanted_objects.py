@@ -93,3 +93,11 @@ def test_what_does_not_go_together(
     paths = [files / name for name in templates]
     with pytest.raises(InputError, match="--frame"):
         read_objects(paths, files / "frame.png" if frame else None, boxes, [])
+
+
+def test_names_that_are_no_text_are_written_out(files: Path) -> None:
+    odd = files / "odd\udcff.png"
+    odd.write_bytes((files / "frame.png").read_bytes())
+    (shown,) = read_objects([odd], None, [], [])
+    (marked,) = read_objects([], files / "frame.png", ["eye\udcff=1,1,9,9"], [])
+    assert (shown.name, marked.name) == (r"odd\udcff", r"eye\udcff")

@@ -12,7 +12,7 @@ import typer
 from ...runtime.errors import InputError, plain
 from ...runtime.value_range import ValueRange
 from ..console import FOUND, NOT_FOUND, json_line, note_scores, print_line, while_read
-from ..destinations import real_place
+from ..destinations import which_file
 from ..drawing.alignment_pictures import alignment_picture
 from ..drawing.saving import plan_pictures, save_picture
 from ..shown_files import parse_limits, read_shown
@@ -79,7 +79,7 @@ def align(
     pictures = [file.image for file in files]
     (path,) = plan_pictures(save, [source], [source, target])
     (bent,) = plan_pictures(warped, [source], [source, target], "--warped")
-    if path is not None and bent is not None and real_place(path) == real_place(bent):
+    if path is not None and bent is not None and which_file(path) == which_file(bent):
         raise InputError(f"--save and --warped both name {save}; give two names")
     how = method.value
     with Aligner(model, device.value, precision=precision.value, method=how) as aligner:

@@ -12,7 +12,7 @@ import numpy as np
 from ...runtime.errors import ImageError, InputError
 from ...runtime.files import check_folder, write_bytes
 from ...runtime.images import Image
-from ..destinations import real_place
+from ..destinations import which_file
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -41,9 +41,9 @@ def plan_pictures(
         )
     else:
         targets, folder = _names_in(save, files), save
-    taken = {real_place(path) for path in (*files, *inputs)}
+    taken = {which_file(path) for path in (*files, *inputs)}
     for target in targets:
-        if real_place(target) in taken:
+        if which_file(target) in taken:
             raise InputError(f"{option} {target} would overwrite an input; choose another name")
     check_folder(folder, f"{option} {save}", make=True)
     return list(targets)

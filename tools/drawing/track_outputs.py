@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Hashable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...runtime.drawing.draw_tracks import Trails, draw_tracks
 from ...runtime.errors import InputError
+from ...runtime.images import expand_sources, is_pattern
 from ...runtime.track.presence import Track
 from ...runtime.track.records import Kind, TrackRecord, TrackWriter, json_text
 from ...runtime.video.video import Frame, Video
 from ...runtime.video.writer import VideoWriter
 from ..console import print_line
-from ..destinations import real_place
+from ..destinations import which_file, which_input
 from .window import Window
 
 STDOUT = Path("-")
@@ -126,10 +128,25 @@ def saved_video(file: Path, video: Video) -> VideoWriter:
 
 
 def check_names(files: Mapping[str, Path], source: str) -> None:
-    """Make sure that no output overwrites the source or another output."""
-    taken = {real_place(Path(source)): "the source"} if source != "-" else {}
+    """Make sure that no output overwrites the source or another output.
+
+    Raises:
+        InputError: one does, or is called ``-`` where only ``--json -`` is standard output.
+    """
+    taken = dict.fromkeys(_sources(source), "the source")
     for option, file in files.items():
-        place = real_place(file)
+        if file == STDOUT:
+            raise InputError(f"{option} - would be a file called -; only --json writes to stdout")
+        place = which_file(file)
         if place in taken:
             raise InputError(f"{option} {file} would overwrite {taken[place]}; choose another name")
         taken[place] = f"the file of {option}"
+
+
+def _sources(source: str) -> list[Hashable]:
+    """The files that are read."""
+    if source == "-":
+        return [which_input()]
+    if os.path.isdir(source) or is_pattern(source):
+        return [which_file(file) for file in expand_sources([source])]
+    return [which_file(Path(source))]

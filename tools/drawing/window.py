@@ -27,7 +27,8 @@ class Window:
     """
 
     def __init__(self, title: str, option: str) -> None:
-        self._title = title
+        # OpenCV crashes over half characters, as names of files may have.
+        self._title = title = title.encode("utf-8", "replace").decode()
         self._sized = False
         if sys.platform.startswith("linux") and not _display():
             raise InputError(

@@ -7,9 +7,9 @@ of every 97 frames one is damaged: noise, black, one colour, or no picture at al
 refused. One session serves both; the matcher looks at every fifth frame. Ten times a line of JSON
 says what the process holds; exit status 1 if something grew.
 
-An object half as large is lost first. Lost objects are searched for at the sizes that they may have,
-up to so many working pixels, which only small ones reach: here it took 40,975 frames until one was
-believed to be that small, and what such a search takes is no growth.
+An object half as large is lost first. Lost objects are searched for at the sizes that they may
+have, up to so many working pixels, which only small ones reach: here it took 40,975 frames until
+one was believed to be that small, and what such a search takes is no growth.
 """
 
 from __future__ import annotations

@@ -56,6 +56,15 @@ def test_an_affine_map_is_read_off_exact_matches() -> None:
     np.testing.assert_allclose(compose(fit.matrix, invert(fit.matrix)), IDENTITY, atol=1e-9)
 
 
+@pytest.mark.parametrize("scales", [(100.0,), (0.01, 100.0)])
+def test_scales_at_which_nothing_meets_fit_nothing(scales: tuple[float, ...]) -> None:
+    points = grid_points(4, 4) * 0.5 + 0.25
+    pairs = PairScores(np.eye(16), points, points)
+    fit = fit_affine(pairs, AlignRecipe(scales=scales))
+    assert np.isfinite(fit.matrix).all()
+    assert 0 <= fit.support <= 1
+
+
 def test_scores_are_the_product_of_both_likelihoods() -> None:
     rng = np.random.default_rng(1)
     source, target = rng.normal(size=(6, 3, 4)), rng.normal(size=(6, 2, 5))

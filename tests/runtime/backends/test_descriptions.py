@@ -153,12 +153,11 @@ def test_the_small_graphs_too(folder: Path, name: str, output: int, factor: floa
 
 def multiply(model: onnx.ModelProto, output: int, factor: float) -> None:
     first = model.graph.output[output].name
-    for node in model.graph.node:
-        for place, name in enumerate(node.output):
-            if name == first:
-                node.output[place] = "inner"
+    number = next(at for at, node in enumerate(model.graph.node) if first in node.output)
+    names = model.graph.node[number].output
+    names[list(names).index(first)] = "inner"
     model.graph.initializer.append(numpy_helper.from_array(np.array(factor, np.float32), "factor"))
-    model.graph.node.append(helper.make_node("Mul", ["inner", "factor"], [first]))
+    model.graph.node.insert(number + 1, helper.make_node("Mul", ["inner", "factor"], [first]))
 
 
 def test_a_graph_that_fails(folder: Path) -> None:

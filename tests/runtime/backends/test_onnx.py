@@ -287,3 +287,12 @@ def test_a_device_that_is_absent_reads_no_file(
         open_backend(bundle, "cuda")
     with pytest.raises(BundleError, match=r"features\.onnx is missing"):
         open_backend(bundle)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX names")
+def test_a_file_whose_name_is_no_text_is_opened(tmp_path: Path) -> None:
+    path = tmp_path / "match\udcff.onnx"
+    path.write_bytes(Bundle.load().file("match", "fp32").read_bytes())
+    graph = OnnxGraph(path, "cpu")
+    assert graph.provider == "CPUExecutionProvider"
+    graph.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -168,12 +169,30 @@ def test_which_values_are_whole_numbers(node: onnx.NodeProto, whole: bool) -> No
     assert said == ("divides whole numbers by what may be -1" if whole else "")
 
 
+def test_places_are_divided_by_sides() -> None:
+    def by(*kinds: str) -> str:
+        names = ["m", *(f"s{number}" for number in range(len(kinds))), "d"]
+        chain = [
+            helper.make_node(kind, [before, "i"][: 1 + (kind == "Gather")], [after])
+            for kind, before, after in zip(
+                ("Shape", *kinds), ["m", *names[:-1]], names, strict=True
+            )
+        ]
+        return divided(*chain, helper.make_node("Identity", ["x"], ["z"]))
+
+    assert by("Gather", "Squeeze", "Cast") == ""
+    assert by() == ""
+    assert by("Gather", "Neg") == "divides whole numbers by what may be -1"
+
+
 @pytest.mark.parametrize("name", ["kernel_shape", "strides", "pads"])
 def test_windows_without_end(name: str) -> None:
     for kind in ("AveragePool", "Conv"):
-        node = helper.make_node(kind, ["x", "w"], ["y"], **{name: [3, 1 << 14]})
+        wide: dict[str, Any] = {name: [3, 1 << 14]}
+        node = helper.make_node(kind, ["x", "w"], ["y"], **wide)
         assert "a window, a step or a margin of more than 8192" in problems(model_of(node))
-        node = helper.make_node(kind, ["x", "w"], ["y"], **{name: [3, 1 << 13]})
+        narrow: dict[str, Any] = {name: [3, 1 << 13]}
+        node = helper.make_node(kind, ["x", "w"], ["y"], **narrow)
         assert not problems(model_of(node))
 
 

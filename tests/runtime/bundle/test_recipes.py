@@ -11,6 +11,7 @@ import pytest
 from qatm.runtime import InputError
 from qatm.runtime.bundle.fields import kind_of
 from qatm.runtime.bundle.log_odds import log_odds, logistic
+from qatm.runtime.bundle.match_recipe import MatchRecipe
 from qatm.runtime.bundle.recipes import TASKS, AlignRecipe, Recipes, VerifyRecipe
 from qatm.runtime.bundle.track_recipe import TrackRecipe
 
@@ -97,3 +98,72 @@ def test_wrong_numbers_are_refused(changes: dict[str, object], words: str) -> No
     with pytest.raises(InputError, match=words) as caught:
         TrackRecipe.from_dict(changes)
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"longest": 33}, "shortest 96 is above longest 33"),
+        ({"longest": 100}, "longest 100 is no multiple of cell 16; give whole cells"),
+        ({"shortest": 100}, "shortest 100 is no multiple of cell 16"),
+        ({"cell": 64}, "side_step 32 is no multiple of cell 64"),
+        ({"cell": 24, "side_step": 48, "longest": 720}, "cell is 24; it must be a power of two"),
+        ({"side": 4096}, r"may have 1,936 cells of 16 px, more than 1,024: give a smaller side"),
+        ({"shortest": 704}, r"may have 1,936 cells of 16 px"),
+        ({"cell": 4}, r"may have 4,224 cells of 4 px"),
+        ({"scales": [1.0] * 17}, "scales has 17 numbers; give at most 16"),
+        ({"spline_points": 17}, "spline_points is 17; it must lie between 2 and 16"),
+    ],
+)
+def test_a_grid_that_is_not_whole_or_too_fine_is_refused(
+    changes: dict[str, object], words: str
+) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        AlignRecipe.from_dict(changes)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_the_largest_grid_is_accepted() -> None:
+    assert AlignRecipe(side=512).side == 512
+    assert AlignRecipe(cell=8, longest=680).cell == 8
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"plane_prior": [0.0]}, "plane_prior has 1 numbers; give 8, one for each parameter"),
+        ({"plane_prior": [0.0] * 7}, "plane_prior has 7 numbers"),
+        ({"plane_prior": [0.0] * 9}, "plane_prior has 9 numbers"),
+        ({"judge_spread": [5e-324] * 25}, "judge_spread is .*give a list of numbers between 1e-06"),
+        ({"look_share": 10}, "look_share is 10; it must lie between 0 and 2"),
+        ({"pose_sizes": 100}, "pose_sizes is 100"),
+        ({"pose_rounds": 100}, "pose_rounds is 100"),
+        ({"pose_margin": 100}, "pose_margin is 100"),
+        ({"pose_border": 1024}, "pose_border is 1024"),
+        ({"plane_rounds": 100}, "plane_rounds is 100"),
+        ({"plane_margin": 100}, "plane_margin is 100"),
+    ],
+)
+def test_numbers_with_which_nothing_is_found_in_time_are_refused(
+    changes: dict[str, object], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        MatchRecipe.from_dict(changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"levels": [90.5] * 17}, "levels has 17 numbers; give at most 16"),
+        ({"query_size": 4096}, "query_size is 4096; it must lie between 32 and 512"),
+        ({"close_size": 4096}, "close_size is 4096"),
+        ({"network_size": 4096}, "network_size is 4096"),
+        ({"border": 1024}, "border is 1024; it must lie between 0 and 128"),
+        ({"trials": 1_000_000}, "trials is 1000000; it must lie between 1 and 10,000"),
+    ],
+)
+def test_work_beyond_what_a_place_is_worth_is_refused(
+    changes: dict[str, object], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        VerifyRecipe.from_dict(changes)

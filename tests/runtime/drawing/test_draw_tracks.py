@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -80,6 +81,15 @@ def test_objects_that_are_gone_leave_no_trail() -> None:
     assert len(trails.of(1)) == 2
 
 
-def test_a_trail_needs_a_frame() -> None:
-    with pytest.raises(InputError, match="length 0 of trails"):
-        Trails(0)
+@pytest.mark.parametrize("length", [0, 10**12])
+def test_a_trail_needs_some_frames(length: int) -> None:
+    with pytest.raises(InputError, match=f"length {length} of trails"):
+        Trails(length)
+
+
+def test_tracks_are_numbered() -> None:
+    odd: Any
+    for odd in ("\ud800", "cup", 1.5, 10**5000):
+        for call in (lambda tracks: draw_tracks(black(), tracks), Trails().add):
+            with pytest.raises(InputError, match=r"the number of a track is .*whole number"):
+                call({odd: track(90, 90)})

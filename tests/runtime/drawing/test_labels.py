@@ -104,3 +104,13 @@ def test_where_there_is_no_room_each_tag_is_still_in_the_picture() -> None:
 def test_an_object_out_of_the_picture_has_its_tag_at_the_edge() -> None:
     (tag,) = tags(Box(-50, 100, 60, 40))
     assert (tag.x, tag.xyxy[3]) == (0, 100)
+
+
+def test_half_characters_are_drawn_as_question_marks() -> None:
+    """OpenCV would end the process over them."""
+    box = Box(100, 100, 40, 40)
+    drawn = [np.zeros((240, 320, 3), np.uint8) for _ in range(2)]
+    for canvas, text in zip(drawn, ("a\ud800", "a?"), strict=True):
+        draw_labels(canvas, labels(box, text=text))
+    assert drawn[0].any()
+    assert np.array_equal(drawn[0], drawn[1])

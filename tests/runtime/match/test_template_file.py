@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qatm.runtime import Matcher, Template, TemplateError
+from qatm.runtime import InputError, Matcher, Template, TemplateError
 from qatm.runtime.saved_arrays import read_arrays
 
 Arrays = dict[str, Any]
@@ -83,6 +83,8 @@ DAMAGES: dict[str, Callable[[Arrays], Any]] = {
     "stride": put("poses", (0, 2), 0),
     "pose cells": put("pose_cells", (0, 0), 1 << 40),
     "pose rows": replaced("pose_rows", lambda rows: rows[:-1]),
+    "pose rows beyond squares": put("pose_rows", (0, 0), 3e38),
+    "sum of squares": put("fine0_rows", slice(None), 1e18),
     "format": replaced("format", lambda _: np.array([2, 2])),
 }
 
@@ -160,3 +162,28 @@ def test_a_template_of_a_single_pixel_is_looked_for_at_other_angles(
     template = matcher.encode_template(image, (50, 40, 1, 1))
     found = matcher.match(image, templates=[template], rotation=90)[0]
     assert 0 <= found.score <= 1
+
+
+def test_the_variable_is_named_that_raises_a_limit(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("QATM_MAX_FILE_BYTES", "QATM_MAX_SAVED_BYTES"):
+        with monkeypatch.context() as patch:
+            patch.setenv(variable, "1000")
+            with pytest.raises(TemplateError, match=rf"1,000 .*; set {variable} to accept more"):
+                Template.load(saved)
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a" * 1001, "a\0", 5])
+def test_a_name_that_no_file_keeps_is_refused(
+    matcher: Matcher, photographs: dict[str, Any], name: Any
+) -> None:
+    with pytest.raises(InputError, match="name "):
+        matcher.encode_template(photographs["astronaut"], (90, 60, 60, 50), name=name)
+
+
+def test_a_mask_is_a_plain_array(matcher: Matcher, photographs: dict[str, Any]) -> None:
+    odd: Any
+    for odd in (((1, 2), 3), range(10**18), np.ma.ones((50, 60), bool)):
+        with pytest.raises(TemplateError, match=r"mask is .*; give a plain numpy array"):
+            matcher.encode_template(photographs["astronaut"], (90, 60, 60, 50), odd)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from peak_memory import counted, output_of
 
@@ -120,6 +122,79 @@ def test_files_without_names_are_read(tmp_path):
 def test_any_records_come_back(tmp_path_factory, records, kind):
     path = tmp_path_factory.mktemp("any") / f"tracks.{kind}"
     assert read_tracks(written(path, records)) == records
+
+
+WHOLE = st.one_of(
+    st.integers(-3, 10**400),
+    *[
+        st.integers(np.iinfo(kind).min, np.iinfo(kind).max).map(kind)
+        for kind in (np.uint8, np.int8, np.uint16, np.int32, np.int64, np.uint64)
+    ],
+)
+SIDE = st.floats(-1, 2e6) | st.floats(0, 0.02) | st.floats(0, 300, width=32).map(np.float32)
+REAL = st.floats(-2e6, 2e6) | st.floats(-200, 200)
+ODD_RECORDS = st.builds(
+    TrackRecord,
+    frame=WHOLE,
+    time=st.none() | REAL,
+    box=st.builds(Box, REAL, REAL, SIDE, SIDE),
+    score=st.floats(-0.5, 1.5),
+    state=st.sampled_from(["tracking", "uncertain", "lost", "gone"]),
+    id=st.none() | WHOLE,
+    angle=st.none() | REAL,
+    scale=st.none() | REAL,
+    corners=st.none() | st.tuples(*[st.tuples(REAL, REAL)] * 4),
+)
+
+
+@given(ODD_RECORDS, st.sampled_from(["jsonl", "csv", "mot"]))
+@example(TrackRecord(np.uint8(255), 0, Box(1, 2, 3, 4), 1, "tracking"), "mot")  # pyright: ignore
+@example(TrackRecord(7, 0, Box(1, 2, 3, 4), 1, "tracking", np.uint16(65535)), "mot")  # pyright: ignore
+@example(TrackRecord(np.int64(5), 0, Box(1, 2, 3, 4), 1, "tracking"), "jsonl")  # pyright: ignore
+@example(TrackRecord(1 << 63, 0, Box(1, 2, 3, 4), 1, "tracking", 1 << 63), "mot")
+@example(TrackRecord(1 << 64, 0, Box(1, 2, 3, 4), 1, "tracking"), "csv")
+@example(TrackRecord(0, 0, Box(1, 2, 0.004, 4), 1, "tracking"), "csv")
+@example(TrackRecord(0, 0, Box(1, 2, 3, 1e-9), 1, "tracking"), "mot")
+def test_what_is_taken_is_read_again(tmp_path_factory, record, kind):
+    path = tmp_path_factory.mktemp("odd") / f"tracks.{kind}"
+    try:
+        written(path, [record])
+    except InputError:
+        assert not path.stat().st_size
+        return
+    got = read_tracks(path)
+    if kind == "mot" and record.state == "lost":
+        assert got == []
+        return
+    (again,) = got
+    number = int(record.id or 0) if kind == "mot" or record.id is not None else None
+    assert (again.frame, again.id) == (int(record.frame), number)
+    assert np.allclose(again.box, record.box, rtol=0, atol=0.011)
+    assert min(again.box.w, again.box.h) > 0
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("frame", 1 << 64),
+        pytest.param("frame", 10**5000, id="frame-longest"),
+        ("frame", -1),
+        ("id", (1 << 63) + 1),
+        ("id", -3),
+        ("angle", 181),
+        ("scale", -1),
+        ("scale", 2e6),
+        ("corners", ((0, 0), (1, 0), (1, 1), (0, 3e6))),
+        ("corners", ((0, 0), (1, 0), (1, 1), (0, None))),
+    ],
+)
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "mot"])
+def test_what_could_not_be_read_again_is_refused(tmp_path, field, value, kind):
+    with (
+        TrackWriter(tmp_path / f"a.{kind}") as writer,
+        pytest.raises(InputError, match=field.removesuffix("s")),
+    ):
+        writer.write(replace(RECORDS[0], **{field: value}))
 
 
 def test_each_line_is_there_at_once(tmp_path):

@@ -167,6 +167,40 @@ def test_damaged_files_are_one_error(saved, tmp_path):
         Tracker.load(tmp_path / "none.npz")
 
 
+@pytest.mark.parametrize("variable", ["QATM_MAX_FILE_BYTES", "QATM_MAX_SAVED_BYTES"])
+def test_the_variable_is_named_that_raises_a_limit(saved, monkeypatch, variable):
+    monkeypatch.setenv(variable, "1000")
+    with pytest.raises(InputError, match=rf"t\.npz cannot be read .*set {variable} to accept more"):
+        Tracker.load(saved)
+
+
+def test_the_reason_of_a_refusal_is_said(saved):
+    with pytest.raises(InputError, match=r"cannot be read \(array 'first_box' is missing\)"):
+        Tracker.load(rewritten(saved, first_box=None))
+
+
+def test_numbers_beyond_sums_are_refused_without_a_warning(saved):
+    with np.load(saved, allow_pickle=False) as data:
+        kept = {name: data[name] for name in data.files if name.startswith("array")}
+    assert kept
+    for name, array in kept.items():
+        if array.dtype == np.float32:
+            with pytest.raises(InputError, match="is not what a tracker saves"):
+                Tracker.load(rewritten(saved, **{name: np.full_like(array, 3e38)}), threads=1)
+            rewritten(saved, **{name: array})
+
+
+def test_a_name_of_a_class_of_its_own_is_saved(photographs, tmp_path):
+    class Text(str):
+        __slots__ = ()
+
+    with Tracker(threads=1) as tracker:
+        tracker.init(*moving(photographs, 1)[0], name=Text("cup"))
+        with Tracker.load(tracker.save(tmp_path / "t.npz"), threads=1) as loaded:
+            assert loaded.latest is not None
+            assert loaded.latest.name == "cup"
+
+
 def test_values_come_back_as_they_were():
     look = np.arange(6, dtype=np.float32).reshape(2, 3)
     first = object()

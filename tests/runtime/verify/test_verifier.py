@@ -14,6 +14,7 @@ from qatm.runtime import (
     Aligner,
     Box,
     Bundle,
+    BundleError,
     DeviceError,
     ImageError,
     InputError,
@@ -262,6 +263,21 @@ def test_wrong_options_are_refused(verifier: Verifier, photographs: dict[str, np
         Verifier(picture, matching="ncc")  # pyright: ignore[reportArgumentType]
     with pytest.raises(InputError, match=r"min_score is 1\.5"):
         verifier.verify(picture, min_score=1.5)
+
+
+@pytest.mark.parametrize("numbers", [{"levels": (8192.0,)}, {"max_cells": 16}])
+def test_levels_that_no_reference_fits_are_refused(
+    place: np.ndarray, numbers: dict[str, Any]
+) -> None:
+    bundle = with_recipe(Bundle.load(), "verify", **numbers)
+    with pytest.raises(BundleError, match=r"more than max_cells .*begin levels with a smaller"):
+        Verifier(place, bundle, "cpu")
+
+
+def test_a_query_is_looked_at_again_without_a_turn_or_a_second_try(place: np.ndarray) -> None:
+    numbers = {"retried": 0, "turned_from": 8192.0, "sure": 1e6}
+    with Verifier(half(place), with_recipe(Bundle.load(), "verify", **numbers), "cpu") as other:
+        assert other.verify(half(place)).same_place
 
 
 def test_a_closed_verifier_says_so(photographs: dict[str, np.ndarray]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -218,3 +219,23 @@ def test_killed_process(tmp_path):
     assert numbers(old) == [0, 1, 2]
     for file in files[1:]:
         assert 20 < len(list(frames(file))) <= 40, file
+
+
+@pytest.mark.parametrize("suffix", CODECS)
+@pytest.mark.parametrize("link", [os.link, os.symlink])
+def test_a_link_is_replaced_and_what_it_led_to_stays(tmp_path, suffix, link):
+    kept, film = tmp_path / "kept", tmp_path / f"film{suffix}"
+    kept.write_text("kept")
+    link(kept, film)
+    write_video(film, numbered(3))
+    assert numbers(film) == [0, 1, 2]
+    assert not film.is_symlink()
+    assert kept.read_text() == "kept"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
+@pytest.mark.parametrize("suffix", CODECS)
+def test_a_pipe_is_refused_before_any_work(tmp_path, suffix):
+    os.mkfifo(tmp_path / f"film{suffix}")
+    with pytest.raises(OSError, match="device or pipe"):
+        VideoWriter(tmp_path / f"film{suffix}")

@@ -201,6 +201,8 @@ def test_live(film, tmp_path):
         (["FILM", "--box", MARK, "--save", "none/a.mp4"], ["none", "cannot be written"]),
         (["FILM", "--box", MARK, "--csv", "none/a.csv"], ["none/a.csv", "cannot be written"]),
         (["FILM", "--box", MARK, "--save", "FILM"], ["overwrite the source"]),
+        (["FILM", "--box", MARK, "--csv", "-"], ["--csv -", "only --json"]),
+        (["FILM", "--box", MARK, "--mot", "-"], ["--mot -", "only --json"]),
         (["FILM", "--box", MARK, "--csv", "a", "--mot", "a"], ["--mot a", "file of --csv"]),
         (["FILM", "--box", MARK, "--model", "none"], ["none"]),
     ],
@@ -402,3 +404,37 @@ def test_trails_are_drawn_unless_nobody_wants_them(film, tmp_path):
 def test_a_further_box_is_a_further_object(film):
     result = qatm(film, "--box", MARK, "--box", "20,20,60,60", "--json", "-", "--frames", 2)
     assert [json.loads(line)["id"] for line in result.stdout.splitlines()] == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("link", [os.link, os.symlink])
+def test_the_source_by_another_name_is_not_overwritten(film, tmp_path, link):
+    other = tmp_path / "other.avi"
+    source = tmp_path / "film.avi"
+    source.write_bytes(film.read_bytes())
+    link(source, other)
+    for option in ("--save", "--csv", "--json", "--mot"):
+        refused(qatm(source, "--box", MARK, option, other), "overwrite the source")
+    with source.open("rb") as piped:
+        command = [sys.executable, "-m", "qatm", "track", "-", "--box", MARK, "--save", str(other)]
+        done = subprocess.run(command, stdin=piped, capture_output=True, timeout=100, check=False)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"overwrite the source" in done.stderr
+    assert source.read_bytes() == film.read_bytes()
+
+
+def test_a_frame_of_the_source_is_not_overwritten(shots, tmp_path):
+    for number, (image, _) in enumerate(shots[:2]):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), image)
+    for source in (tmp_path, tmp_path / "*.png"):
+        refused(qatm(source, "--box", MARK, "--csv", tmp_path / "1.png"), "overwrite the source")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.png", "1.png"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX names")
+def test_a_video_whose_name_is_no_text_is_named(film, tmp_path):
+    odd = tmp_path / "odd\udcff.avi"
+    odd.write_bytes(film.read_bytes())
+    refused(qatm(odd, "--box", MARK), r"odd\udcff.avi", "no UTF-8", "rename it")
+    result = qatm(film, "--box", f"cup\udcff={MARK}", "--csv", tmp_path / "out.csv")
+    assert result.exit_code == 0, result.output
+    assert read_tracks(tmp_path / "out.csv")[0].name == r"cup\udcff"

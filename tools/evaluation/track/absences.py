@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -78,7 +79,7 @@ def presence_videos(
         absent = np.flatnonzero(np.isnan(sequence.truth).any(axis=1))
         usable = int(absent[0]) if len(absent) else len(sequence.frames)
         others = [other for other in sequences if other is not sequence]
-        rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+        rng = np.random.default_rng([seed, zlib.crc32(os.fsencode(name))])
         hidden = hiding(sequence, usable, rng)
         if hidden is None:
             problems.append(f"{name} is too short to hide its object ({usable} usable frames)")
