@@ -174,9 +174,7 @@ def test_places_are_divided_by_sides() -> None:
         names = ["m", *(f"s{number}" for number in range(len(kinds))), "d"]
         chain = [
             helper.make_node(kind, [before, "i"][: 1 + (kind == "Gather")], [after])
-            for kind, before, after in zip(
-                ("Shape", *kinds), ["m", *names[:-1]], names, strict=True
-            )
+            for kind, (before, after) in zip(("Shape", *kinds), pairwise(names), strict=True)
         ]
         return divided(*chain, helper.make_node("Identity", ["x"], ["z"]))
 
