@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import shutil
+import stat
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -201,8 +202,8 @@ class VideoWriter:
         codecs = CODECS[self.path.suffix.lower()]
         if self._file != self.path:
             self._held.enter_context(writing(self._file))
-        else:
-            # OpenCV would write through a link, into the file behind it.
+        elif _is_link(self.path):
+            # OpenCV would write into the file behind it.
             with whole(self.path):
                 pass
         for codec in codecs:
@@ -244,6 +245,15 @@ class VideoWriter:
         saved = f"the {self.written} frames so far are saved" if self.written else "nothing written"
         reason = f"disk full ({free / (1 << 20):.0f} MiB left); {saved}"
         raise OSError(errno.ENOSPC, reason, str(self.path))
+
+
+def _is_link(path: Path) -> bool:
+    """Whether a file is one, or has another name besides."""
+    try:
+        state = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISLNK(state.st_mode) or state.st_nlink > 1
 
 
 def _check_text(path: Path) -> None:

@@ -221,6 +221,20 @@ def test_killed_process(tmp_path):
         assert 20 < len(list(frames(file))) <= 40, file
 
 
+def test_a_film_stays_where_no_codec_writes_the_next(tmp_path, monkeypatch, capfd):
+    film = tmp_path / "film.avi"
+    film.write_bytes(b"an older film")
+    monkeypatch.setitem(CODECS, ".avi", ("none",))
+    with pytest.raises(VideoError, match="OpenCV has no codec"), VideoWriter(film, 25) as writer:
+        writer.write(np.zeros((32, 48, 3), np.uint8))
+    assert film.read_bytes() == b"an older film"
+    film.unlink()
+    with pytest.raises(VideoError, match="OpenCV has no codec"), VideoWriter(film, 25) as writer:
+        writer.write(np.zeros((32, 48, 3), np.uint8))
+    assert not film.exists()
+    capfd.readouterr()
+
+
 @pytest.mark.parametrize("suffix", CODECS)
 @pytest.mark.parametrize("link", [os.link, os.symlink])
 def test_a_link_is_replaced_and_what_it_led_to_stays(tmp_path, suffix, link):
