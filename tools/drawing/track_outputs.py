@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...runtime.drawing.draw_tracks import Trails, draw_tracks
-from ...runtime.errors import InputError
+from ...runtime.errors import InputError, QatmError
 from ...runtime.images import expand_sources, is_pattern
 from ...runtime.track.presence import Track
 from ...runtime.track.records import Kind, TrackRecord, TrackWriter, json_text
+from ...runtime.video.sources import URL
 from ...runtime.video.video import Frame, Video
 from ...runtime.video.writer import VideoWriter
 from ..console import print_line
@@ -144,9 +145,13 @@ def check_names(files: Mapping[str, Path], source: str) -> None:
 
 
 def _sources(source: str) -> list[Hashable]:
-    """The files that are read."""
+    """The files that are read, as far as they are any; what is wrong with them says who reads."""
     if source == "-":
         return [which_input()]
+    if URL.match(source):
+        # Many hold a question mark, and are no patterns.
+        return []
     if os.path.isdir(source) or is_pattern(source):
-        return [which_file(file) for file in expand_sources([source])]
+        with suppress(QatmError):
+            return [which_file(file) for file in expand_sources([source])]
     return [which_file(Path(source))]

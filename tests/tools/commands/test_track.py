@@ -28,6 +28,7 @@ from qatm.tools.cli import app
 from qatm.tools.demo.demo_video import FRAMES, HIDDEN, DemoShot, describe, judge, shoot
 from qatm.tools.drawing import window
 from qatm.tools.drawing.following import Summary, states_in_short
+from qatm.tools.drawing.track_outputs import check_names
 
 MARK = "30,70,64,58"
 ELSEWHERE = "200,20,60,60"
@@ -420,6 +421,11 @@ def test_the_source_by_another_name_is_not_overwritten(film, tmp_path, link):
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"overwrite the source" in done.stderr
     assert source.read_bytes() == film.read_bytes()
+
+
+@pytest.mark.parametrize("source", ["rtsp://h/s?token=[1]", "http://h/a.mp4?b=*", "none*.png", "0"])
+def test_a_source_that_is_no_file_is_compared_with_none(tmp_path, source):
+    check_names({"--csv": tmp_path / "tracks.csv"}, source)
 
 
 def test_a_frame_of_the_source_is_not_overwritten(shots, tmp_path):
