@@ -182,7 +182,8 @@ class _Walker:
             for part in parts.get(Onnx.NODE_ATTRIBUTES, ()):
                 self._attribute(*part, output)
         attributes = parts.get(Onnx.NODE_ATTRIBUTES, ())
-        if "Cast" in kinds and any(TEXT in self._numbers(*part) for part in attributes):
+        numbers = [value for part in attributes for value in self._numbers(*part)]
+        if "Cast" in kinds and TEXT in numbers:
             self._refuse(HAS_TEXTS)
         for part in attributes if self._loops else ():
             self._inner(*part)
@@ -190,7 +191,6 @@ class _Walker:
             [self._text(*part) for part in parts.get(side, ())]
             for side in (Onnx.NODE_INPUTS, Onnx.NODE_OUTPUTS)
         )
-        numbers = [value for part in attributes for value in self._numbers(*part)]
         if not LABORIOUS.isdisjoint(kinds) and any(abs(value) > WINDOW_SIDE for value in numbers):
             self._refuse(f"has a window, a step or a margin of more than {WINDOW_SIDE}")
         self._looping_or_filling(kinds, inputs)
