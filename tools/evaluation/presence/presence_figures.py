@@ -62,9 +62,10 @@ class Verdicts:
             outcomes: of one method.
             min_score: score from which something counts as found, instead of the method's answer.
         """
-        absurd = np.array([bool(one.error) and not one.present for one in outcomes])
-        scores = np.clip([one.score for one in outcomes], 0.0, 1.0)
         failed = np.array([bool(one.error) for one in outcomes])
+        present = np.array([one.present for one in outcomes])
+        absurd = failed & ~present
+        scores = np.clip([one.score for one in outcomes], 0.0, 1.0)
         found = np.array([one.found for one in outcomes])
         if min_score is not None:
             found = (scores >= min_score) & ~failed
@@ -72,7 +73,7 @@ class Verdicts:
             scores=np.where(absurd, 1.0, scores),
             found=found | absurd,
             right=np.array([one.right for one in outcomes]),
-            present=np.array([one.present for one in outcomes]),
+            present=present,
         )
 
     def figures(self, chosen: Array) -> dict[str, float]:
