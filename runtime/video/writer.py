@@ -6,7 +6,8 @@ import errno
 import math
 import shutil
 import stat
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import cv2
@@ -27,6 +28,7 @@ from ..files import (
 from ..images import AnyImage, Image, as_bgr, resize_to
 from ..kinds import Bound, Numeric
 from ..turns import CallLock, in_turn
+from .finished import count_frames
 
 CODECS = {
     ".mp4": ("mp4v", "avc1"),
@@ -55,14 +57,15 @@ class VideoWriter:
       frames therefore go to a hidden ``.part`` file beside it, which gets its name when it is
       complete: after :meth:`close`, which an error, Ctrl-C and a full disk lead to as well. Only
       killing the process or cutting the power loses it.
-    - ``.avi`` (each frame a JPEG picture) and ``.mkv``: under their name from the start, where they
-      take the place of a file of that name, and readable at every moment, except for the last
-      quarter of a megabyte.
+    - ``.avi`` (each frame a JPEG picture) and ``.mkv``: under their name from the first frame on,
+      where they take the place of a file of that name, and readable at every moment, except for
+      the last quarter of a megabyte.
 
     A symbolic link is replaced, not followed, and another name of the same file keeps it.
 
     OpenCV does not tell when a frame cannot be written. So the writing ends, with the file
-    complete, before the disk is full, and :meth:`close` opens the file and counts.
+    complete, before the disk is full, and :meth:`close` opens the file and counts. Names are those
+    of files, also where FFmpeg would take them for a protocol, as ``udp:x.avi``.
 
     The first frame sets the size (odd sizes lose a row or column); later ones of another size are
     fitted into it, with black margins. Calls from several threads wait for each other.
@@ -110,7 +113,10 @@ class VideoWriter:
         check_folder(self.path.parent, f"video {self.path}")
         check_target(self.path)
         remove_abandoned(self.path.parent)
-        self._file = part_name(self.path) if suffix in INDEX_AT_END else self.path
+        self._at_end = suffix in INDEX_AT_END
+        # FFmpeg takes what stands before a colon for a protocol, but not in an absolute path.
+        place = self.path.absolute()
+        self._file = part_name(place) if self._at_end else place
         self._held = ExitStack()
         self._min_free = as_count(min_free, "min_free")
         self._writer: cv2.VideoWriter | None = None
@@ -180,12 +186,8 @@ class VideoWriter:
                 return
             self._writer.release()
             kept = count_frames(self._file)
-            try:
-                if kept > 0 and self._file != self.path:
-                    move_over(self._file, self.path)
-            finally:
-                if self._file != self.path:
-                    self._file.unlink(missing_ok=True)
+            if kept > 0 and self._at_end:
+                move_over(self._file, self.path)
         if kept < self.written:
             raise VideoError(
                 f"{self.path} {self._loss(kept)}; free some room or try another ending"
@@ -200,32 +202,47 @@ class VideoWriter:
     def _opened(self) -> cv2.VideoWriter:
         """OpenCV's writer with the first codec that works."""
         codecs = CODECS[self.path.suffix.lower()]
-        if self._file != self.path:
-            self._held.enter_context(writing(self._file))
-        elif _is_link(self.path):
-            # OpenCV would write into the file behind it.
-            with whole(self.path):
-                pass
+        if self._at_end:
+            self._held.enter_context(_passing(self._file))
         for codec in codecs:
-            writer = cv2.VideoWriter(
-                str(self._file), cv2.VideoWriter.fourcc(*codec), self.fps, self._size
-            )
+            # Opening takes the place of a file that is there: not before it is known to work.
+            if not self._at_end and not self._can_write(codec):
+                continue
+            if not self._at_end and _is_link(self.path):
+                # OpenCV would write into the file behind it.
+                with whole(self.path):
+                    pass
+            writer = self._writer_to(self._file, codec)
             if writer.isOpened():
                 return writer
             writer.release()
         width, height = self._size
+        other = "" if codecs == CODECS[".avi"] else "an .avi file, or "
         raise VideoError(
             f"{self.path} cannot be written at {width}x{height} and {self.fps:g} fps: OpenCV has "
-            f"no codec for it here ({', '.join(codecs)} were tried); an .avi file may work"
+            f"no codec for it here ({', '.join(codecs)} were tried); {other}another size or rate "
+            "may work"
         )
+
+    def _can_write(self, codec: str) -> bool:
+        """Whether a codec opens beside the file."""
+        with _passing(part_name(self._file)) as trial:
+            writer = self._writer_to(trial, codec)
+            works = writer.isOpened()
+            writer.release()
+        return works
+
+    def _writer_to(self, file: Path, codec: str) -> cv2.VideoWriter:
+        """OpenCV's writer, whether it opens or not."""
+        return cv2.VideoWriter(str(file), cv2.VideoWriter.fourcc(*codec), self.fps, self._size)
 
     def _loss(self, kept: int) -> str:
         """What became of frames that the finished file does not have."""
         why = "the disk or quota is full, or the codec failed"
         if kept:
             return f"has only {kept} of {self.written} frames: {why}"
-        if self._file == self.path:
-            return f"could not be completed, though most of it can be read: {why}"
+        if not self._at_end:
+            return f"could not be completed, and its last frames are missing: {why}"
         return f"could not be completed, and its {self.written} frames are lost: {why}"
 
     def _copies(self, time: float) -> int:
@@ -266,14 +283,14 @@ def _check_text(path: Path) -> None:
         raise InputError(f"video {path} has a name that is no UTF-8; choose another")
 
 
-def count_frames(path: Path) -> int:
-    """How many frames a video file has by its own account; 0 if it cannot be opened."""
-    capture = cv2.VideoCapture(str(path))
-    try:
-        count = capture.get(cv2.CAP_PROP_FRAME_COUNT) if capture.isOpened() else 0.0
-        return max(0, round(count))
-    finally:
-        capture.release()
+@contextmanager
+def _passing(file: Path) -> Iterator[Path]:
+    """A hidden file that is gone afterwards, unless it has another name by then."""
+    with writing(file):
+        try:
+            yield file
+        finally:
+            file.unlink(missing_ok=True)
 
 
 def fit_into(image: Image, width: int, height: int) -> Image:

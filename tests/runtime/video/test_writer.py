@@ -181,17 +181,19 @@ for path in sys.argv[1:]:
 @pytest.mark.skipif(sys.platform == "win32", reason="needs resource limits")
 def test_quota_that_opencv_hides(tmp_path):
     old = write_video(tmp_path / "film.mp4", numbered(3))
-    files = [tmp_path / name for name in ("film.mp4", "film.avi", "tracks.jsonl")]
+    files = [tmp_path / name for name in ("film.mp4", "film.avi", "tracks.jsonl", "film.mkv")]
     done = run_python(LIMITED, *files)
-    first, second, third = done.stdout.splitlines()
+    first, second, third, fourth = done.stdout.splitlines()
     assert first.startswith("VideoError")
     assert "could not be completed, and its 100 frames are lost" in first
-    assert second.startswith("VideoError")
-    assert "could not be completed, though most of it can be read" in second
+    for said in (second, fourth):
+        assert said.startswith("VideoError")
+        assert "could not be completed, and its last frames are missing" in said
     assert third.startswith("OSError")
     assert "File too large" in third
     assert numbers(old) == [0, 1, 2], "what was there is still there"
     assert 5 < len(list(frames(files[1]))) < 60
+    assert len(list(frames(files[3]))) < 60
     text = files[2].read_text()
     assert text.endswith("}\n")
     assert len(text) > 600_000 - 200
@@ -221,18 +223,42 @@ def test_killed_process(tmp_path):
         assert 20 < len(list(frames(file))) <= 40, file
 
 
-def test_a_film_stays_where_no_codec_writes_the_next(tmp_path, monkeypatch, capfd):
-    film = tmp_path / "film.avi"
+@pytest.mark.parametrize("suffix", CODECS)
+def test_a_film_stays_where_no_codec_writes_the_next(tmp_path, monkeypatch, capfd, suffix):
+    film = tmp_path / f"film{suffix}"
     film.write_bytes(b"an older film")
-    monkeypatch.setitem(CODECS, ".avi", ("none",))
-    with pytest.raises(VideoError, match="OpenCV has no codec"), VideoWriter(film, 25) as writer:
-        writer.write(np.zeros((32, 48, 3), np.uint8))
-    assert film.read_bytes() == b"an older film"
-    film.unlink()
-    with pytest.raises(VideoError, match="OpenCV has no codec"), VideoWriter(film, 25) as writer:
-        writer.write(np.zeros((32, 48, 3), np.uint8))
-    assert not film.exists()
+    monkeypatch.setitem(CODECS, suffix, ("none",))
+    for left in ([film], []):
+        with pytest.raises(VideoError, match="another size or rate"), VideoWriter(film) as writer:
+            writer.write(np.zeros((32, 48, 3), np.uint8))
+        assert list(tmp_path.iterdir()) == left, "nothing else is left"
+        if left:
+            assert film.read_bytes() == b"an older film"
+            film.unlink()
     capfd.readouterr()
+
+
+def test_a_rate_that_no_codec_takes_costs_no_film(tmp_path, capfd):
+    """OpenCV empties the file before its writer fails."""
+    film = write_video(tmp_path / "film.avi", numbered(3))
+    with pytest.raises(VideoError, match="rate may work"), VideoWriter(film, 1e-9) as writer:
+        writer.write(numbered(1)[0])
+    assert numbers(film) == [0, 1, 2]
+    assert list(tmp_path.iterdir()) == [film]
+    capfd.readouterr()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names have no colons")
+@pytest.mark.parametrize("suffix", CODECS)
+@pytest.mark.parametrize("name", ["file:film", "udp:film", "12:30", "tee:film"])
+def test_a_name_is_never_a_protocol(tmp_path, monkeypatch, name, suffix):
+    monkeypatch.chdir(tmp_path)
+    other = Path(f"film{suffix}")
+    other.write_text("another one")
+    film = write_video(Path(f"{name}{suffix}"), numbered(3))
+    assert sorted(os.listdir()) == sorted([other.name, film.name])
+    assert other.read_text() == "another one"
+    assert numbers(film) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("suffix", CODECS)
