@@ -247,10 +247,10 @@ def warn(message: str) -> None:
 
 
 def tell(message: str, colour: str | None = None) -> None:
-    """Write one line for people to stderr; nothing happens where nobody reads it any more."""
+    """Write one line for people to stderr; where it cannot be written, the work goes on."""
     try:
         typer.secho(message, err=True, fg=colour)
-    except BrokenPipeError:
+    except OSError:
         _hush(sys.stderr)
 
 

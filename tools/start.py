@@ -9,7 +9,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, suppress
 from importlib import import_module
 from io import StringIO
 from time import monotonic
@@ -78,7 +78,7 @@ def ending_cleanly() -> Iterator[None]:
         with requests.quiet():
             yield
     except KeyboardInterrupt:
-        sys.stderr.write("error: interrupted\n")
+        _complain("error: interrupted\n")
         sys.exit(INTERRUPTED)
     finally:
         requests.end()
@@ -190,13 +190,19 @@ def _import(module: str) -> ModuleType:
     except (ImportError, AttributeError) as error:
         problem = _problem(error)
         if problem is None:
-            sys.stderr.write(said.getvalue())
+            _complain(said.getvalue())
             raise
     else:
-        sys.stderr.write(said.getvalue())
+        _complain(said.getvalue())
         return found
-    sys.stderr.write(f"error: {problem}\n")
+    _complain(f"error: {problem}\n")
     sys.exit(WRONG_INPUT)
+
+
+def _complain(text: str) -> None:
+    """Write to stderr, if that can be written; the exit status says as much."""
+    with suppress(OSError):
+        sys.stderr.write(text)
 
 
 def _problem(error: Exception) -> str | None:

@@ -12,6 +12,10 @@ from ..errors import ImageError
 from ..images import checked_pixels
 
 
+END = object()
+"""What comes after the last frame: a missing one is no end."""
+
+
 class GivenReader:
     """A reader on frames that are given one after another; the attributes are those of a reader.
 
@@ -39,8 +43,8 @@ class GivenReader:
             ImageError: it is not a usable image; the message says which it is.
             InputError: its time is no finite number.
         """
-        frame = next(self._frames, None)
-        if frame is None:
+        frame = next(self._frames, END)
+        if frame is END:
             return None
         name = f"frame {self._given}"
         self._given += 1
@@ -54,7 +58,7 @@ class GivenReader:
     def skip(self) -> bool:
         """Pass over a frame; whether there was one."""
         self._given += 1
-        return next(self._frames, None) is not None
+        return next(self._frames, END) is not END
 
     def position(self) -> float | None:
         """Time of the last frame, where it says one."""

@@ -168,3 +168,31 @@ def test_without_streams_the_work_is_done(
     options = ("--frame", scenes / "frame.png", *SPOON, "--save", picture)
     assert run_closed(closed, "match", image, *options) == (status, b"")
     assert cv2.imread(str(picture)) is not None
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+@pytest.mark.parametrize(
+    ("images", "box", "status", "lines"),
+    [
+        (["with/0.png"], "322,228,88,102", 0, 1),
+        (["without/0.png"], "322,228,88,102", 1, 1),
+        (["nothing.png", "with/0.png"], "322,228,88,102", 2, 1),
+        (["with/0.png"], "9999,9,88,102", 2, 0),
+        (["with/0.png"], "none", 2, 0),
+    ],
+)
+def test_messages_that_cannot_be_written_change_nothing(
+    scenes: Path, images: list[str], box: str, status: int, lines: int
+) -> None:
+    names = [scenes / name for name in images]
+    options = ("--frame", scenes / "frame.png", "--box", box, "--min-score", "0.3", "--json")
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [*QATM, "match", *map(str, names), *map(str, options)],
+            stdout=subprocess.PIPE,
+            stderr=full,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+    assert (done.returncode, len(done.stdout.splitlines())) == (status, lines)
