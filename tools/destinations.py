@@ -8,6 +8,7 @@ import sys
 from collections.abc import Hashable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TextIO
 
 import typer
 
@@ -72,13 +73,27 @@ def which_file(file: Path) -> Hashable:
     return state.st_dev, state.st_ino
 
 
-def which_input() -> Hashable:
-    """The same for a file that standard input is read from; ``None`` where it is no file."""
+def which_stream(stream: TextIO | None) -> Hashable:
+    """The same for the file that a standard stream is led to; ``None`` where it is no file."""
     try:
-        state = os.fstat(sys.stdin.fileno())
+        state = os.fstat(stream.fileno())  # pyright: ignore[reportOptionalMemberAccess]
     except (AttributeError, OSError, ValueError):
         return None
     return (state.st_dev, state.st_ino) if stat.S_ISREG(state.st_mode) else None
+
+
+def check_unprinted(option: str, file: Path) -> None:
+    """See that a file is not the one that the shell leads the output to: one destroys the other.
+
+    Raises:
+        InputError: it is.
+    """
+    for stream, name in ((sys.stdout, "output"), (sys.stderr, "messages")):
+        if which_file(file) == which_stream(stream):
+            raise InputError(
+                f"{option} {file} is the file that the {name} of this command are written to; "
+                "choose another name"
+            )
 
 
 def check_drawing(option: str) -> None:
@@ -105,9 +120,10 @@ def check_new_file(option: str, file: Path, suffixes: Sequence[str]) -> None:
     """See that a file can be written; the folder it goes to need not exist yet.
 
     Raises:
-        InputError: the name has another ending, is that of a folder, or nothing can be written
-            there.
+        InputError: the name has another ending, is that of a folder or of what the output is led
+            to, or nothing can be written there.
     """
     if file.suffix.lower() not in suffixes or file.is_dir():
         raise InputError(f"{option} {file} must name a {' or '.join(suffixes)} file")
+    check_unprinted(option, file)
     check_new_folder(option, file.parent)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
+import cv2
 import pytest
 from typer.testing import CliRunner
 
@@ -144,3 +147,29 @@ def test_somebody_at_the_terminal_is_asked(tmp_path, monkeypatch, answer):
         with pytest.raises(InputError, match="nothing was written"):
             check_bundle_folder("OUT", tmp_path, force=False)
     assert "holds other things (mine). Write" in asked[0]
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("match", "cat.png", "--frame", "cat.png", "--box", "120,80,64,64", "--csv"),
+        ("track", "cat.png", "--box", "120,80,64,64", "--json"),
+        ("bench", "--save"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_file_is_not_what_the_shell_leads_the_output_to(
+    tmp_path, photographs, arguments, stream
+):
+    cv2.imwrite(str(tmp_path / "cat.png"), photographs["chelsea"])
+    name = "out.csv" if arguments[-1] == "--csv" else "out.json"
+    with (tmp_path / name).open("w+b") as led:
+        command = [sys.executable, "-m", "qatm.tools.cli", *arguments, name]
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: led}
+        done = subprocess.run(command, cwd=tmp_path, timeout=100, check=False, **streams)
+        led.seek(0)
+        said = done.stderr if stream == "stdout" else led.read()
+    assert done.returncode == 2
+    assert b"is the file that the" in said
+    assert len(said.splitlines()) == 1

@@ -12,7 +12,7 @@ import numpy as np
 from ...runtime.errors import ImageError, InputError
 from ...runtime.files import check_folder, write_bytes
 from ...runtime.images import Image
-from ..destinations import which_file
+from ..destinations import check_unprinted, which_file
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -43,6 +43,7 @@ def plan_pictures(
         targets, folder = _names_in(save, files), save
     taken = {which_file(path) for path in (*files, *inputs)}
     for target in targets:
+        check_unprinted(option, target)
         if which_file(target) in taken:
             raise InputError(f"{option} {target} would overwrite an input; choose another name")
     check_folder(folder, f"{option} {save}", make=True)

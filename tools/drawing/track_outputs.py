@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Hashable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from ...runtime.video.sources import URL
 from ...runtime.video.video import Frame, Video
 from ...runtime.video.writer import VideoWriter
 from ..console import print_line
-from ..destinations import which_file, which_input
+from ..destinations import check_unprinted, which_file, which_stream
 from .window import Window
 
 STDOUT = Path("-")
@@ -138,6 +139,7 @@ def check_names(files: Mapping[str, Path], source: str) -> None:
     for option, file in files.items():
         if file == STDOUT:
             raise InputError(f"{option} - would be a file called -; only --json writes to stdout")
+        check_unprinted(option, file)
         place = which_file(file)
         if place in taken:
             raise InputError(f"{option} {file} would overwrite {taken[place]}; choose another name")
@@ -147,7 +149,7 @@ def check_names(files: Mapping[str, Path], source: str) -> None:
 def _sources(source: str) -> list[Hashable]:
     """The files that are read, as far as they are any; what is wrong with them says who reads."""
     if source == "-":
-        return [which_input()]
+        return [which_stream(sys.stdin)]
     if URL.match(source):
         # Many hold a question mark, and are no patterns.
         return []
