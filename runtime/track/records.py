@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import logging
+import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -49,8 +51,8 @@ COLUMNS: tuple[str, ...] = (
     *("frame", "time", "id", "x", "y", "w", "h", "score", "state"),
     "template",
 )
-OLDER_COLUMNS = COLUMNS[:-1]
-"""Of files of earlier versions."""
+HEADERS = {",".join(names): names for names in (COLUMNS, COLUMNS[:-1])}
+"""First lines of CSV, the second one of earlier versions."""
 
 MOT_FIELDS: Numeric[int] = 7
 NO_OBJECT: Numeric[int] = -2
@@ -245,6 +247,7 @@ def _records(lines: Iterable[str], file: Path, kind: Kind) -> list[TrackRecord]:
     records: list[TrackRecord] = []
     called: set[str] = set()
     most = TRACK_LINES.value + (kind == "csv")
+    parse, fields = PARSERS[kind], 0
     for number, line in enumerate(lines, 1):
         if len(line) > LINE_BYTES:
             raise InputError(f"{file}, line {number}: more than {LINE_BYTES} characters")
@@ -252,22 +255,43 @@ def _records(lines: Iterable[str], file: Path, kind: Kind) -> list[TrackRecord]:
             raise InputError(
                 f"{file} has more than {most:,} lines; set {TRACK_LINES.variable} to accept more"
             )
-        if not line.strip() or (kind == "csv" and number == 1):
+        if kind == "csv" and number == 1:
+            parse = partial(_from_csv, columns=_columns(line, file))
+            continue
+        if not (text := line.strip()):
             continue
         try:
-            records.append(PARSERS[kind](line.strip()))
+            # One number of a line of text may be cut off, and still be one.
+            if kind == "mot" and not line.endswith("\n") and text.count(",") < fields:
+                raise ValueError(f"it has fewer than {fields + 1} fields")
+            records.append(parse(text))
         except (ValueError, TypeError, KeyError, IndexError, csv.Error) as error:
-            if not line.endswith("\n"):
+            if not line.endswith("\n") and BEGINNINGS[kind].match(text):
                 LOG.warning("%s is cut off in line %d; left out", file, number)
                 break
             raise InputError(
-                f"{file}, line {number}: {shown(line.strip())} is no {kind} track "
-                f"({first_line(error)})"
+                f"{file}, line {number}: {shown(text)} is no {kind} track ({first_line(error)})"
             ) from error
+        fields = text.count(",")
         called.add(records[-1].name)
         if len(called) > TRACK_NAMES:
             raise InputError(f"{file}, line {number}: more than {TRACK_NAMES:,} names of objects")
     return records
+
+
+def _columns(line: str, file: Path) -> tuple[str, ...]:
+    """The columns of a CSV file, by its first line.
+
+    Raises:
+        InputError: it names others.
+    """
+    wanted = ",".join(COLUMNS)
+    header = line.rstrip("\r\n").removeprefix("\ufeff")
+    if header not in HEADERS and (header == line and wanted.startswith(header)):
+        LOG.warning("%s is cut off in line 1; left out", file)
+    elif header not in HEADERS:
+        raise InputError(f"{file}, line 1: {shown(header)} is not the header of tracks: {wanted}")
+    return HEADERS.get(header, COLUMNS)
 
 
 def _from_json(line: str) -> TrackRecord:
@@ -312,11 +336,10 @@ def _corners(listed: Any) -> Corners | None:
     return first, second, third, fourth
 
 
-def _from_csv(line: str) -> TrackRecord:
+def _from_csv(line: str, columns: Sequence[str] = COLUMNS) -> TrackRecord:
     """Read a line of CSV."""
     (cells,) = csv.reader([line], strict=True)
-    names = OLDER_COLUMNS if len(cells) == len(OLDER_COLUMNS) else COLUMNS
-    values = dict(zip(names, cells, strict=True))
+    values = dict(zip(columns, cells, strict=True))
     return TrackRecord(
         frame=count_of(int(values["frame"]), "frame"),
         time=number_of(float(values["time"]), "time") if values["time"] else None,
@@ -348,6 +371,13 @@ def _state(text: str) -> str:
         raise ValueError(f"state is {shown(text)}; it must be one of {', '.join(STATES)}")
     return STATES[STATES.index(text)]
 
+
+BEGINNINGS: Mapping[str, re.Pattern[str]] = {
+    "jsonl": re.compile(r"\{"),
+    "csv": re.compile(r"\d"),
+    "mot": re.compile(r"[-\d]"),
+}
+"""How a line begins that was cut off; what begins otherwise is something else."""
 
 PARSERS: Mapping[str, Callable[[str], TrackRecord]] = {
     "jsonl": _from_json,
