@@ -29,7 +29,7 @@ from ..runtime.bundle.match_recipe import MatchRecipe
 from ..runtime.bundle.publishing import publish
 from ..runtime.errors import ExportError
 from ..runtime.version import __version__
-from .default_follow import take_follow
+from .default_follow import take_networks
 from .engines.engines import (
     EngineOptions,
     EngineReport,
@@ -121,7 +121,8 @@ def export_bundle(
         options: what to export.
         progress: told what is being done, steps done and steps in all.
 
-    A bundle with the features of the one inside the package gets its network that follows boxes.
+    A bundle with the features of the one inside the package gets its network that follows boxes,
+    and every bundle the one that compares pixels.
 
     Returns:
         The finished bundle, loaded and checked, and what came with it.
@@ -154,7 +155,7 @@ def export_bundle(
             files[half.file_name] = _write(half, stage, options.opset)
         if options.find:
             files.update(write_find(stage, planned))
-        spec = take_follow(replace(planned, files=files), stage, Bundle.load())
+        spec = take_networks(replace(planned, files=files), stage, Bundle.load())
         write_manifest(stage / MANIFEST, spec)
         quantised = None
         if options.int8 is not None:

@@ -1,7 +1,8 @@
-"""The network that follows boxes, taken over from the bundle inside the package.
+"""Trained networks that are taken over from the bundle inside the package.
 
-It is trained on the evidence that the package's own features give; a bundle with just these
-features gets it too, so that it tracks as the package's bundle does.
+The one that follows boxes is trained on the evidence that the package's own features give; a bundle
+with just these features gets it too, so that it tracks as the package's bundle does. The one that
+compares pixels sees nothing else, and every bundle gets it.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..runtime.bundle.folder import Bundle
-from ..runtime.bundle.manifest import FOLLOW_ROLE, BackboneInfo, BundleSpec, FileInfo
+from ..runtime.bundle.manifest import (
+    COMPARE_ROLE,
+    FOLLOW_ROLE,
+    BackboneInfo,
+    BundleSpec,
+)
 
-TAKEN = (FOLLOW_ROLE, f"{FOLLOW_ROLE}-weights")
-"""Roles of the files."""
 
-
-def take_follow(spec: BundleSpec, folder: Path, source: Bundle) -> BundleSpec:
-    """Copy the files of the network where the features are those that it was trained on.
+def take_networks(spec: BundleSpec, folder: Path, source: Bundle) -> BundleSpec:
+    """Copy the files of the networks that suit a bundle's features.
 
     Args:
         spec: manifest of a bundle that is being written.
@@ -26,17 +29,23 @@ def take_follow(spec: BundleSpec, folder: Path, source: Bundle) -> BundleSpec:
         source: the bundle to take them from.
 
     Returns:
-        The manifest with them; ``spec`` itself where the features differ or ``source`` has none.
+        The manifest with them; ``spec`` itself where ``source`` has none that suits.
 
     Raises:
         BundleError: a file of the network is damaged or missing.
         OSError: the folder cannot be written.
     """
     theirs = source.spec
-    if not same_features(spec, theirs):
-        return spec
-    files = {name: info for name, info in theirs.files.items() if info.role in TAKEN}
-    return _copied(spec, folder, source, files) if files else spec
+    taken = [COMPARE_ROLE, *([FOLLOW_ROLE] if same_features(spec, theirs) else [])]
+    for role in taken:
+        kinds = role, f"{role}-weights"
+        files = {name: info for name, info in theirs.files.items() if info.role in kinds}
+        for name, info in files.items():
+            shutil.copyfile(source.file(info.role, info.precision), folder / name)
+        if files:
+            told = {role: getattr(theirs, role)}
+            spec = replace(spec, files={**spec.files, **files}, **told)
+    return spec
 
 
 def same_features(one: BundleSpec, other: BundleSpec) -> bool:
@@ -48,12 +57,3 @@ def same_features(one: BundleSpec, other: BundleSpec) -> bool:
 def _features(info: BackboneInfo) -> tuple[str, tuple[str, ...], str | None]:
     """What decides the features, but for how the weights are stored."""
     return info.name, info.taps, info.weights.get("sha256")
-
-
-def _copied(
-    spec: BundleSpec, folder: Path, source: Bundle, files: dict[str, FileInfo]
-) -> BundleSpec:
-    """Copy files, and list them in a manifest."""
-    for name, info in files.items():
-        shutil.copyfile(source.file(info.role, info.precision), folder / name)
-    return replace(spec, files={**spec.files, **files}, follow=source.spec.follow)

@@ -246,6 +246,32 @@ CONTRACTS: Mapping[str, GraphContract] = {
             ),
         ),
     ),
+    "compare": GraphContract(
+        "Whether registered pixels are the template's, by a trained network.",
+        (
+            GraphTensor(
+                "template",
+                "float32",
+                "(1, picture_height, picture_width, 3)",
+                "BGR, 0 to 255; width and height are 64x64, 88x48 or 128x32, whichever is nearest "
+                "to the object's shape, turned where it stands",
+            ),
+            GraphTensor(
+                "seen",
+                "float32",
+                "(1, picture_height, picture_width, 3)",
+                "the same of what lies in the pose that was found",
+            ),
+            GraphTensor(
+                "zooms",
+                "float32",
+                "(1, 2)",
+                "natural logarithms of samples per pixel of the image, and of the template, before "
+                "they were fitted to this size",
+            ),
+        ),
+        (GraphTensor("odds", "float32", "(1)", "log-odds that both show the same object"),),
+    ),
     "follow": GraphContract(
         "How a followed object's box really lies, by a trained network.",
         (

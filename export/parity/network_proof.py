@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...model.alignment_net import CELLS
 from ...runtime.bundle.folder import Bundle
-from ...runtime.bundle.manifest import FOLLOW_ROLE, NETWORK_ROLE
+from ...runtime.bundle.manifest import COMPARE_ROLE, FOLLOW_ROLE, NETWORK_ROLE
 from ...runtime.errors import BundleError, ExportError
 from ...runtime.images import resize_to
 from ...runtime.json_values import count_of, member, text_of
@@ -31,7 +31,7 @@ Array = NDArray[Any]
 LIMIT = 1e-3
 """Largest difference, relative to the largest value: the fits repeat and so enlarge rounding."""
 
-MOST_READINGS = 1000
+MOST_CHANNELS = 1000
 """A manifest that says more is not believed."""
 
 SHOWN = MappingProxyType(
@@ -57,8 +57,9 @@ def compare_network(bundle: Bundle) -> Iterator[Deviation]:
     if NETWORK_ROLE in roles:
         yield from _compare(bundle, _known_task(bundle, bundle.spec.network, PAIRS))
     # A pack for a device has the graph without the weights, which nothing there reads.
-    if {FOLLOW_ROLE, KINDS["follow"].weights_role} <= roles:
-        yield from _compare(bundle, _known_task(bundle, bundle.spec.follow, ("follow",)))
+    for task, told in (("follow", bundle.spec.follow), ("compare", bundle.spec.compare)):
+        if {KINDS[task].role, KINDS[task].weights_role} <= roles:
+            yield from _compare(bundle, _known_task(bundle, told, (task,)))
 
 
 def _known_task(bundle: Bundle, told: dict[str, Any], tasks: Sequence[str]) -> str:
@@ -131,7 +132,8 @@ def _trained(bundle: Bundle, task: str) -> torch.nn.Module:
         BundleError: a file is damaged or missing, or of another network.
     """
     kind = KINDS[task]
-    told = bundle.spec.follow if kind.role == FOLLOW_ROLE else bundle.spec.network
+    tellers = {FOLLOW_ROLE: bundle.spec.follow, COMPARE_ROLE: bundle.spec.compare}
+    told = tellers.get(kind.role, bundle.spec.network)
     file = bundle.file(kind.weights_role, "fp32")
     try:
         arrays = read_arrays(file)
@@ -144,13 +146,13 @@ def _trained(bundle: Bundle, task: str) -> torch.nn.Module:
 
 
 def _choice(told: Mapping[str, Any], name: str) -> str | int:
-    """What the manifest says a network is like: its matching layer, or how many readings it takes.
+    """What the manifest says a network is like: its matching layer, or a number of channels.
 
     Raises:
         ValueError: it is missing or of another type.
     """
     value = member(told, name)
-    return count_of(value, name, 1, MOST_READINGS) if name == "readings" else text_of(value, name)
+    return text_of(value, name) if name == "matching" else count_of(value, name, 1, MOST_CHANNELS)
 
 
 def _difference(name: str, found: Any, truth: dict[str, Array]) -> tuple[float, str]:

@@ -26,6 +26,7 @@ from ..patches.taps import Cells, DenseCells
 from ..patches.windows import CellRange
 from ..saved_arrays import array_of, read_arrays, switch_of, text_of_array
 from ..value_range import ValueRange
+from .comparing import ComparedTemplate
 from .differences import Grain, colour_mask, mean_tint
 from .pixels import PixelTemplate
 from .plane_pixels import PlaneTemplate, plane_pyramid
@@ -100,6 +101,13 @@ class Template:
     def pixels(self) -> PixelTemplate | None:
         """Its pixels to be registered with an image's, ``None`` where they are flat or not kept."""
         return None if self.view is None else PixelTemplate.of(self.view)
+
+    @cached_property
+    def compared(self) -> ComparedTemplate | None:
+        """Its picture to be compared with what is found, ``None`` where it is flat or not kept."""
+        if self.view is None or self.pixels is None:
+            return None
+        return ComparedTemplate.of(self.view, self.pixels)
 
     @cached_property
     def core(self) -> PixelTemplate | None:
