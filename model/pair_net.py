@@ -54,7 +54,7 @@ class PairNet(nn.Module):
             nn.Linear(2 * deepest + ZOOMS, hidden), nn.ReLU(), nn.Linear(hidden, 1)
         )
 
-    def forward(self, template: Tensor, seen: Tensor, zooms: Tensor) -> Tensor:
+    def forward(self, template: Tensor, seen: Tensor, zooms: Tensor) -> tuple[Tensor]:
         """Compare pictures.
 
         Args:
@@ -63,12 +63,12 @@ class PairNet(nn.Module):
             zooms: ``(N, 2)``, logarithms of samples per pixel of the image, and of the template.
 
         Returns:
-            ``(N,)`` log-odds.
+            One tensor ``(N,)``: the log-odds.
         """
         own, other = _standard(template), _standard(seen)
         maps = self.pictures(torch.cat([own, other, own - other], 1))
         found = torch.cat([maps.mean((2, 3)), maps.amax((2, 3)), zooms], 1)
-        return self.decide(found)[:, 0]
+        return (self.decide(found)[:, 0],)
 
 
 def _convolution(before: int, after: int, side: int, stride: int) -> list[nn.Module]:
