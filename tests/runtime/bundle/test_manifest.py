@@ -15,6 +15,7 @@ from old_graphs import write_old_bundle
 from qatm.runtime import Bundle, BundleError, InputError, Matcher
 from qatm.runtime.bundle.folder import default_align_path, default_bundle_path
 from qatm.runtime.bundle.manifest import SCHEMA_VERSION, BundleSpec, is_plain_name
+from qatm.runtime.bundle.match_recipe import MatchRecipe
 from qatm.runtime.bundle.recipes import TASKS, Recipes
 
 FIRST = Path(__file__).resolve().parents[2] / "support" / "manifests"
