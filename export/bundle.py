@@ -153,9 +153,9 @@ def export_bundle(
         if options.fp16:
             half = feature_export(backbone.half_network(), align)
             files[half.file_name] = _write(half, stage, options.opset)
-        if options.find:
-            files.update(write_find(stage, planned))
         spec = take_networks(replace(planned, files=files), stage, Bundle.load())
+        if options.find:
+            spec = replace(spec, files={**spec.files, **write_find(stage, spec)})
         write_manifest(stage / MANIFEST, spec)
         quantised = None
         if options.int8 is not None:
