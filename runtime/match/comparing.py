@@ -30,6 +30,9 @@ UNKNOWN: Numeric[float] = -3.0
 SUREST: Bound[float] = 12.0
 """Log-odds that are told at most."""
 
+LEAST_ZOOM: Numeric[float] = 1e-3
+"""Samples per pixel that are told at least."""
+
 SHAPES: Numeric[tuple[tuple[float, int, int], ...]] = (
     (0.35, 64, 64),
     (1.0, 88, 48),
@@ -116,17 +119,31 @@ class PixelComparer:
             BundleError: the graph gave something else than such a network.
             DeviceError: the device failed.
         """
-        matrix, border = pose.matrix() / pixels.zoom, cv2.BORDER_REPLICATE
-        samples = sampled(image, matrix, (pose.x, pose.y), *pixels.size, border)
-        zooms = math.log(max(pixels.zoom / pose.scale, 1e-3)), math.log(max(pixels.zoom, 1e-3))
-        told = self._graph.run(
-            {
-                "template": template.picture,
-                "seen": template.size.fitted(_evened(samples, pixels)),
-                "zooms": np.array([zooms], np.float32),
-            }
-        )
+        seen, zooms = seen_picture(template, pixels, image, pose)
+        told = self._graph.run({"template": template.picture, "seen": seen, "zooms": zooms})
         return min(max(float(told), -SUREST), SUREST)
+
+
+def seen_picture(
+    template: ComparedTemplate, pixels: PixelTemplate, image: Image, pose: Pose
+) -> tuple[Array, Array]:
+    """What lies in a pose, as it is compared with a template's picture.
+
+    Args:
+        template: its picture.
+        pixels: the samples that this is made of.
+        image: ``(H, W, 3)`` uint8 BGR.
+        pose: registered.
+
+    Returns:
+        The picture, of the size and type of the template's, and ``(1, 2)`` float32: logarithms of
+        samples per pixel of the image, and of the template.
+    """
+    matrix, border = pose.matrix() / pixels.zoom, cv2.BORDER_REPLICATE
+    samples = sampled(image, matrix, (pose.x, pose.y), *pixels.size, border)
+    per_pixel = pixels.zoom / pose.scale, pixels.zoom
+    zooms = [math.log(max(zoom, LEAST_ZOOM)) for zoom in per_pixel]
+    return template.size.fitted(_evened(samples, pixels)), np.array([zooms], np.float32)
 
 
 def _evened(samples: Array, pixels: PixelTemplate) -> Array:

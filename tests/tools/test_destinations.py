@@ -75,6 +75,7 @@ WORK = {
     "train align": ("qatm.tools.train.pictures.open_images", "--out"),
     "train verify": ("qatm.tools.train.pictures.open_images", "--out"),
     "train follow": ("qatm.tools.train.cut_outs.open_cut_outs", "--out"),
+    "train compare": ("qatm.tools.evaluation.track.sequences.read_sequences", "--out"),
     "train refine CHECKPOINT": ("qatm.tools.train.refinement.open_groups", "--out"),
 }
 
@@ -159,9 +160,7 @@ def test_somebody_at_the_terminal_is_asked(tmp_path, monkeypatch, answer):
     ],
     ids=lambda arguments: arguments[0],
 )
-def test_a_file_is_not_what_the_shell_leads_the_output_to(
-    tmp_path, photographs, arguments, stream
-):
+def test_a_file_is_not_what_the_shell_leads_the_output_to(tmp_path, photographs, arguments, stream):
     cv2.imwrite(str(tmp_path / "cat.png"), photographs["chelsea"])
     name = "out.csv" if arguments[-1] == "--csv" else "out.json"
     with (tmp_path / name).open("w+b") as led:
