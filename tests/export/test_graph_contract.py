@@ -10,8 +10,9 @@ import pytest
 
 from qatm.export.graph_contract import CONTRACTS, PAGE, annotate, contract_of, page_tables
 from qatm.export.graphs import DEFAULT_OPSET, write_onnx
-from qatm.export.network_graphs import follow_export
+from qatm.export.network_graphs import compare_export, follow_export
 from qatm.model.box_net import BoxNet
+from qatm.model.pair_net import PairNet
 from qatm.runtime import ExportError
 from qatm.runtime.version import __version__
 
@@ -27,6 +28,8 @@ def files(tiny_bundle, find_bundle, tmp_path_factory) -> dict[str, Path]:
     runtime = ROOT / "runtime"
     paths["follow"] = tmp_path_factory.mktemp("follow") / "follow.onnx"
     write_onnx(follow_export(BoxNet(6).eval(), 64), paths["follow"], DEFAULT_OPSET)
+    paths["compare"] = tmp_path_factory.mktemp("compare") / "compare.onnx"
+    write_onnx(compare_export(PairNet(5).eval(), 64), paths["compare"], DEFAULT_OPSET)
     paths["network, align"] = runtime / "default_align" / "network.onnx"
     paths["network, verify"] = runtime / "default_bundle" / "network.onnx"
     return paths
