@@ -11,7 +11,6 @@ from ..arguments import as_number
 from ..errors import ImageError
 from ..images import checked_pixels
 
-
 END = object()
 """What comes after the last frame: a missing one is no end."""
 
