@@ -64,7 +64,13 @@ def test_odd_argument_is_refused_in_one_line(what: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("points", [None, "x", [[1, 2, 3]], 10**400, np.complex64(1j)])
+@pytest.mark.parametrize(
+    "points",
+    [
+        *(None, "x", [[1, 2, 3]], 10**400, np.complex64(1j)),
+        np.ma.masked_array([[1.0, 2.0]], [[True, False]]),
+    ],
+)
 def test_points_that_are_none_are_refused(points: Any) -> None:
     affine = np.asarray([[1.0, 0, 0], [0, 1, 0]])
     none = np.zeros((0, 2))
