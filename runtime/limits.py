@@ -69,7 +69,10 @@ PICTURE_PIXELS: Bound[Limit] = Limit("QATM_MAX_PIXELS", 1 << 27, "pixels")
 numbers have two or four bytes counts as two or four."""
 
 FILE_BYTES: Bound[Limit] = Limit("QATM_MAX_FILE_BYTES", 1 << 30, "bytes")
-"""Of a file that is read: a picture, tracks, a saved template or tracker."""
+"""Of a file that is read: a picture, tracks, a saved template or tracker, a graph."""
+
+BUNDLE_BYTES: Bound[Limit] = Limit("QATM_MAX_BUNDLE_BYTES", 1 << 31, "bytes in its files")
+"""Of all files that a bundle lists, which are hashed: the one inside the package has 3 million."""
 
 TRACK_LINES: Bound[Limit] = Limit("QATM_MAX_TRACK_LINES", 1_000_000, "lines")
 """Of a file of tracks: eleven hours of one object at 25 frames a second, at most 1.1 GiB."""

@@ -242,7 +242,8 @@ def is_plain_name(name: str) -> bool:
     """Whether a name is that of a file in a folder, on every system: no path, no drive, no dots."""
     parts = (PurePosixPath(name).name, PureWindowsPath(name).name)
     plain = parts == (name, name) and name not in ("", ".", "..") and ":" not in name
-    return plain and name.isprintable() and len(name) <= LONGEST_NAME
+    # Systems count bytes, and letters other than ours have several.
+    return plain and name.isprintable() and len(name.encode()) <= LONGEST_NAME
 
 
 def _of_type(kind: type, value: float) -> float:
