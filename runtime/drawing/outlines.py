@@ -59,13 +59,13 @@ def draw_box(
         left, top, right, bottom = left - width, top - width, right + width, bottom + width
     rim = width + 2 * max(1, width // 2)
     height, across = canvas.shape[:2]
-    near = tuple(
+    first, last = (
         (min(max(x, -4 * rim), across + 4 * rim), min(max(y, -4 * rim), height + 4 * rim))
         for x, y in ((left, top), (right, bottom))
     )
-    cv2.rectangle(canvas, *near, INK, rim)
+    cv2.rectangle(canvas, first, last, INK, rim)
     if not dashed:
-        cv2.rectangle(canvas, *near, colour, width)
+        cv2.rectangle(canvas, first, last, colour, width)
         return
     corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
     for start, end in pairwise(corners):
