@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import BundleError, InputError, seen
-from ..files import BLOCK, as_path, open_regular, read_regular
+from ..files import as_path, read_regular, sha256_of
 from ..json_values import parse_json
 from ..kinds import Bound
 from ..limits import BUNDLE_BYTES, FILE_BYTES, JSON_BYTES
@@ -35,15 +35,6 @@ def default_bundle_path() -> Path:
 def default_align_path() -> Path:
     """The bundle for alignment that ships with the package: deeper features, small weights."""
     return Path(__file__).parents[1] / "default_align"
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def read_hashed(path: Path, most: int) -> tuple[bytes, str]:
@@ -287,15 +278,11 @@ def _check_weights(path: Path, info: FileInfo) -> None:
     Raises:
         BundleError: it cannot be read, or its hash is another one.
     """
-    digest, left = hashlib.sha256(), info.bytes
     try:
-        with open_regular(path, info.bytes) as file:
-            while left >= 0 and (block := file.read(BLOCK)):
-                digest.update(block)
-                left -= len(block)
+        digest = sha256_of(path, info.bytes)
     except (OSError, ValueError) as error:
         raise _unread(path, error) from error
-    _check_digest(path, digest.hexdigest(), info)
+    _check_digest(path, digest, info)
 
 
 def _check_digest(path: Path, digest: str, info: FileInfo) -> None:

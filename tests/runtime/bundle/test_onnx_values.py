@@ -112,7 +112,7 @@ def places(*kinds: str, of: str = "x", **cast: int) -> str:
     """What is wrong with numbers divided by a side of an array that went through operators."""
     nodes, name = [node("Shape", [of], ["s"])], "s"
     for number, kind in enumerate(kinds):
-        more = {"to": TensorProto.INT64} | cast if kind == "Cast" else {}
+        more: dict[str, Any] = {"to": TensorProto.INT64} | cast if kind == "Cast" else {}
         inputs = [name, "i"] if kind == "Gather" else [name]
         nodes.append(node(kind, inputs, [f"s{number}"], **more))
         name = f"s{number}"
