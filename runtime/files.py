@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 import secrets
@@ -48,9 +47,6 @@ LOOKED_AT: Bound[int] = 1000
 JUST_MADE_S: Bound[float] = 1.0
 
 BLOCK: Numeric[int] = 1 << 20
-
-MOST_HASHED: Bound[int] = 1 << 62
-"""Bytes of a file that is hashed and not read into memory."""
 
 NO_WAIT: Numeric[int] = getattr(os, "O_NONBLOCK", 0)
 OPENED: Numeric[int] = os.O_RDONLY | NO_WAIT | getattr(os, "O_BINARY", 0)
@@ -132,26 +128,6 @@ def open_regular(path: Path, most: int | Limit, *, pipes: bool = False) -> FileI
             raise OSError(errno.EINVAL, "it is a device or pipe, not a file", str(path))
         failing.pop_all()
     return file
-
-
-def sha256_of(path: Path, most: int = MOST_HASHED) -> str:
-    """SHA-256 of a file, in hexadecimal.
-
-    Args:
-        path: the file.
-        most: bytes that it may have.
-
-    Raises:
-        OSError, ValueError: as :func:`open_regular`, or it grew meanwhile.
-    """
-    digest, left = hashlib.sha256(), most
-    with open_regular(path, most) as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-            left -= len(block)
-            if left < 0:
-                raise ValueError(_too_long(path, most))
-    return digest.hexdigest()
 
 
 def _too_long(path: Path, most: int | Limit) -> str:

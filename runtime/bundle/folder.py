@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import BundleError, InputError, seen
-from ..files import as_path, read_regular, sha256_of
+from ..files import as_path, read_regular
 from ..json_values import parse_json
 from ..kinds import Bound
 from ..limits import BUNDLE_BYTES, FILE_BYTES, JSON_BYTES
+from .hashing import read_hashed, sha256_of
 from .manifest import BundleSpec, FileInfo
 from .onnx_file import onnx_contents
 from .onnx_operators import LOOPING
@@ -35,16 +36,6 @@ def default_bundle_path() -> Path:
 def default_align_path() -> Path:
     """The bundle for alignment that ships with the package: deeper features, small weights."""
     return Path(__file__).parents[1] / "default_align"
-
-
-def read_hashed(path: Path, most: int) -> tuple[bytes, str]:
-    """What is in a file, and its SHA-256 in hexadecimal.
-
-    Raises:
-        OSError, ValueError: as :func:`..files.read_regular`.
-    """
-    data = read_regular(path, most)
-    return data, hashlib.sha256(data).hexdigest()
 
 
 @dataclass(frozen=True)

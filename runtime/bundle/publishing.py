@@ -15,8 +15,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import BundleError
-from ..files import check_target, move_over, sha256_of
+from ..files import check_target, move_over
 from ..json_values import member, object_of, read_json
+from .hashing import sha256_of
 from .manifest import is_plain_name
 
 try:
@@ -116,9 +117,11 @@ def _remove(path: Path, sha256: object) -> None:
 
     Whoever made that bundle may have listed a name that a file of the user's has.
     """
-    with suppress(FileNotFoundError):
-        if path.is_file() and not path.is_symlink() and sha256_of(path) == sha256:
-            path.unlink()
+    ours = False
+    with suppress(OSError):
+        ours = path.is_file() and not path.is_symlink() and sha256_of(path) == sha256
+    if ours:
+        path.unlink(missing_ok=True)
 
 
 def _listed(manifest: Path) -> dict[str, object]:
