@@ -29,8 +29,10 @@ PURPOSES = ("match", "align", "verify")
 NEWEST_OPSET: Bound[int] = 1000
 MOST_TENSORS: Bound[int] = 256
 MOST_SIDES: Bound[int] = 16
-MOST_CHANNELS: Bound[int] = 1 << 16
 LONGEST_NAME: Bound[int] = 255
+
+MOST_CHANNELS: Bound[int] = 1 << 13
+"""Of all layers together, 304 in ours: what the runtime makes of a map is in no arena."""
 
 LARGEST_STEP: Bound[int] = 512
 """Pixels of a cell, and of what sides are padded to: more would make every picture large."""
