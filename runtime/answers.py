@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from .errors import InputError, first_line
 from .kinds import Numeric
 
 NOTHING: Numeric[float] = 1e-12
@@ -20,6 +21,10 @@ LEAST_SIDE: Numeric[float] = 0.01
 
 MS: Numeric[float] = 1000.0
 """In a second."""
+
+
+NOT_PLAIN = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError)
+"""What comes of an answer that was made by hand and holds something else than numbers or text."""
 
 
 class PlainAnswer:
@@ -34,8 +39,23 @@ class PlainAnswer:
         raise NotImplementedError
 
     def to_json(self) -> str:
-        """:meth:`as_dict` as one line of strict JSON."""
-        return json.dumps(self.as_dict(), allow_nan=False)
+        """:meth:`as_dict` as one line of strict JSON.
+
+        Raises:
+            InputError: something in it is no finite number, or none at all: no task answers so.
+        """
+        try:
+            return json.dumps(self.as_dict(), allow_nan=False)
+        except NOT_PLAIN as error:
+            raise odd_answer(self, error) from error
+
+
+def odd_answer(answer: PlainAnswer, error: Exception) -> InputError:
+    """What to say of an answer that was made by hand, and holds what no task answers."""
+    return InputError(
+        f"a {type(answer).__name__} cannot be written ({first_line(error)}); make it of finite "
+        "numbers, text and truth values"
+    )
 
 
 def ms_since(start: float) -> float:

@@ -40,8 +40,17 @@ class Box(NamedTuple):
 
     @classmethod
     def from_xyxy(cls, x1: float, y1: float, x2: float, y2: float) -> Box:
-        """The box between two corners: left, top, right and bottom edge in pixels."""
-        return cls(x1, y1, x2 - x1, y2 - y1)
+        """The box between two corners: left, top, right and bottom edge in pixels.
+
+        Raises:
+            BoxError: they are no numbers.
+        """
+        try:
+            return cls(x1, y1, x2 - x1, y2 - y1)
+        except TypeError:
+            raise BoxError(
+                f"corners {seen((x1, y1, x2, y2))} are not four numbers; give x1, y1, x2, y2"
+            ) from None
 
     @property
     def xyxy(self) -> tuple[float, float, float, float]:
@@ -92,6 +101,21 @@ def _four(box: BoxLike | Sequence[SupportsFloat], name: str) -> Box:
     Raises:
         BoxError: something else.
     """
+    checked = as_four(box, name)
+    if max(abs(value) for value in checked) > MAX_VALUE:
+        raise BoxError(
+            f"{name} {tuple(checked)} has a value beyond {MAX_VALUE:,.0f}; "
+            "give x, y, width, height in pixels"
+        )
+    return checked
+
+
+def as_four(box: Any, name: str) -> Box:
+    """Four finite numbers, however large.
+
+    Raises:
+        BoxError: something else.
+    """
     values = few_floats(box, 4)
     if len(values) != 4:  # noqa: PLR2004
         raise BoxError(
@@ -99,11 +123,6 @@ def _four(box: BoxLike | Sequence[SupportsFloat], name: str) -> Box:
         )
     if not all(math.isfinite(value) for value in values):
         raise BoxError(f"{name} {tuple(values)} has a value that is not finite")
-    if max(abs(value) for value in values) > MAX_VALUE:
-        raise BoxError(
-            f"{name} {tuple(values)} has a value beyond {MAX_VALUE:,.0f}; "
-            "give x, y, width, height in pixels"
-        )
     return Box(*values)
 
 

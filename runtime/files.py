@@ -293,6 +293,14 @@ def _remove_if_free(path: Path) -> None:
         os.close(handle)
 
 
+def is_no_file(path: Path) -> bool:
+    """Whether there is something else under a name: a folder, device or pipe."""
+    try:
+        return not _is_file(path.stat())
+    except OSError:
+        return False
+
+
 def _is_file(state: os.stat_result) -> bool:
     """Whether something is a file, and no folder, device or pipe."""
     return stat.S_ISREG(state.st_mode)

@@ -20,7 +20,7 @@ from .arguments import is_row
 from .boxes import Box, as_corners, box_in_frame
 from .decoding import decode_values, is_truncated
 from .errors import ImageError, InputError, seen
-from .files import as_path, read_regular
+from .files import as_path, is_no_file, read_regular
 from .kinds import Bound, Numeric
 from .limits import FILE_BYTES, PICTURE_PIXELS
 from .value_range import Limits, ValueRange, grey_levels, object_range, own_limits
@@ -255,7 +255,8 @@ def expand_sources(sources: Iterable[str | Path]) -> list[Path]:
     """Turn files, folders and patterns into a list of image files.
 
     - A file is kept as it is, whether or not it exists: reading it gives the error.
-    - A folder stands for the images in it, sorted by name; what ends otherwise is left out.
+    - A folder stands for the images in it, sorted by name; what ends otherwise is left out, and
+      so are devices and pipes.
     - A pattern (:func:`expand_pattern`) stands for the images that it matches and for those in
       folders that it matches, each once, sorted by name.
 
@@ -300,12 +301,13 @@ def expand_pattern(pattern: str | Path) -> list[Path]:
     path = Path(pattern)
     found = [Path(path.anchor)]
     for part in path.parts[1:] if path.anchor else path.parts:
-        found = [match for place in found for match in _matches_in(place, part)]
+        # Each once: several ``**`` come to a folder in ever more ways.
+        found = list(dict.fromkeys(match for place in found for match in _matches_in(place, part)))
     if str(pattern).endswith(("/", os.sep)):
         found = [match for match in found if match.is_dir()]
     if not found:
         raise ImageError(f"pattern {str(pattern)!r} matches no file")
-    return sorted(set(found))
+    return sorted(found)
 
 
 def _matches_in(place: Path, part: str) -> list[Path]:
@@ -330,8 +332,8 @@ def _images_in(folder: Path) -> list[Path]:
 
 
 def _is_image(path: Path) -> bool:
-    """Whether a name ends like an image's and is no folder's."""
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()
+    """Whether a name ends like an image's; pipes are waited for only where they are named."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and not is_no_file(path)
 
 
 def _images_of(pattern: str) -> list[Path]:

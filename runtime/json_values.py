@@ -146,8 +146,8 @@ def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object; whoever checks it and whoever reads it must see the same value."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))
         raise ValueError(f"{shown(twice)} is named twice in one object")
     return found
 

@@ -69,7 +69,10 @@ PICTURE_PIXELS: Bound[Limit] = Limit("QATM_MAX_PIXELS", 1 << 27, "pixels")
 numbers have two or four bytes counts as two or four."""
 
 FILE_BYTES: Bound[Limit] = Limit("QATM_MAX_FILE_BYTES", 1 << 30, "bytes")
-"""Of a file that is read: a picture, tracks, a saved template or tracker."""
+"""Of a file that is read: a picture, tracks, a saved template or tracker, a graph."""
+
+BUNDLE_BYTES: Bound[Limit] = Limit("QATM_MAX_BUNDLE_BYTES", 1 << 31, "bytes in its files")
+"""Of all files that a bundle lists, which are hashed: the one inside the package has 3 million."""
 
 TRACK_LINES: Bound[Limit] = Limit("QATM_MAX_TRACK_LINES", 1_000_000, "lines")
 """Of a file of tracks: eleven hours of one object at 25 frames a second, at most 1.1 GiB."""
@@ -122,3 +125,12 @@ WINDOW_SIDE: Bound[int] = 1 << 13
 
 FILL_VALUES: Bound[int] = 1 << 24
 """That a graph makes out of a constant shape, whatever the picture."""
+
+GRAPH_FIELDS: Bound[int] = 1 << 19
+"""Fields in the messages of an ONNX file, whose reading then takes a second: 83,485 in ours."""
+
+GRAPH_NODES: Bound[int] = 1 << 15
+"""Operators of a graph, with those of the graphs inside it: 9,300 in ours."""
+
+GRAPH_TEXT_BYTES: Bound[int] = 1 << 25
+"""Of an ONNX file without its weights: the largest of ours has 580,000."""

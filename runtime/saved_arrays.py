@@ -32,6 +32,9 @@ Array = NDArray[Any]
 MEMBERS: Bound[int] = 4096
 """Arrays in one file."""
 
+DIRECTORY_BYTES: Bound[int] = 1 << 20
+"""Of the part of an archive that lists them: an entry of ours has 70."""
+
 ENDING = ".npy"
 
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -47,6 +50,30 @@ SHOWN: Bound[int] = 80
 """Characters of what they say that a message repeats."""
 
 
+class _Archive(io.BytesIO):
+    """An archive of which a little is read at once until it is open.
+
+    What lists its entries is read as a whole, however much that is, before anybody can count them.
+
+    Attributes:
+        most: bytes that may be read at once.
+    """
+
+    most: int = DIRECTORY_BYTES
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read at most so many bytes.
+
+        Raises:
+            ValueError: they are too many.
+        """
+        left = len(self.getbuffer()) - self.tell()
+        wanted = left if size is None or size < 0 else min(size, left)
+        if wanted > self.most:
+            raise ValueError(f"a list of its arrays of {wanted:,} bytes; {self.most:,} are enough")
+        return super().read(size)
+
+
 def read_arrays(path: Path) -> dict[str, Array]:
     """All arrays of a ``.npz`` file, by name.
 
@@ -55,8 +82,10 @@ def read_arrays(path: Path) -> dict[str, Array]:
         ValueError: it is damaged, none of ours, or too large.
     """
     data = read_regular(path, FILE_BYTES)
+    file = _Archive(data)
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with zipfile.ZipFile(file) as archive:
+            file.most = len(data)
             return _members(archive)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise ValueError(f"no archive of arrays, or a damaged one ({error})") from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from .answers import plain_box, rounded
+from .answers import NOT_PLAIN, odd_answer, plain_box, rounded
 from .arguments import as_switch, is_row
 from .errors import InputError
 from .match.matches import Match
@@ -39,12 +39,9 @@ def to_rows(answers: Answers, **more: Any) -> list[dict[str, Any]]:
         and its box.
 
     Raises:
-        InputError: something else than matches or tracks.
+        InputError: something else than matches or tracks, or one with what no task answers.
     """
-    return [
-        {**more, **(_match_row(one) if isinstance(one, Match) else _track_row(number, one))}
-        for number, one in _numbered(answers)
-    ]
+    return [{**more, **_row(number, one)} for number, one in _numbered(answers)]
 
 
 def to_detections(answers: Answers, *, every: bool = False) -> supervision.Detections:
@@ -113,6 +110,18 @@ def _numbered(answers: Answers) -> Sequence[tuple[int | None, Match | Track]]:
             f"the answers are {seen}; give a list of matches, a track, or tracks by their numbers"
         )
     return pairs
+
+
+def _row(number: int | None, one: Match | Track) -> dict[str, Any]:
+    """A match or track as one row.
+
+    Raises:
+        InputError: it was made by hand, and holds what is no number or text.
+    """
+    try:
+        return _match_row(one) if isinstance(one, Match) else _track_row(number, one)
+    except NOT_PLAIN as error:
+        raise odd_answer(one, error) from error
 
 
 def _match_row(match: Match) -> dict[str, Any]:

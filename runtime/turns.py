@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from functools import wraps
 from threading import RLock
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from .forking import ForkWatch
 
@@ -27,6 +28,21 @@ class CallLock:
     def forked(self) -> None:
         """In a child process: another thread may have held the lock, and is not there."""
         self.lock = RLock()
+
+
+class SharedFields:
+    """A dataclass that several threads use, and that keeps what was computed from its fields.
+
+    Copies and pickles take its fields alone, and of a table those entries that it has at that
+    moment: what other threads add meanwhile would break them off.
+    """
+
+    def __getstate__(self) -> dict[str, Any]:
+        values = {each.name: getattr(self, each.name) for each in fields(cast("Any", self))}
+        return {
+            name: value.copy() if isinstance(value, dict) else value
+            for name, value in values.items()
+        }
 
 
 class TakesTurns(Protocol):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from ..runtime.arguments import as_count
 from ..runtime.errors import InputError
 
 EMPTY_VALUE = re.compile("--[a-z][a-z-]*=")
@@ -57,21 +58,24 @@ def _check_repeats(options: Mapping[str, Any], words: Sequence[str]) -> None:
 
 
 def check_numbers(parameters: Sequence[Any], read: dict[str, Any]) -> None:
-    """Refuse numbers that are none.
+    """Refuse numbers that are none, or that nothing here can count with.
 
     Args:
         parameters: of the command.
         read: their values by name.
 
     Raises:
-        InputError: a number is not finite, which would pass every check of its range.
+        InputError: a number is not finite, which would pass every check of its range, or is whole
+            and has more than 64 bits, of which the command would speak by another name.
     """
     for parameter in parameters:
         values = read.get(parameter.name)
         for value in values if isinstance(values, (list, tuple)) else (values,):
+            name = max(parameter.opts, key=len)
             if isinstance(value, float) and not math.isfinite(value):
-                name = max(parameter.opts, key=len)
                 raise InputError(f"{name} is {value}; give a finite number")
+            if isinstance(value, int) and not isinstance(value, bool):
+                as_count(value, name)
 
 
 def _names_path(parameter: Any) -> bool:

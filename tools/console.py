@@ -200,7 +200,9 @@ def describe(error: Exception) -> str | None:
     if isinstance(error, (ImportError, AttributeError)) and (problem := opencv_problem()):
         return problem
     if isinstance(error, OSError) and error.errno != errno.EPIPE:
-        return one_line(f"{error.filename or 'output'}: {error.strerror or error}")
+        # Nothing else than the folder that a program is in goes without its name.
+        unnamed = "current folder" if error.errno == errno.ENOENT else "output"
+        return one_line(f"{error.filename or unnamed}: {error.strerror or error}")
     # Typer either depends on click or carries a copy, so its errors are told by what they can do.
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):
         return usage_line(error)

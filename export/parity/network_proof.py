@@ -54,12 +54,25 @@ def compare_network(bundle: Bundle) -> Iterator[Deviation]:
         BundleError: a file is damaged or missing.
     """
     roles = {info.role for info in bundle.spec.files.values()}
-    if NETWORK_ROLE in roles:
-        yield from _compare(bundle, _known_task(bundle, bundle.spec.network, PAIRS))
-    # A pack for a device has the graph without the weights, which nothing there reads.
-    for task, told in (("follow", bundle.spec.follow), ("compare", bundle.spec.compare)):
-        if {KINDS[task].role, KINDS[task].weights_role} <= roles:
-            yield from _compare(bundle, _known_task(bundle, told, (task,)))
+    for role, told, tasks in (
+        (NETWORK_ROLE, bundle.spec.network, PAIRS),
+        (FOLLOW_ROLE, bundle.spec.follow, ("follow",)),
+        (COMPARE_ROLE, bundle.spec.compare, ("compare",)),
+    ):
+        task = _known_task(bundle, told, tasks) if role in roles else None
+        if task is not None and KINDS[task].weights_role in roles:
+            yield from _compare(bundle, task)
+
+
+def unproven(bundle: Bundle) -> list[str]:
+    """Networks whose weights the bundle lacks, by their files.
+
+    A pack for a device has the graphs without the weights, which nothing there reads.
+    """
+    files = bundle.spec.files.items()
+    roles = {info.role for _, info in files}
+    weights = {kind.role: kind.weights_role for kind in KINDS.values()}
+    return [name for name, info in files if weights.get(info.role, info.role) not in roles]
 
 
 def _known_task(bundle: Bundle, told: dict[str, Any], tasks: Sequence[str]) -> str:

@@ -98,10 +98,10 @@ class Alignment(PlainAnswer):
             ``(N, 2)`` float64 in target pixels; may lie outside the target.
 
         Raises:
-            InputError: another shape, or not finite.
+            InputError: another shape, not finite, or a masked array.
         """
         try:
-            if np.iscomplexobj(points):
+            if np.iscomplexobj(points) or np.ma.isMaskedArray(points):
                 raise TypeError
             given = np.asarray(points, np.float64)
         except (TypeError, ValueError, OverflowError):

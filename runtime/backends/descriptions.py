@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..bundle.folder import Bundle
@@ -174,7 +175,9 @@ def check_arrays(
     what: str,
     ranges: Sequence[Range] | None = None,
 ) -> None:
-    """See that a graph gave arrays of the right shapes, with numbers to compute with.
+    """See that a graph gave arrays of the right type and shapes, with numbers to compute with.
+
+    In half precision what is beyond the range would become infinite where nobody looks any more.
 
     Args:
         arrays: what it gave.
@@ -183,7 +186,8 @@ def check_arrays(
         ranges: lowest and highest number of each. Default: up to :data:`LARGEST`.
 
     Raises:
-        BundleError: one is of another shape, or has numbers that are not finite, or out of range.
+        BundleError: one is not float32, of another shape, or has numbers that are not finite or
+            out of range.
     """
     ranges = [ANY] * len(arrays) if ranges is None else ranges
     for array, shape, (low, high) in zip(arrays, shapes, ranges, strict=True):
@@ -191,6 +195,10 @@ def check_arrays(
             raise BundleError(
                 f"{what} gave an array of shape {array.shape} where its bundle describes "
                 f"{shape}; export the bundle again"
+            )
+        if array.dtype != np.float32:
+            raise BundleError(
+                f"{what} gave numbers of type {array.dtype}, not float32; export the bundle again"
             )
         # Not-a-number is passed on by both.
         if array.size and not low <= array.min() <= array.max() <= high:

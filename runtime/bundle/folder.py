@@ -12,7 +12,8 @@ from ..errors import BundleError, InputError, seen
 from ..files import as_path, read_regular
 from ..json_values import parse_json
 from ..kinds import Bound
-from ..limits import JSON_BYTES
+from ..limits import BUNDLE_BYTES, FILE_BYTES, JSON_BYTES
+from .hashing import read_hashed, sha256_of
 from .manifest import BundleSpec, FileInfo
 from .onnx_file import onnx_contents
 from .onnx_operators import LOOPING
@@ -35,25 +36,6 @@ def default_bundle_path() -> Path:
 def default_align_path() -> Path:
     """The bundle for alignment that ships with the package: deeper features, small weights."""
     return Path(__file__).parents[1] / "default_align"
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def read_hashed(path: Path, most: int) -> tuple[bytes, str]:
-    """What is in a file, and its SHA-256 in hexadecimal.
-
-    Raises:
-        OSError, ValueError: as :func:`..files.read_regular`.
-    """
-    data = read_regular(path, most)
-    return data, hashlib.sha256(data).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -124,6 +106,8 @@ class Bundle:
         except ValueError as error:
             raise _unreadable(manifest, error) from error
         bundle = cls(folder, BundleSpec.from_json(data), digest)
+        if refusal := BUNDLE_BYTES.refusal(sum(info.bytes for info in bundle.spec.files.values())):
+            raise BundleError(f"bundle {folder} {refusal}")
         if check:
             for role in ("features", "match"):
                 bundle.file(role, "fp32")
@@ -212,9 +196,13 @@ class Bundle:
     def _checked(self, name: str, info: FileInfo) -> Path:
         """The path of a file whose size and hash agree with the manifest."""
         path = self.path / name
-        if not path.is_file():
+        # Unlike Path.is_file() this is no error for names that are too long for the system.
+        if not os.path.isfile(path):
             raise BundleError(f"{path} is missing; copy the whole bundle or export it again")
-        state = path.stat()
+        try:
+            state = path.stat()
+        except OSError as error:
+            raise _unread(path, error) from error
         if state.st_size != info.bytes:
             raise BundleError(
                 f"{path} has {state.st_size} bytes instead of {info.bytes}; copy or export it again"
@@ -222,8 +210,10 @@ class Bundle:
         mark = (info.sha256, *_mark(state))
         if self._seen.get(name) == mark:
             return path
-        data = _hashed(path, info)
-        if name.endswith(ONNX_SUFFIX) or not info.role.endswith(WEIGHTS):
+        if info.role.endswith(WEIGHTS) and not name.endswith(ONNX_SUFFIX):
+            _check_weights(path, info)
+        else:
+            data = _hashed(path, info)
             if self._check_graph(path, data, loops=info.role in LOOPING):
                 self._linked.add(name)
             else:
@@ -263,16 +253,42 @@ def _hashed(path: Path, info: FileInfo) -> bytes:
     Raises:
         BundleError: it cannot be read, or its hash is another one.
     """
+    if refusal := FILE_BYTES.refusal(info.bytes):
+        raise BundleError(f"{path} {refusal}")
     try:
         data, digest = read_hashed(path, info.bytes)
+    except (OSError, ValueError, MemoryError) as error:
+        raise _unread(path, error) from error
+    _check_digest(path, digest, info)
+    return data
+
+
+def _check_weights(path: Path, info: FileInfo) -> None:
+    """Compare the hash of a file that is not looked into, without having it in memory.
+
+    Raises:
+        BundleError: it cannot be read, or its hash is another one.
+    """
+    try:
+        digest = sha256_of(path, info.bytes)
     except (OSError, ValueError) as error:
-        raise BundleError(f"{path} cannot be read ({error}); copy it again") from error
+        raise _unread(path, error) from error
+    _check_digest(path, digest, info)
+
+
+def _check_digest(path: Path, digest: str, info: FileInfo) -> None:
+    """Refuse a file with another hash than its manifest says."""
     if digest != info.sha256:
         raise BundleError(
             f"{path} does not have the SHA-256 of {MANIFEST}; it was changed or damaged: "
             "copy or export it again"
         )
-    return data
+
+
+def _unread(path: Path, error: Exception) -> BundleError:
+    """What is said of a file that cannot be read."""
+    why = "too little memory" if isinstance(error, MemoryError) else str(error)
+    return BundleError(f"{path} cannot be read ({why}); copy it again")
 
 
 def _manifest_of(folder: Path) -> bytes:

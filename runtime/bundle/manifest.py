@@ -32,8 +32,10 @@ PURPOSES = ("match", "align", "verify")
 NEWEST_OPSET: Bound[int] = 1000
 MOST_TENSORS: Bound[int] = 256
 MOST_SIDES: Bound[int] = 16
-MOST_CHANNELS: Bound[int] = 1 << 16
 LONGEST_NAME: Bound[int] = 255
+
+MOST_CHANNELS: Bound[int] = 1 << 13
+"""Of all layers together, 304 in ours: what the runtime makes of a map is in no arena."""
 
 LARGEST_STEP: Bound[int] = 512
 """Pixels of a cell, and of what sides are padded to: more would make every picture large."""
@@ -249,7 +251,8 @@ def is_plain_name(name: str) -> bool:
     """Whether a name is that of a file in a folder, on every system: no path, no drive, no dots."""
     parts = (PurePosixPath(name).name, PureWindowsPath(name).name)
     plain = parts == (name, name) and name not in ("", ".", "..") and ":" not in name
-    return plain and name.isprintable() and len(name) <= LONGEST_NAME
+    # Systems count bytes, and letters other than ours have several.
+    return plain and name.isprintable() and len(name.encode()) <= LONGEST_NAME
 
 
 def _of_type(kind: type, value: float) -> float:

@@ -17,6 +17,7 @@ from pathlib import Path
 from ..errors import BundleError
 from ..files import check_target, move_over
 from ..json_values import member, object_of, read_json
+from .hashing import sha256_of
 from .manifest import is_plain_name
 
 try:
@@ -31,7 +32,7 @@ PENDING = ".publishing"
 
 
 def publish(stage: Path, folder: Path) -> None:
-    """Make finished files the bundle of a folder; what only the bundle before listed is removed.
+    """Make finished files the bundle of a folder; what only the bundle before had is removed.
 
     Args:
         stage: a folder inside ``folder`` with the files, among them ``bundle.json``; without it
@@ -89,8 +90,8 @@ def _move_all(folder: Path) -> None:
     for path in sorted(pending.iterdir()):
         if path.name != MANIFEST and path.is_file() and not path.is_symlink():
             move_over(path, folder / path.name)
-    for name in before - after:
-        (folder / name).unlink(missing_ok=True)
+    for name in before.keys() - after.keys():
+        _remove(folder / name, before[name])
     move_over(pending / MANIFEST, folder / MANIFEST)
     with suppress(OSError):
         pending.rmdir()
@@ -111,10 +112,26 @@ def _alone(folder: Path) -> Iterator[None]:
             os.close(handle)
 
 
-def _listed(manifest: Path) -> set[str]:
-    """The files that a manifest lists; none where it is missing or damaged."""
+def _remove(path: Path, sha256: object) -> None:
+    """Remove a file of the bundle before, but none that only has the name of one.
+
+    Whoever made that bundle may have listed a name that a file of the user's has.
+    """
+    ours = False
+    with suppress(OSError):
+        ours = path.is_file() and not path.is_symlink() and sha256_of(path) == sha256
+    if ours:
+        path.unlink(missing_ok=True)
+
+
+def _listed(manifest: Path) -> dict[str, object]:
+    """The files that a manifest lists, and their hashes; none where it is missing or damaged."""
     try:
-        names = object_of(member(object_of(read_json(manifest), "it"), "files"), "files")
+        files = object_of(member(object_of(read_json(manifest), "it"), "files"), "files")
+        return {
+            name: object_of(entry, name).get("sha256")
+            for name, entry in files.items()
+            if is_plain_name(name)
+        }
     except (OSError, ValueError):
-        return set()
-    return {name for name in names if is_plain_name(name)}
+        return {}

@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arguments import as_number, is_row
+from ..arguments import as_count, as_float, as_number, as_switch, is_row
 from ..errors import InputError, seen
 from ..images import AnyImage, Image, as_bgr
 from ..kinds import Bound, Numeric
 from ..match.matches import Match
 from .labels import FOUND_COLOUR, MISSED_COLOUR, Label, draw_labels, in_short
-from .outlines import draw_outline
+from .outlines import FAR, draw_outline
 
 CROWD: Bound[int] = 12
 """Matches beyond which their scores are written smaller."""
@@ -42,7 +42,8 @@ def draw_matches(image: AnyImage, matches: Sequence[Match], scale: float = 1.0) 
 
     Raises:
         ImageError: the image is not a usable array.
-        InputError: ``matches`` has something else, or ``scale`` is not a number above 0.
+        InputError: ``matches`` has something else, or a match with what no matcher gives, or
+            ``scale`` is not a number above 0.
     """
     canvas = as_bgr(image).copy()
     sequence = isinstance(matches, Sequence) and is_row(matches)
@@ -50,14 +51,15 @@ def draw_matches(image: AnyImage, matches: Sequence[Match], scale: float = 1.0) 
         raise InputError(f"matches are {seen(matches)}; give a list of Match, as match() does")
     if not 0 < (scale := as_number(scale, "scale")) <= LARGEST_SCALE:
         raise InputError(f"scale is {scale:g}; give a factor above 0 and up to {LARGEST_SCALE:g}")
+    places = [_checked_corners(match) for match in matches]
     several = len({match.template for match in matches}) > 1
     labels: list[Label] = []
-    for match in reversed(matches):
+    for match, corners in zip(reversed(matches), reversed(places), strict=True):
         colour = FOUND_COLOUR if match.found else MISSED_COLOUR
-        drawn = draw_outline(canvas, match.corners, scale, colour, dashed=not match.found)
+        drawn = draw_outline(canvas, corners, scale, colour, dashed=not match.found)
         name = f"{_called(match)} " if several else ""
         text = f"{name}{match.score:.2f}" + ("" if match.found else " not found")
-        labels.append(Label(drawn, match.corners * scale, text, colour))
+        labels.append(Label(drawn, corners * scale, text, colour))
     draw_labels(canvas, labels[::-1], CROWDED_TEXT if len(matches) > CROWD else 1.0)
     return canvas
 
@@ -81,6 +83,29 @@ def draw_quality(quality: NDArray[np.float32]) -> Image:
     likelihood = np.sqrt(np.clip(np.nan_to_num(np.asarray(quality)), 0.0, 1.0))
     levels = np.rint(likelihood * 255.0).astype(np.uint8)
     return np.asarray(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO), dtype=np.uint8)
+
+
+def _checked_corners(match: Match) -> NDArray[np.float64]:
+    """Where a match is drawn: one that was made by hand may hold anything.
+
+    Raises:
+        InputError: its corners, score, name or numbers are none.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            corners = np.asarray(match.corners, np.float64)
+    except (TypeError, ValueError, IndexError, AttributeError):
+        corners = np.empty(0)
+    if corners.shape != (4, 2) or not np.isfinite(corners).all():
+        held = {"box": match.box, "rows": match.rows, "size": match.size}
+        raise InputError(f"a match with {seen(held)} has no corners; give finite numbers")
+    if as_float(match.score) is None:
+        raise InputError(f"the score of a match is {seen(match.score)}; give 0 to 1")
+    if not isinstance(match.name, str):
+        raise InputError(f"the name of a match is {seen(match.name)}; give text")
+    as_count(match.template, "template of a match")
+    as_switch(match.found, "found of a match")
+    return np.clip(corners, -FAR, FAR)
 
 
 def _called(match: Match) -> str:

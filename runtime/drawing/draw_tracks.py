@@ -14,8 +14,9 @@ from ..errors import InputError, seen
 from ..images import AnyImage, Image, as_bgr
 from ..kinds import Bound, Numeric
 from ..track.presence import LOST, TRACKING, UNCERTAIN, Track
+from ..track.record_checks import check_drawn
 from .labels import FOUND_COLOUR, MISSED_COLOUR, Label, draw_labels, in_short
-from .outlines import INK, Colour, corners_of, draw_box, line_unit
+from .outlines import FURTHEST, INK, Colour, corners_of, draw_box, line_unit
 
 LOST_COLOUR: Numeric[Colour] = (170, 170, 170)
 COLOURS = {TRACKING: FOUND_COLOUR, UNCERTAIN: MISSED_COLOUR, LOST: LOST_COLOUR}
@@ -85,7 +86,8 @@ def draw_tracks(image: AnyImage, tracks: Track | Tracks, trails: Trails | None =
 
     Raises:
         ImageError: the image is not a usable array.
-        InputError: ``tracks`` or ``trails`` are something else.
+        InputError: ``tracks`` or ``trails`` are something else, or a track holds what no tracker
+            gives.
     """
     canvas = as_bgr(image).copy()
     several: Tracks = {None: tracks} if isinstance(tracks, Track) else tracks
@@ -120,9 +122,10 @@ def _check(tracks: Any) -> None:
         isinstance(track, Track) for track in tracks.values()
     ):
         raise InputError(f"tracks are {seen(tracks)}; give what track() returned")
-    for number in tracks:
+    for number, track in tracks.items():
         if number is not None:
             as_count(number, "the number of a track")
+        check_drawn(track)
 
 
 def _words(number: int | None, track: Track) -> str:
@@ -149,5 +152,6 @@ def _draw_trail(canvas: Image, middles: list[Middle | None], colour: Colour) -> 
 
 def _fixed(middle: Middle) -> tuple[int, int]:
     """A point with parts of a pixel, of which the middle of the first lies at 0 for OpenCV."""
-    x, y = (round((value - 0.5) * (1 << SUBPIXELS)) for value in middle)
+    near = (min(max(value - 0.5, -FURTHEST), FURTHEST) for value in middle)
+    x, y = (round(value * (1 << SUBPIXELS)) for value in near)
     return x, y

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..boxes import Box
 from ..images import Image
 from ..kinds import Bound, Numeric
-from .outlines import INK, Colour, line_unit, whole_edges
+from .outlines import FAR, INK, Colour, line_unit, whole_edges
 
 FOUND_COLOUR: Numeric[Colour] = (90, 230, 60)
 MISSED_COLOUR: Numeric[Colour] = (30, 150, 255)
@@ -135,7 +135,8 @@ def _places(box: Box, tag_w: int, tag_h: int, width: int, height: int) -> list[_
 
 def _along(corners: NDArray[np.float64]) -> NDArray[np.float64]:
     """Points ``(N, 2)`` along an outline, a pixel inside it: its own tag may touch it."""
-    inner = corners - np.sign(corners - corners.mean(axis=0))
+    near = np.clip(corners, -FAR, FAR)
+    inner = near - np.sign(near - near.mean(axis=0))
     steps = np.arange(SAMPLES)[:, None] / SAMPLES
     sides = zip(inner, np.roll(inner, -1, axis=0), strict=True)
     return np.concatenate([start + (end - start) * steps for start, end in sides])

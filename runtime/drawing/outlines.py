@@ -29,6 +29,12 @@ SMALLEST_MARK: Bound[float] = 3.0
 FURTHEST: Bound[float] = 30000.0
 """Pixels beyond which OpenCV cannot draw."""
 
+FAR: Bound[float] = float(1 << 24)
+"""Pixels from a picture at which nothing of an outline is seen, wherever it goes on to."""
+
+LARGEST: Bound[float] = 1e300
+"""Of what is added and scaled; with larger numbers the answer would be infinite."""
+
 
 def line_unit(canvas: Image) -> float:
     """How much larger than a usual picture this one is: the factor on lines and text."""
@@ -37,8 +43,9 @@ def line_unit(canvas: Image) -> float:
 
 def whole_edges(box: Sequence[float], scale: float) -> tuple[int, int, int, int]:
     """Left, top, right and bottom of a scaled box in whole pixels."""
-    x, y, w, h = (value * scale for value in box)
-    return round(x), round(y), max(round(x + w) - 1, round(x)), max(round(y + h) - 1, round(y))
+    x, y, w, h = (min(max(float(value), -LARGEST), LARGEST) * scale for value in box)
+    left, top, right, bottom = (round(min(max(edge, -FAR), FAR)) for edge in (x, y, x + w, y + h))
+    return left, top, max(right - 1, left), max(bottom - 1, top)
 
 
 def draw_box(
@@ -51,9 +58,14 @@ def draw_box(
         # Around a small object, so that the line does not hide it.
         left, top, right, bottom = left - width, top - width, right + width, bottom + width
     rim = width + 2 * max(1, width // 2)
-    cv2.rectangle(canvas, (left, top), (right, bottom), INK, rim)
+    height, across = canvas.shape[:2]
+    first, last = (
+        (min(max(x, -4 * rim), across + 4 * rim), min(max(y, -4 * rim), height + 4 * rim))
+        for x, y in ((left, top), (right, bottom))
+    )
+    cv2.rectangle(canvas, first, last, INK, rim)
     if not dashed:
-        cv2.rectangle(canvas, (left, top), (right, bottom), colour, width)
+        cv2.rectangle(canvas, first, last, colour, width)
         return
     corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
     for start, end in pairwise(corners):
@@ -137,9 +149,27 @@ def _draw_dashes(canvas: Image, ends: Array, colour: Colour, width: int) -> None
     step = max(3 * width, 4)
     a, b = ends
     pieces = max(1, int(np.hypot(*(b - a)) / step)) | 1
-    for piece in range(0, pieces, 2):
+    start, end = _part_inside(canvas, a, b, step + width)
+    for piece in range(int(start * pieces) // 2 * 2, min(int(end * pieces) + 1, pieces), 2):
         first, last = (a + (b - a) * ((piece + side) / pieces) for side in (0, 1))
         cv2.line(canvas, _whole(first), _whole(last), colour, width)
+
+
+def _part_inside(canvas: Image, a: Array, b: Array, margin: float) -> tuple[float, float]:
+    """From which to which part of a line, 0 to 1, it may lie in a picture or its margin.
+
+    Where the first is larger, none of it does.
+    """
+    start, end = 0.0, 1.0
+    for side, begins, ends in zip(canvas.shape[1::-1], a.tolist(), b.tolist(), strict=True):
+        low, high = -margin - begins, side + margin - begins
+        way = ends - begins
+        if abs(way) >= 1.0:
+            first, last = sorted((low / way, high / way))
+            start, end = max(start, first), min(end, last)
+        elif low > 0 or high < 0:
+            return 1.0, 0.0
+    return start, end
 
 
 def _whole(position: Array) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from ..boxes import Box
 from ..images import Image
 from ..kinds import Numeric
 from ..patches.encoder import Encoder
+from ..turns import SharedFields
 from .pose import Pose, turned_crop
 
 Array = NDArray[Any]
@@ -94,7 +95,7 @@ class TemplateView:
 
 
 @dataclass(frozen=True, eq=False)
-class PosedRows:
+class PosedRows(SharedFields):
     """A template's patches at one angle and size; equal to itself only.
 
     Attributes:

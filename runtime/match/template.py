@@ -25,6 +25,7 @@ from ..patches.similarity import small_product, standardised
 from ..patches.taps import Cells, DenseCells
 from ..patches.windows import CellRange
 from ..saved_arrays import array_of, read_arrays, switch_of, text_of_array
+from ..turns import SharedFields
 from ..value_range import ValueRange
 from .comparing import ComparedTemplate
 from .differences import Grain, colour_mask, mean_tint
@@ -62,7 +63,7 @@ class TemplateLevel:
 
 
 @dataclass(frozen=True)
-class Template:
+class Template(SharedFields):
     """An encoded template; keep it, save it, pass it to ``Matcher.match``.
 
     Attributes:
@@ -156,6 +157,7 @@ class Template:
 
         Raises:
             OSError: it cannot be written; the message names the path.
+            InputError: no path at all, or its name is none that a file can keep.
         """
         target = as_path(path, "template")
         data: dict[str, Any] = {
@@ -163,7 +165,7 @@ class Template:
             "size": np.asarray(self.size),
             "inside": self.inside,
             "model": self.model,
-            "name": self.name,
+            "name": as_saved_name(self.name),
             "flat": self.flat,
             "scales": np.asarray([level.scale for level in self.levels]),
         }

@@ -126,14 +126,15 @@ def read_view(arrays: Mapping[str, Array], size: tuple[float, float]) -> Templat
 
 def pose_data(poses: Mapping[tuple[float, float], PosedRows]) -> dict[str, Array]:
     """Patches at other poses as arrays with names."""
-    if not poses:
+    # Other threads may add some meanwhile.
+    kept = dict(poses)
+    if not kept:
         return {}
-    kept = list(poses.values())
-    about = [[*key, each.stride, len(each.rows)] for key, each in poses.items()]
+    about = [[*key, each.stride, len(each.rows)] for key, each in kept.items()]
     return {
         "poses": np.array(about),
-        "pose_rows": np.concatenate([each.rows for each in kept]),
-        "pose_cells": np.concatenate([each.cells for each in kept]),
+        "pose_rows": np.concatenate([each.rows for each in kept.values()]),
+        "pose_cells": np.concatenate([each.cells for each in kept.values()]),
     }
 
 

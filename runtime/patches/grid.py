@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..boxes import Box
 from ..errors import TemplateError
 from ..kinds import Numeric
+from ..turns import SharedFields
 from .similarity import PatchSums, small_product, standardised
 from .taps import Cells
 from .windows import clamped, whole_cells
@@ -37,7 +38,7 @@ class ScaledMask(NamedTuple):
 
 
 @dataclass(frozen=True)
-class PatchGrid:
+class PatchGrid(SharedFields):
     """A template's patches at one stride.
 
     Attributes:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import as_called, as_count, as_number, is_name
-from ..boxes import MAX_VALUE, as_box
+from ..arguments import as_called, as_count, as_float, as_number, as_switch, is_name
+from ..boxes import MAX_VALUE, as_box, as_four
 from ..errors import InputError, seen
 from .presence import HALF_TURN, LOST, TRACKING, UNCERTAIN
 
@@ -44,7 +44,26 @@ def check_record(record: Any, least_id: int = 0, *, any_score: bool = False) -> 
     if not is_name(record.state, STATES):
         raise InputError(f"state is {seen(record.state)}; give one of {', '.join(STATES)}")
     as_called(record.name)
+    as_switch(record.calibrated, "calibrated")
     _check_corners(record.corners)
+
+
+def check_drawn(track: Any) -> None:
+    """Refuse a track that cannot be drawn: one that was made by hand may hold anything.
+
+    Args:
+        track: a :class:`~.presence.Track`.
+
+    Raises:
+        InputError: its box, score, state or name is none; names the field.
+    """
+    as_four(track.box, "the box of a track")
+    if as_float(track.score) is None:
+        raise InputError(f"the score of a track is {seen(track.score)}; give 0 to 1")
+    if not is_name(track.state, STATES):
+        raise InputError(f"the state of a track is {seen(track.state)}; give {', '.join(STATES)}")
+    if not isinstance(track.name, str):
+        raise InputError(f"the name of a track is {seen(track.name)}; give text")
 
 
 def _check_corners(listed: Any) -> None:

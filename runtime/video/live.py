@@ -98,7 +98,9 @@ def _read_all(
     try:
         for item in items:
             if due is not None:
-                state.stop.wait(max(0.0, start + due(item) - time.monotonic()))
+                wait = start + due(item) - time.monotonic()
+                # A time may be further away than the system can wait for.
+                state.stop.wait(min(max(0.0, wait), threading.TIMEOUT_MAX))
             if state.stop.is_set():
                 break
             with state.changed:

@@ -15,18 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arguments import as_count, is_row, is_text
-from ..errors import VideoError, seen
+from ..errors import SHOWN, VideoError, seen
 from ..files import as_path
 from ..images import IMAGE_SUFFIXES, AnyImage, Image, as_bgr, expand_sources, is_pattern
 from ..kinds import Bound, Numeric
-from ..limits import PICTURE_PIXELS
+from ..limits import LONGEST_NUMBER, PICTURE_PIXELS
 from .given_frames import GivenReader
 from .picture_reader import PictureReader
 from .protocols import FILES, NETWORK, check_scheme, is_chosen, only_protocols
+from .rates import is_rate
 from .stdin import PictureStream, PipedFile, open_stdin
 
 STREAM_TIMEOUT_MS: Bound[int] = 10_000
-FASTEST_RATE: Bound[float] = 1000.0
 LAST_CAMERA: Bound[int] = 9999
 LONGEST_COUNT: Bound[float] = 1e9
 MOST_PARTS: Bound[int] = 10_000
@@ -104,7 +104,7 @@ def open_reader(source: Source) -> Reader:
         ImageError: a folder or pattern holds no picture.
         InputError: an empty name, or one that no file can have.
     """
-    if isinstance(source, int) and not isinstance(source, bool) and source >= 0:
+    if isinstance(source, int | np.integer) and not isinstance(source, bool) and source >= 0:
         return open_camera(as_count(source, "camera"))
     if isinstance(source, str | Path):
         as_path(source, "source")
@@ -185,10 +185,12 @@ def natural_key(path: Path) -> list[str | int]:
 
 def open_camera(camera: int | str) -> Reader:
     """Open a camera by its index or device file."""
-    name = f"camera {camera}"
-    if str(camera).isdigit() and int(camera) > LAST_CAMERA:
+    name = f"camera {str(camera)[:SHOWN]}"
+    # Python does not even read numbers of many thousands of digits.
+    number = str(camera).lstrip("0")[:LONGEST_NUMBER] or "0"
+    if number.isdigit() and int(number) > LAST_CAMERA:
         raise VideoError(f"{name} cannot be opened: cameras count from 0 to {LAST_CAMERA}")
-    capture = _captured(int(camera) if str(camera).isdigit() else camera)
+    capture = _captured(int(number) if number.isdigit() else camera)
     if capture is None:
         known = ", ".join(sorted(str(path) for path in Path("/dev").glob("video*")))
         there = f"; this machine has {known}" if known else ""
@@ -343,7 +345,7 @@ class CaptureReader:
             raise
         fps, count = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.name = name
-        self.fps: float | None = fps if 0 < fps <= FASTEST_RATE else None
+        self.fps: float | None = fps if is_rate(fps) else None
         self.count: int | None = int(count) if 0 < count < LONGEST_COUNT else None
         self.endless = endless
         self.damaged = 0

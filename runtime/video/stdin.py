@@ -44,7 +44,7 @@ def open_stdin() -> PictureStream | PipedFile:
     index comes last (and everything on Windows), which is first copied to a temporary file.
 
     Raises:
-        VideoError: standard input is missing, a terminal or empty.
+        VideoError: standard input is missing, a terminal or empty, or cannot be read.
     """
     try:
         descriptor = sys.stdin.fileno()
@@ -55,7 +55,11 @@ def open_stdin() -> PictureStream | PipedFile:
 
     # sys.stdin itself would be locked by a thread that waits in it when Python ends.
     def fetch() -> bytes:
-        return os.read(descriptor, BLOCK)
+        try:
+            return os.read(descriptor, BLOCK)
+        except OSError as error:
+            # As of a folder, or of what was opened to be written.
+            raise VideoError(f"{NAME} cannot be read: {error.strerror}") from error
 
     head = fetch()
     while 0 < len(head) < HEAD and (head[4:8] == b"ftyp" or len(head) < len(PNG)):

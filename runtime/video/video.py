@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import as_count, as_number, as_switch
+from ..arguments import as_count, as_switch
 from ..errors import InputError, VideoError
 from ..images import Image
 from ..kinds import Bound, Numeric
@@ -23,12 +23,12 @@ from ..turns import CallLock
 from ..value_range import ValueRange
 from .frame_values import FrameValues
 from .live import Newest
+from .rates import as_rate
 from .sources import Reader, Source, open_reader
 
 LOG = logging.getLogger(__name__)
 
 USUAL_RATE: Numeric[float] = 25.0
-FASTEST_RATE: Bound[float] = 1000.0
 CUT_SHARE: Bound[float] = 0.02
 CUT_FRAMES: Bound[int] = 3
 
@@ -106,9 +106,7 @@ class Video:
     ) -> None:
         if as_count(start, "start") < 0:
             raise InputError(f"start {start} is negative; frames count from 0")
-        live, fps = as_switch(live, "live"), None if fps is None else as_number(fps, "fps")
-        if fps is not None and not 0 < fps <= FASTEST_RATE:
-            raise InputError(f"fps {fps} is not between 0 and {FASTEST_RATE:g}")
+        live, fps = as_switch(live, "live"), None if fps is None else as_rate(fps)
         self._values = FrameValues(value_range)
         self._reader = reader = open_reader(source)
         self.name = reader.name

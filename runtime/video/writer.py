@@ -8,6 +8,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import chain, repeat
 from pathlib import Path
 
 import cv2
@@ -29,6 +30,7 @@ from ..images import AnyImage, Image, as_bgr, resize_to
 from ..kinds import Bound, Numeric
 from ..turns import CallLock, in_turn
 from .finished import count_frames
+from .rates import as_rate
 
 CODECS = {
     ".mp4": ("mp4v", "avc1"),
@@ -41,11 +43,13 @@ CODECS = {
 
 INDEX_AT_END = (".mp4", ".m4v", ".mov")
 USUAL_RATE: Numeric[float] = 25.0
-FASTEST_RATE: Bound[float] = 1000.0
 MIN_FREE: Bound[int] = 16 << 20
 INDEX_BYTES: Numeric[int] = 64
 LONGEST_GAP_S: Bound[float] = 10.0
 """Of live sources: a camera that was away for an hour is not worth an hour of one picture."""
+
+MOST_GAP_S: Bound[float] = 1e9
+"""Thirty years: how long a gap may be at most where a caller wants it whole."""
 
 
 class VideoWriter:
@@ -72,7 +76,7 @@ class VideoWriter:
 
     Args:
         path: the file to write; one that is there is replaced.
-        fps: frames per second, above 0 and up to 1000.
+        fps: frames per second, up to 1000.
         min_free: bytes of the disk to leave free.
         longest_gap: seconds for which a frame is repeated at most, where frames are written with
             their times.
@@ -83,7 +87,8 @@ class VideoWriter:
         written: how many frames were written.
 
     Raises:
-        InputError: an unknown ending, a rate out of range, or a folder that cannot be written to.
+        InputError: an unknown ending, a rate or gap out of range, or a folder that cannot be
+            written to.
         OSError: there is a device or pipe of that name.
     """
 
@@ -96,16 +101,16 @@ class VideoWriter:
         longest_gap: float = LONGEST_GAP_S,
     ) -> None:
         self.path = as_path(path, "video")
-        self.fps = as_number(fps, "fps")
+        self.fps = as_rate(fps)
         self.written = 0
         suffix = self.path.suffix.lower()
         if suffix not in CODECS:
             raise InputError(f"video {self.path} must end in {', '.join(CODECS)}")
-        if not 0 < self.fps <= FASTEST_RATE:
-            raise InputError(f"fps {fps} is not between 0 and {FASTEST_RATE:g}")
         self._longest_gap = as_number(longest_gap, "longest_gap")
-        if self._longest_gap <= 0:
-            raise InputError(f"longest_gap {longest_gap} is not a number of seconds above 0")
+        if not 0 < self._longest_gap <= MOST_GAP_S:
+            raise InputError(
+                f"longest_gap {longest_gap} is no number of seconds above 0, up to {MOST_GAP_S:g}"
+            )
         if self.path.is_dir():
             raise InputError(f"video {self.path} is a folder; name a file")
         if not str(self.path).isascii():
@@ -141,7 +146,7 @@ class VideoWriter:
 
         Raises:
             VideoError: closed already, or no codec for this container.
-        InputError: a time that is no finite number.
+            InputError: a time that is no finite number.
             OSError: the disk is full; what was written so far is complete and readable.
             ImageError: not a usable image.
         """
@@ -163,7 +168,7 @@ class VideoWriter:
         copies = 1 if time is None else self._copies(time)
         # Until its time comes, the one before is shown.
         before = fitted if self._last is None else self._last
-        for shown in [before] * (copies - 1) + [fitted] * min(copies, 1):
+        for shown in chain(repeat(before, copies - 1), repeat(fitted, min(copies, 1))):
             self._check_room()
             self._writer.write(shown)
             self.written += 1
@@ -247,11 +252,14 @@ class VideoWriter:
 
     def _copies(self, time: float) -> int:
         """How often a frame has to be written to keep to the clock."""
-        due = math.floor((time - self._zero) * self.fps + 0.5) + 1 - self.written
+        # Between finite times there may be more than a number can hold: infinitely many.
+        steps = (time - self._zero) * self.fps + 0.5
         longest = math.ceil(self._longest_gap * self.fps)
-        if due > longest:
-            self._zero += (due - longest) / self.fps
-        return min(max(due, 0), longest)
+        if steps >= self.written + longest:
+            # As if this frame came just when the longest gap ends.
+            self._zero = time - (self.written + longest - 1) / self.fps
+            return longest
+        return max(math.floor(steps) + 1 - self.written, 0) if steps > 0 else 0
 
     def _check_room(self) -> None:
         """Complete the file and complain before the disk is full."""

@@ -18,4 +18,5 @@ def test_every_limit_is_on_the_page() -> None:
     fixed = re.findall(r"^\| [^`|]+(?:`bundle\.json`[^|]*)? \| ([\d,]+) \|", text, re.MULTILINE)
     names = ("JSON_BYTES", "JSON_DEPTH", "LINE_BYTES", "TRACK_NAMES", "BUNDLE_FILES")
     more = ("TEMPLATE_ROWS", "FILL_VALUES", "FOLDED_NODES", "FOLDED_BYTES", "WINDOW_SIDE")
-    assert fixed == [f"{getattr(limits, name):,}" for name in (*names, *more)]
+    graphs = ("GRAPH_FIELDS", "GRAPH_NODES", "GRAPH_TEXT_BYTES")
+    assert fixed == [f"{getattr(limits, name):,}" for name in (*names, *more, *graphs)]

@@ -280,6 +280,34 @@ def test_two_stars_stand_for_any_folders_and_find_each_image_once(tmp_path: Path
     assert expanded(tmp_path, "a/**/y.png") == ["a/deep/y.png"]
 
 
+def test_many_stars_come_to_a_folder_once(tmp_path: Path) -> None:
+    deep = "/".join(f"d{level}" for level in range(20))
+    make_tree(tmp_path, f"{deep}/x.png")
+    began = time.perf_counter()
+    assert expanded(tmp_path, f"{'**/' * 6}*.png") == [f"{deep}/x.png"]
+    assert expanded(tmp_path, f"{'**/*/' * 4}*.png") == [f"{deep}/x.png"]
+    assert time.perf_counter() - began < 5
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no named pipes")
+def test_what_is_no_file_is_left_out_of_folders_and_patterns(tmp_path: Path) -> None:
+    make_tree(tmp_path, "a.png", "shots/")
+    os.mkfifo(tmp_path / "b.png")
+    (tmp_path / "c.png").symlink_to("b.png")
+    (tmp_path / "d.png").symlink_to("a.png")
+    (tmp_path / "e.png").symlink_to("/dev/zero")
+    (tmp_path / "f.png").symlink_to("gone.png")
+    # Reading a link that leads nowhere says so.
+    assert expanded(tmp_path, "*.png") == ["a.png", "d.png", "f.png"]
+    assert expanded(tmp_path, "") == ["a.png", "d.png", "f.png"]
+    os.mkfifo(tmp_path / "shots" / "g.png")
+    with pytest.raises(ImageError, match="shots holds no image"):
+        expanded(tmp_path, "shots")
+    with pytest.raises(ImageError, match=r"shots/g\.png: no image"):
+        expanded(tmp_path, "shots/*")
+    assert expand_sources([tmp_path / "b.png"]) == [tmp_path / "b.png"], "a pipe that is named"
+
+
 def test_a_pattern_that_matches_no_image_says_what_it_matches(tmp_path: Path) -> None:
     make_tree(tmp_path, "dir1/", "dir2/notes.txt", "a.txt", "b.csv", "c.mp4", "d.json")
     for pattern, words in [

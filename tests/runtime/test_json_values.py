@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,11 @@ def test_pipes_devices_and_folders_are_no_files(tmp_path: Path) -> None:
     (tmp_path / "link.json").symlink_to(tmp_path / "real.json")
     (tmp_path / "real.json").write_text("[1]")
     assert read_json(tmp_path / "link.json") == [1]
+
+
+def test_very_many_names_of_which_the_last_is_there_twice() -> None:
+    many = ",".join(f'"{number}":0' for number in range(300_000))
+    start = time.process_time()
+    with pytest.raises(ValueError, match="'a' is named twice"):
+        parse_json(f'{{{many},"a":1,"a":2}}')
+    assert time.process_time() - start < 5

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from qatm import runtime
-from qatm.runtime import Box, InputError, QatmError, Track, TrackRecord, TrackWriter
+from qatm.runtime import Box, InputError, Match, QatmError, Track, TrackRecord, TrackWriter
 from qatm.runtime.align.alignment import Alignment, Parameters
 from qatm.runtime.boxes import as_box
 from qatm.runtime.errors import SHOWN, seen
@@ -53,6 +53,7 @@ ODD: dict[str, Callable[[], Any]] = {
     "name of a bundle": lambda: runtime.Bundle.load("x" * 5000),
     "hash": lambda: runtime.Bundle.load(sha256=PICTURE),  # pyright: ignore[reportArgumentType]
     "path": lambda: runtime.read_image(PICTURE),  # pyright: ignore[reportArgumentType]
+    "corners": lambda: Box.from_xyxy("a", 1, 2, 3),  # pyright: ignore[reportArgumentType]
 }
 
 
@@ -63,7 +64,13 @@ def test_odd_argument_is_refused_in_one_line(what: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("points", [None, "x", [[1, 2, 3]], 10**400, np.complex64(1j)])
+@pytest.mark.parametrize(
+    "points",
+    [
+        *(None, "x", [[1, 2, 3]], 10**400, np.complex64(1j)),
+        np.ma.masked_array([[1.0, 2.0]], [[True, False]]),
+    ],
+)
 def test_points_that_are_none_are_refused(points: Any) -> None:
     affine = np.asarray([[1.0, 0, 0], [0, 1, 0]])
     none = np.zeros((0, 2))
@@ -78,6 +85,7 @@ def test_points_that_are_none_are_refused(points: Any) -> None:
         *({"frame": -1}, {"frame": 1.5}, {"time": float("nan")}, {"time": "x"}, {"id": -1}),
         *({"score": None}, {"score": float("nan")}, {"score": 1.5}, {"state": "x"}),
         *({"box": None}, {"box": Box(1, 2, 0, 4)}, {"name": None}, {"name": "\udcff"}),
+        *({"calibrated": np.array([1, 2])}, {"calibrated": "no"}, {"calibrated": None}),
         *({"corners": 5, "angle": 0.0, "scale": 1.0}, {"angle": "x"}, {"scale": float("inf")}),
     ],
 )
@@ -93,6 +101,48 @@ def test_record_that_could_not_be_read_again_is_not_written(
         writer.write(RECORD)
     assert "\n" not in str(caught.value)
     assert len(runtime.read_tracks(path)) == 2
+
+
+ODD_TRACKS: list[dict[str, Any]] = [
+    *({"box": (1, 2, 3)}, {"box": Box(1, 2, float("nan"), 4)}, {"box": Box(1, 2, 3, float("inf"))}),
+    *({"box": None}, {"box": "abcd"}, {"score": None}, {"score": "x"}, {"state": "x"}),
+    *({"state": None}, {"state": PICTURE}, {"name": None}, {"name": 5}),
+]
+ODD_MATCHES: list[dict[str, Any]] = [
+    *({"box": (1, 2)}, {"box": Box(1, 2, float("nan"), 4)}, {"box": None}, {"score": None}),
+    *({"score": PICTURE}, {"found": PICTURE}, {"name": None}, {"template": []}),
+    *({"rows": ((1, 2),)}, {"rows": ((0, 0, 0),) * 3}, {"rows": "x"}, {"size": (1,)}),
+]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("odd", ODD_TRACKS, ids=str)
+def test_a_track_of_what_no_tracker_gives_is_not_drawn(odd: dict[str, Any]) -> None:
+    track = replace(Track(Box(1, 2, 30, 20), 0.5, "lost"), **odd)
+    for drawn in (track, {1: track}):
+        with pytest.raises(InputError) as caught:
+            runtime.draw_tracks(PICTURE, drawn, runtime.Trails())
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("odd", ODD_MATCHES, ids=str)
+def test_a_match_of_what_no_matcher_gives_is_not_drawn(odd: dict[str, Any]) -> None:
+    match = replace(Match(Box(1, 2, 30, 20), 0.5, True), **odd)
+    with pytest.raises(InputError) as caught:
+        runtime.draw_matches(PICTURE, [match])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("odd", [{"score": float("nan")}, {"score": None}, {"box": None}])
+def test_an_answer_made_by_hand_is_refused_where_it_cannot_be_written(odd: dict[str, Any]) -> None:
+    box = Box(1, 2, 30, 20)
+    for answer in (Track(box, 0.5, "lost"), Match(box, 0.5, True), RECORD):
+        with pytest.raises(InputError, match=f"a {type(answer).__name__} cannot be written"):
+            replace(answer, **odd).to_json()
+    with pytest.raises(InputError, match="a Track cannot be written"):
+        runtime.to_rows(Track(box, None, "lost"))  # pyright: ignore[reportArgumentType]
 
 
 def test_what_is_no_record_is_not_written(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import zipfile
 from pathlib import Path
 
@@ -94,3 +95,23 @@ def test_archives_that_are_packed_otherwise_are_refused(tmp_path: Path, packing:
         bad.writestr("one.npy", good.read("one.npy"))
     with pytest.raises(ValueError, match=rf"entries are packed in another way \({packing}\)"):
         read_arrays(path)
+
+
+def test_an_archive_of_very_many_arrays_is_not_listed(tmp_path: Path) -> None:
+    path, count = tmp_path / "a.npz", 100_000
+    entry = b"PK\1\2" + bytes(24) + b"\1" + bytes(17) + b"a"
+    size = len(entry) * count
+    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 1, 1, size, 0, 0)
+    large = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, size, 0)
+    where = struct.pack("<4sIQI", b"PK\6\7", 0, size, 1)
+    for content in (entry * count + end, entry * count + large + where + end):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"a list of its arrays of 4,700,000 bytes"):
+            read_arrays(path)
+
+
+def test_large_arrays_are_read(tmp_path: Path) -> None:
+    saved = np.zeros((1 << 21), np.float32)
+    for save in (np.savez, np.savez_compressed):
+        save(tmp_path / "a.npz", a=saved)
+        np.testing.assert_array_equal(read_arrays(tmp_path / "a.npz")["a"], saved)

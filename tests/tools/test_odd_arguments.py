@@ -50,6 +50,7 @@ SHOW = ("match", "--frame", "a.png", "--box", "20,20,40,40", "a.png")
         ((*SHOW, "--csv", ""), "--csv has no value; give one"),
         ((*SHOW, ""), "an argument is empty; give one"),
         ((*SHOW, "--min-score", "nan"), "nan"),
+        ((*SHOW, "--top", "9" * 23), "error: --top is a number of 77 bits; give a whole number"),
         (("track", "a.png", "--multi", "0,0,1e6,1"), "1,000,000 times as long as wide"),
         (("track", "a.png", "--box", "0,0,1e6,1"), "1,000,000 times as long as wide"),
         (("match", "--frame", "one.png", "--box", "20,20,40,40", "a.png"), "one.png"),
@@ -62,6 +63,35 @@ def test_wrong_usage(folder: Path, arguments: tuple[str, ...], words: str) -> No
     assert words in said
     assert said.startswith("error: ")
     assert len(said.splitlines()) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
+def test_standard_input_that_cannot_be_read(folder: Path) -> None:
+    program = "from qatm.tools.cli import main; main()"
+    line = f"'{sys.executable}' -c '{program}' track - --box 20,20,40,40 --json - 0>written.txt"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, cwd=folder, check=False)
+    words = "error: standard input cannot be read: Bad file descriptor\n"
+    assert (done.returncode, done.stderr) == (2, words)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="keeps folders that are in use")
+def test_a_folder_that_is_gone_is_named(folder: Path) -> None:
+    gone = folder / "gone"
+    gone.mkdir()
+    program = (
+        "import os; os.rmdir(os.getcwd()); import sys; sys.argv[1:] = "
+        "['match', '--template', sys.argv[1], sys.argv[1], '--save', 'c.png']; "
+        "from qatm.tools.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(folder / "a.png")],
+        capture_output=True,
+        text=True,
+        cwd=gone,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: current folder: No such file or directory"), done.stderr
 
 
 @pytest.mark.parametrize("option", ["--csv", "--save"])

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 NAMED_DEVICES = tuple(name for name in DEVICES if name != "auto")
 NEEDS = '--weights compares with PyTorch, and {} is not installed: pip install "qatm[export]"'
+HASHED = "note: of {} only the hash is checked: {}"
 ON_DEVICE = (
     "note: {} is not installed, so the bundle is compared with FP32 on this CPU and with plain "
     "numpy, not with the model"
@@ -130,6 +131,7 @@ def _compare(bundle: Bundle, weights: Path | None, *, alone: bool) -> Iterator[D
             installed and nothing else is checked.
     """
     try:
+        from ...export.parity.network_proof import unproven
         from ...export.parity.proof import compare_bundle, load_reference
     except ModuleNotFoundError as error:
         if weights is not None:
@@ -139,6 +141,8 @@ def _compare(bundle: Bundle, weights: Path | None, *, alone: bool) -> Iterator[D
     reference = load_reference(bundle, weights)
     if reference.warning:
         warn(reference.warning)
+    for name in unproven(bundle):
+        tell(HASHED.format(name, "its weights, which PyTorch reads, are not in the bundle"))
     return iter(compare_bundle(bundle, reference.backbone))
 
 
@@ -147,7 +151,7 @@ def _compare_on_device(bundle: Bundle, *, alone: bool) -> Iterator[Deviation]:
     from ...export.parity.device_proof import compare_on_device, unjudged
 
     for name in unjudged(bundle):
-        tell(f"note: of {name} only the hash is checked: PyTorch judges it")
+        tell(HASHED.format(name, "PyTorch judges it"))
     try:
         yield from compare_on_device(bundle)
     except DeviceError as error:

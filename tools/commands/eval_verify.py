@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...runtime.backends.devices import MOST_THREADS
 from ..console import json_line, print_line, progress, refuse_given, skipped
 from ..destinations import check_new_file
 from ..evaluation.processes import runner, usual_processes
@@ -64,7 +65,7 @@ def verify(
         int, typer.Option(metavar="N", min=0, help="Chooses the queries of other places.")
     ] = 0,
     threads: Annotated[
-        int, typer.Option(metavar="N", min=1, help="CPU threads of each process.")
+        int, typer.Option(metavar="N", min=1, max=MOST_THREADS, help="CPU threads of each process.")
     ] = 1,
     processes: ProcessesOption = None,
     as_json: Annotated[

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...runtime.backends.devices import MOST_THREADS
 from ..baselines.compared_tracker import ComparedTrackerOptions
 from ..baselines.trackers import OURS
 from ..console import (
@@ -44,7 +45,10 @@ class OneTrackerFlags:
     nanotrack3: Nanotrack3Option = None
     vittrack: VittrackOption = None
     threads: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="CPU threads. Default: every core.")
+        int | None,
+        typer.Option(
+            metavar="N", min=1, max=MOST_THREADS, help="CPU threads. Default: every core."
+        ),
     ] = None
 
     def read(self, context: typer.Context) -> ComparedTrackerOptions:

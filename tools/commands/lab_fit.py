@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...runtime.backends.devices import MOST_THREADS
 from ..console import FOUND, NOT_FOUND, json_line, print_line, progress, skipped, while_read
 from .model_options import Device, DeviceOption, ModelOption
 
@@ -42,7 +43,10 @@ def fit(
     model: ModelOption = None,
     device: DeviceOption = Device.auto,
     threads: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="CPU threads. Default: every core.")
+        int | None,
+        typer.Option(
+            metavar="N", min=1, max=MOST_THREADS, help="CPU threads. Default: every core."
+        ),
     ] = None,
     as_json: Annotated[
         bool,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...runtime.backends.devices import MOST_THREADS
 from ...runtime.errors import InputError
 from ..baselines import MethodOptions
 from ..baselines.poses import POSE_METHODS, PoseSpan
@@ -94,7 +95,10 @@ class PoseMethodFlags:
     model: ModelOption = None
     device: DeviceOption = Device.auto
     threads: Annotated[
-        int, typer.Option("--threads", metavar="N", min=1, help="CPU threads of each process.")
+        int,
+        typer.Option(
+            "--threads", metavar="N", min=1, max=MOST_THREADS, help="CPU threads of each process."
+        ),
     ] = 1
     processes: ProcessesOption = None
     settings: Annotated[

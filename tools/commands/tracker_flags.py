@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...runtime.backends.devices import MOST_THREADS
 from ..baselines.compared_tracker import ComparedTrackerOptions
 from ..baselines.nanotrack_onnx import NANOTRACK3, NANOTRACK3_FILES
 from ..baselines.opencv_trackers import NANOTRACK, NANOTRACK_FILES, VITTRACK
@@ -96,6 +97,7 @@ class ComparedTrackerFlags:
             "--threads",
             metavar="N",
             min=1,
+            max=MOST_THREADS,
             help="CPU threads of every tracker. Default: the cores there are for each process.",
             show_default=False,
         ),

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from ...runtime.backends.devices import MOST_THREADS
 from ..console import finite
 from ..destinations import check_new_folder
 from ..train.training_options import USUAL, TrainOptions, torch_needed
@@ -73,7 +74,8 @@ class TrainFlags:
         int, typer.Option(metavar="N", min=0, help="Decides the first weights and every batch.")
     ] = 0
     threads: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="CPU threads. Default: all.")
+        int | None,
+        typer.Option(metavar="N", min=1, max=MOST_THREADS, help="CPU threads. Default: all."),
     ] = None
     device: Annotated[
         TrainDevice,

@@ -16,8 +16,8 @@ from bundle_copies import seal
 from onnx import TensorProto, helper, numpy_helper
 from peak_memory import counted, output_of
 
-from qatm.runtime import BundleError, Matcher, Session
-from qatm.runtime.bundle.folder import default_bundle_path
+from qatm.runtime import Aligner, BundleError, Matcher, Session
+from qatm.runtime.bundle.folder import default_align_path, default_bundle_path
 
 Change = Callable[[onnx.ModelProto], None]
 
@@ -158,6 +158,75 @@ def multiply(model: onnx.ModelProto, output: int, factor: float) -> None:
     names[list(names).index(first)] = "inner"
     model.graph.initializer.append(numpy_helper.from_array(np.array(factor, np.float32), "factor"))
     model.graph.node.insert(number + 1, helper.make_node("Mul", ["inner", "factor"], [first]))
+
+
+def test_a_bundle_of_very_many_channels(folder: Path) -> None:
+    change_manifest(folder, lambda data: data["backbone"].update(channels=8193))
+    with pytest.raises(BundleError, match="from 1 to 8192"):
+        use(folder)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BOOL, TensorProto.UINT8],
+)
+@pytest.mark.parametrize(
+    ("name", "output"), [("features.onnx", -1), ("match.onnx", 0), ("place.onnx", 0)]
+)
+def test_answers_of_another_type(folder: Path, name: str, output: int, kind: int) -> None:
+    said: list[str] = []
+
+    def cast(model: onnx.ModelProto) -> None:
+        value = model.graph.output[output]
+        for node in model.graph.node:
+            for names in (node.input, node.output):
+                for place, each in enumerate(names):
+                    names[place] = "inner" if each == value.name else each
+        model.graph.node.append(helper.make_node("Cast", ["inner"], [value.name], to=kind))
+        value.type.tensor_type.elem_type = kind
+        said.append(value.name)
+
+    change(folder, name, cast)
+    dtype = str(helper.tensor_dtype_to_np_dtype(kind))
+
+    def edit(data: dict[str, Any]) -> None:
+        for each in data["files"][name]["outputs"]:
+            if each["name"] in said:
+                each["dtype"] = dtype
+
+    change_manifest(folder, edit)
+    refused(folder, rf"{re.escape(name)} gave numbers of type {dtype}, not float32")
+
+
+@pytest.mark.parametrize("count", [15, 17])
+def test_a_network_of_another_number_of_control_points(tmp_path: Path, count: int) -> None:
+    folder = Path(shutil.copytree(default_align_path(), tmp_path / "b"))
+
+    def repeat(model: onnx.ModelProto) -> None:
+        (value,) = [each for each in model.graph.output if each.name == "placed"]
+        (node,) = [each for each in model.graph.node if "placed" in each.output]
+        node.output[list(node.output).index("placed")] = "inner"
+        shape = numpy_helper.from_array(np.array([1, count, 2]), "wanted")
+        model.graph.initializer.append(shape)
+        first = helper.make_node("ReduceMax", ["inner"], ["most"], keepdims=1)
+        model.graph.node.extend([first, helper.make_node("Expand", ["most", "wanted"], ["placed"])])
+        value.type.tensor_type.shape.dim[1].dim_value = count
+
+    change(folder, "network.onnx", repeat)
+
+    def edit(data: dict[str, Any]) -> None:
+        for each in data["files"]["network.onnx"]["outputs"]:
+            if each["name"] == "placed":
+                each["shape"] = [1, count, 2]
+
+    change_manifest(folder, edit)
+    image = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
+    said = rf"gave an array of shape \(1, {count}, 2\)"
+    with (
+        Aligner(folder, "cpu", method="network", threads=1) as aligner,
+        pytest.raises(BundleError, match=said),
+    ):
+        aligner.align(image, image)
 
 
 def test_a_graph_that_fails(folder: Path) -> None:

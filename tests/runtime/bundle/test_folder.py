@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from qatm.runtime import Bundle, BundleError, Matcher
+from qatm.runtime.bundle import folder as folder_module
 from qatm.runtime.bundle.folder import default_bundle_path, sha256_of
 
 
@@ -129,3 +131,63 @@ def test_a_bundle_can_be_read_without_its_graphs(copy: Path) -> None:
         bundle.file_hash("match", "int8")
     with pytest.raises(BundleError, match="has 0 bytes"):
         Bundle.load(copy)
+
+
+@pytest.mark.parametrize("name", ["é" * 200, "n" * 256])
+def test_names_that_are_too_long_for_systems(copy: Path, name: str) -> None:
+    edit(copy, lambda data: data["files"].update({name: data["files"].pop("features.onnx")}))
+    refused(copy, "not a plain name")
+
+
+def test_a_name_that_a_system_may_have(copy: Path) -> None:
+    name = "é" * 127
+    edit(copy, lambda data: data["files"].update({name: data["files"].pop("features.onnx")}))
+    refused(copy, "is missing")
+
+
+def listed(folder: Path, name: str, role: str, size: int) -> None:
+    """List a file without contents that takes no place on the disk."""
+    with (folder / name).open("wb") as file:
+        file.truncate(size)
+    entry = {"role": role, "precision": "fp32", "inputs": [], "outputs": []}
+    edit(
+        folder,
+        lambda data: data["files"].update({name: {**entry, "sha256": "0" * 64, "bytes": size}}),
+    )
+
+
+def test_a_bundle_of_too_many_bytes(copy: Path) -> None:
+    listed(copy, "w.bin", "x-weights", 3 << 30)
+    refused(copy, "bytes in its files, and at most .*set QATM_MAX_BUNDLE_BYTES")
+
+
+def test_a_graph_of_too_many_bytes(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QATM_MAX_FILE_BYTES", "1000000")
+    refused(copy, "features.onnx has .* bytes, and at most 1,000,000 .*set QATM_MAX_FILE_BYTES")
+
+
+def test_weights_are_hashed_in_pieces(copy: Path) -> None:
+    size = 1 << 28
+    listed(copy, "w.bin", "x-weights", size)
+    digest = hashlib.sha256()
+    for _ in range(size >> 20):
+        digest.update(bytes(1 << 20))
+    edit(copy, lambda data: data["files"]["w.bin"].update(sha256=digest.hexdigest()))
+    bundle = Bundle.load(copy)
+    tracemalloc.start()
+    try:
+        assert bundle.file_problems() == {}
+        assert tracemalloc.get_traced_memory()[1] < 1 << 26
+    finally:
+        tracemalloc.stop()
+    with (copy / "w.bin").open("r+b") as file:
+        file.write(b"x")
+    assert "does not have the SHA-256" in bundle.file_problems()["w.bin"]
+
+
+def test_too_little_memory_for_a_graph(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, most: int) -> tuple[bytes, str]:
+        raise MemoryError
+
+    monkeypatch.setattr(folder_module, "read_hashed", full)
+    refused(copy, r"cannot be read \(too little memory\)")

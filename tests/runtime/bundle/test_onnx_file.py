@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from qatm.runtime import Bundle, BundleError, Matcher
 from qatm.runtime.bundle.folder import default_align_path, default_bundle_path
 from qatm.runtime.bundle.onnx_file import onnx_contents
 from qatm.runtime.bundle.onnx_operators import LABORIOUS
+from qatm.runtime.limits import GRAPH_NODES
 
 REAL = sorted([*default_bundle_path().glob("*.onnx"), *default_align_path().glob("*.onnx")])
 
@@ -52,10 +53,10 @@ def test_graphs_inside_graphs(kind: str) -> None:
 def looping(*inside: onnx.NodeProto, depth: int = 1) -> bytes:
     """A file with graphs inside one another, the innermost with these nodes."""
     nodes = list(inside)
-    for _ in range(depth):
+    for level in range(depth):
         output = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n"])
         body = helper.make_graph(nodes, "body", [], [output])
-        nodes = [helper.make_node("Loop", [], ["y"], body=body)]
+        nodes = [helper.make_node("Loop", [], [f"y{level}"], body=body)]
     return model_of(*nodes).SerializeToString()
 
 
@@ -66,6 +67,7 @@ def test_graphs_that_may_loop_are_looked_through() -> None:
         (problem,) = onnx_contents(looping(evil, depth=depth), loops=True).problems
         assert "com.evil" in problem
     secret = helper.make_tensor("w", TensorProto.INT64, [1], [1])
+    secret.ClearField("int64_data")
     secret.data_location = TensorProto.EXTERNAL
     secret.external_data.add(key="location", value="../secret")
     inside = helper.make_node("Constant", [], ["c"], value=secret)
@@ -126,61 +128,6 @@ def test_operators_in_no_order() -> None:
         helper.make_node("TopK", ["z"], ["", "y"]),
     )
     assert not problems(model_of(*spared))
-
-
-def divided(*before: onnx.NodeProto, kind: int = TensorProto.INT64, by: Any = None) -> str:
-    """What is wrong with ``x`` of a kind divided by ``d``, a constant if it is given."""
-    output = helper.make_tensor_value_info("y", kind, ["n"])
-    given = [helper.make_tensor_value_info("x", kind, ["n"])]
-    weights = [] if by is None else [helper.make_tensor("d", kind, [len(by)], by)]
-    nodes = [*before, helper.make_node("Div", ["x" if not before else "z", "d"], ["y"])]
-    graph = helper.make_graph(nodes, "g", given, [output], weights)
-    return problems(helper.make_model(graph))
-
-
-@pytest.mark.parametrize("kind", [TensorProto.INT32, TensorProto.INT64])
-def test_whole_numbers_are_not_divided_by_minus_one(kind: int) -> None:
-    said = "divides whole numbers by what may be -1"
-    assert divided(kind=kind, by=[2, 3]) == ""
-    assert divided(kind=kind, by=[2, -1]) == said
-    assert divided(kind=kind) == said
-    assert divided(kind=kind, by=[2] * 40) == said, "more than are looked at"
-    raw = numpy_helper.from_array(np.array([-1], helper.tensor_dtype_to_np_dtype(kind)), "d")
-    constant = helper.make_node("Constant", [], ["d"], value=raw)
-    assert divided(constant, helper.make_node("Neg", ["x"], ["z"]), kind=kind) == said
-
-
-@pytest.mark.parametrize(
-    ("node", "whole"),
-    [
-        (helper.make_node("Shape", ["x"], ["z"]), True),
-        (helper.make_node("Cast", ["x"], ["z"], to=TensorProto.INT32), True),
-        (helper.make_node("Cast", ["x"], ["z"], to=TensorProto.FLOAT), False),
-        (helper.make_node("TopK", ["x", "k"], ["v", "z"]), True),
-        (helper.make_node("TopK", ["x", "k"], ["z", "i"]), False),
-        (helper.make_node("Where", ["m", "x", "x"], ["z"]), False),
-        (helper.make_node("Gather", ["x", "k"], ["z"]), False),
-        (helper.make_node("Constant", [], ["z"], value_int=4), True),
-        (helper.make_node("ConstantOfShape", ["k"], ["z"]), False),
-    ],
-)
-def test_which_values_are_whole_numbers(node: onnx.NodeProto, whole: bool) -> None:
-    said = divided(node, kind=TensorProto.FLOAT)
-    assert said == ("divides whole numbers by what may be -1" if whole else "")
-
-
-def test_places_are_divided_by_sides() -> None:
-    def by(*kinds: str) -> str:
-        names = ["m", *(f"s{number}" for number in range(len(kinds))), "d"]
-        chain = [
-            helper.make_node(kind, [before, "i"][: 1 + (kind == "Gather")], [after])
-            for kind, (before, after) in zip(("Shape", *kinds), pairwise(names), strict=True)
-        ]
-        return divided(*chain, helper.make_node("Identity", ["x"], ["z"]))
-
-    assert by("Gather", "Squeeze", "Cast") == ""
-    assert by() == ""
-    assert by("Gather", "Neg") == "divides whole numbers by what may be -1"
 
 
 @pytest.mark.parametrize("name", ["kernel_shape", "strides", "pads"])
@@ -283,6 +230,66 @@ def test_weights_elsewhere() -> None:
     assert found.external == ["../secret"]
     inside = helper.make_node("Constant", [], ["c"], value=tensor)
     assert onnx_contents(model_of(inside).SerializeToString()).external == ["../secret"]
+
+
+@pytest.mark.parametrize(
+    "kind", ["TfIdfVectorizer", "RoiAlign", "SplitToSequence", "NonMaxSuppression", "Multinomial"]
+)
+def test_operators_that_no_bundle_needs(kind: str) -> None:
+    # They run without end, take memory that no limit counts, or give numbers of unknown types.
+    assert problems(model_of(helper.make_node(kind, ["x"], ["y"]))) == (
+        f"has operator {kind!r}, which bundles may not have"
+    )
+
+
+def test_what_only_graphs_for_other_programs_may_have() -> None:
+    data = model_of(helper.make_node("NonZero", ["x"], ["y"])).SerializeToString()
+    assert "operator 'NonZero'" in onnx_contents(data).problems[0]
+    assert onnx_contents(data, loops=True).problems == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("Conv", "strides"),
+        ("Conv", "group"),
+        ("DepthToSpace", "blocksize"),
+        ("Split", "num_outputs"),
+    ],
+)
+def test_attributes_by_which_libraries_divide(kind: str, name: str) -> None:
+    for value in (0, -1):
+        attribute: dict[str, Any] = {name: [1, value] if name == "strides" else value}
+        node = helper.make_node(kind, ["x", "w"], ["y"], **attribute)
+        assert problems(model_of(node)) == f"has {name} below 1 in operator {kind}"
+
+
+def test_a_graph_of_too_many_operators() -> None:
+    names = [f"v{number}" for number in range(GRAPH_NODES + 2)]
+    nodes = [helper.make_node("Relu", [a], [b]) for a, b in pairwise(names)]
+    assert problems(model_of(*nodes)) == f"has more than {GRAPH_NODES:,} operators"
+    assert not problems(model_of(*nodes[1:]))
+
+
+def test_a_file_that_is_not_made_of_weights() -> None:
+    model = model_of(helper.make_node("Relu", ["x"], ["y"]), doc_string="x" * (1 << 25))
+    assert problems(model) == "has more than 33,554,432 bytes besides its weights"
+    weights = np.zeros(1 << 23, np.float32)
+    model = model_of(helper.make_node("Relu", ["x"], ["y"]))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(weights, "w"))
+    assert not problems(model)
+
+
+def test_two_values_of_one_name() -> None:
+    twice = [helper.make_node(kind, ["x"], ["y"]) for kind in ("Relu", "Neg")]
+    with pytest.raises(ValueError, match="two values are named 'y'"):
+        problems(model_of(*twice))
+    with pytest.raises(ValueError, match="two values are named 'w'"):
+        problems(model_of(helper.make_node("Relu", ["x"], ["w"]), constants={"w": [1]}))
+    model = model_of(constants={"w": [1]})
+    model.graph.initializer.append(model.graph.initializer[0])
+    with pytest.raises(ValueError, match="two values are named 'w'"):
+        problems(model)
 
 
 def test_damaged_files_are_none() -> None:

@@ -64,6 +64,26 @@ def test_files_without_a_manifest_need_a_bundle(tmp_path: Path) -> None:
     assert not (tmp_path / "a.engine").exists()
 
 
+def test_what_only_the_bundle_before_had_is_removed(folder: Path, stage: Path) -> None:
+    listed = json.loads((stage / MANIFEST).read_text())
+    del listed["files"]["follow.onnx"]
+    (stage / MANIFEST).write_text(json.dumps(listed))
+    (stage / "follow.onnx").unlink()
+    stage.rename(folder / PENDING)
+    assert label(folder) == "new"
+    assert not (folder / "follow.onnx").exists()
+
+
+def test_files_that_only_have_the_name_of_one_of_the_bundle_stay(folder: Path, stage: Path) -> None:
+    (folder / "thesis.txt").write_text("the user's own")
+    before = json.loads((folder / MANIFEST).read_text())
+    before["files"]["thesis.txt"] = before["files"]["match.onnx"]
+    (folder / MANIFEST).write_text(json.dumps(before))
+    stage.rename(folder / PENDING)
+    assert label(folder) == "new"
+    assert (folder / "thesis.txt").read_text() == "the user's own"
+
+
 def test_what_waits_is_the_bundle_already(folder: Path, stage: Path) -> None:
     (stage / "match.onnx").rename(folder / "match.onnx")
     stage.rename(folder / PENDING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -48,6 +49,23 @@ def test_no_box_goes_through_the_words_of_another() -> None:
     label = np.any(alone[105:130], axis=2)
     assert label[:, :39].sum() > 400
     assert np.array_equal(both[105:130][label], alone[105:130][label])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("far", [1e5, 1e7, 1e300, 1e308])
+def test_a_box_that_reaches_far_is_drawn_where_it_is_seen_and_at_once(far: float) -> None:
+    began = time.perf_counter()
+    trails = Trails()
+    boxes = [(-far, 2, 2 * far, 40), (-far, -far, 1, 1), (far, 2, far, far), (2, 2, far, far)]
+    for state in ("lost", "tracking"):
+        for x, y, w, h in boxes:
+            box = Box(x, y, min(w, 1.7e308), h)
+            drawn = draw_tracks(black(), {1: Track(box, 1, state)}, trails)
+            assert drawn.any(axis=2).any()
+    assert time.perf_counter() - began < 5
+    drawn = draw_tracks(black(), Track(Box(-1e5, 150, 2e5, 60), 1, "lost"))
+    top = drawn[148:153, 40:].max(axis=(0, 2))
+    assert 0.4 < (top > 100).mean() < 0.8, "dashed"
 
 
 def test_a_trail_follows_the_middles_of_the_last_frames() -> None:

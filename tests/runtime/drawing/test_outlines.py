@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from qatm.runtime import Match
 from qatm.runtime.drawing.draw_matches import draw_matches
 from qatm.runtime.drawing.labels import FOUND_COLOUR, MISSED_COLOUR
-from qatm.runtime.drawing.outlines import draw_outline, upright_box
+from qatm.runtime.drawing.outlines import draw_box, draw_outline, upright_box
 from qatm.runtime.match.pose import Pose
 
 GREEN = (0, 255, 0)
@@ -102,7 +103,20 @@ def test_any_size_can_be_drawn(shape: tuple[int, int]) -> None:
     match = Match.at(pose, (shape[1] * 0.6, shape[0] * 0.6), 0.9, True, 0)
     assert draw_matches(grey(*shape), [match]).shape == (*shape, 3)
     far = np.array([[0.0, 0.0], [1e7, 5.0], [1e7, 1e7], [-1e7, 1e7]])
-    draw_outline(grey(*shape), far, 1.0, GREEN, dashed=False)
+    for dashed in (False, True):
+        draw_outline(grey(*shape), far, 1.0, GREEN, dashed=dashed)
+
+
+def test_dashes_outside_a_picture_are_passed_over() -> None:
+    """What is seen of a broken line stays where it was, however far the line goes on."""
+    near, clipped, begun = grey(), grey(), time.perf_counter()
+    draw_box(near, (-300, 20, 1000, 300), 1.0, GREEN, dashed=True)
+    draw_box(clipped, (-300, 20, 1000, 1e9), 1.0, GREEN, dashed=True)
+    assert time.perf_counter() - begun < 2
+    assert np.array_equal(near[:100], clipped[:100])
+    turned = np.array([[-5e6, 0.0], [5e6, 10.0], [5e6, 1e7], [-5e6, 1e7]])
+    draw_outline(clipped, turned, 1.0, GREEN, dashed=True)
+    assert time.perf_counter() - begun < 2
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import io
+import pickle
 import struct
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ import numpy as np
 import pytest
 
 from qatm.runtime import InputError, Matcher, Template, TemplateError
+from qatm.runtime.match.template_file import pose_data
 from qatm.runtime.saved_arrays import read_arrays
 
 Arrays = dict[str, Any]
@@ -50,6 +55,56 @@ def replaced(name: str, make: Callable[[Any], Any]) -> Callable[[Arrays], None]:
         arrays[name] = make(arrays[name])
 
     return change
+
+
+def test_a_template_is_copied_and_saved_while_others_look_for_new_turns(
+    matcher: Matcher, saved: Path, tmp_path: Path
+) -> None:
+    template = Template.load(saved)
+    (key, posed), *_ = template.poses.items()
+    ended, problems = threading.Event(), list[Exception]()
+
+    def turn() -> None:
+        while not ended.is_set():
+            for step in range(2000):
+                template.poses[step / 10, 1.0] = posed
+            template.poses.clear()
+            template.poses[key] = posed
+            # What is computed from the fields is kept beside them, for copies to stumble over.
+            for name in ("pixels", "core", "turned_squares", "grain", "tint", "plane"):
+                vars(template).pop(name, None)
+                vars(template)[name] = None
+
+    def copied() -> Iterator[Template]:
+        yield copy.deepcopy(template)
+        yield pickle.loads(pickle.dumps(template))
+        yield copy.copy(template)
+
+    thread = threading.Thread(target=turn)
+    thread.start()
+    try:
+        for _ in range(60):
+            try:
+                for each in copied():
+                    assert np.array_equal(each.levels[0].fine.rows, template.levels[0].fine.rows)
+                    assert "plane" not in vars(each)
+                pose_data(template.poses)
+            except RuntimeError as error:
+                problems.append(error)
+    finally:
+        ended.set()
+        thread.join()
+    assert not problems
+    again = pickle.loads(pickle.dumps(template))
+    assert Template.load(again.save(tmp_path / "again.npz")).poses.keys() == template.poses.keys()
+    assert again.plane, "computed anew"
+
+
+def test_a_name_that_no_file_keeps_is_not_saved(saved: Path, tmp_path: Path) -> None:
+    template = replace(Template.load(saved), name="a\0")
+    with pytest.raises(InputError, match="NUL"):
+        template.save(tmp_path / "t.npz")
+    assert not list(tmp_path.iterdir())
 
 
 DAMAGES: dict[str, Callable[[Arrays], Any]] = {

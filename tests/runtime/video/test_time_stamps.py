@@ -65,9 +65,22 @@ def test_how_long_a_gap_may_be_is_an_option(tmp_path):
             for image, time in zip(numbered(2), (0.0, 20.0), strict=True):
                 writer.write(image, time)
         assert writer.written == written
-    for gap in (0, float("nan"), float("inf")):
+    for gap in (0, float("nan"), float("inf"), 1e306):
         with pytest.raises(InputError, match="longest_gap"):
-            VideoWriter(tmp_path / "film.avi", longest_gap=gap)
+            VideoWriter(tmp_path / "film.avi", 1000, longest_gap=gap)
+
+
+@pytest.mark.parametrize("times", [(0.0, 1e308, 1e308), (-1e308, 1e308), (1e308, -1e308)])
+def test_a_gap_may_be_longer_than_a_number_can_hold(tmp_path, times):
+    with VideoWriter(tmp_path / "film.avi", 2) as writer:
+        for image, time in zip(numbered(len(times)), times, strict=True):
+            writer.write(image, time)
+        gap = 20 if times[1] > times[0] else 0
+        assert writer.written == 1 + gap
+    with VideoWriter(tmp_path / "film.avi", 2) as writer:
+        for image, time in zip(numbered(4), (0.0, 1e9, 1e9 + 1, 1e9 + 2), strict=True):
+            writer.write(image, time)
+        assert writer.written == 1 + 20 + 4, "after a gap the clock goes on"
 
 
 def damaged(path, *numbers):

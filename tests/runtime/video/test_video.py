@@ -149,6 +149,9 @@ def test_pictures_may_differ_in_size(tmp_path):
         ("{}/*.gif", ["*.gif", "matches no file"]),
         (97, ["camera 97", "cannot be opened"]),
         ("98", ["camera 98", "cannot be opened"]),
+        (np.int64(97), ["camera 97", "cannot be opened"]),
+        ("9" * 5000, ["camera 999", "cameras count from 0 to 9999"]),
+        ("0" * 5000 + "98", ["camera 000", "cannot be opened: is it connected"]),
         ("/dev/video99", ["/dev/video99", "cannot be opened"]),
         ("http://me:secret@127.0.0.1:9/cam", ["http://127.0.0.1:9/cam", "cannot be opened"]),
         (True, ["True", "not a file"]),
@@ -173,7 +176,9 @@ def test_pipeline_needs_gstreamer():
             Video("videotestsrc ! appsink")
 
 
-@pytest.mark.parametrize("options", [{"start": -1}, {"fps": 0}, {"fps": float("nan")}])
+@pytest.mark.parametrize(
+    "options", [{"start": -1}, {"fps": 0}, {"fps": float("nan")}, {"fps": 5e-324}, {"fps": 1001}]
+)
 def test_option_out_of_range(folder, options):
     with pytest.raises(InputError, match=next(iter(options))):
         Video(folder / "ten.mp4", **options)
@@ -252,6 +257,15 @@ def test_newest_item_only():
     assert newest.dropped == 4
     assert next(newest, None) is None
     assert released.wait(WAIT)
+
+
+def test_an_item_may_be_due_later_than_the_system_can_wait_for():
+    released = threading.Event()
+    newest = Newest(iter([0.0, 1e308]), released.set, due=float)
+    assert next(newest) == 0
+    newest.close()
+    assert released.wait(WAIT)
+    assert next(newest, None) is None
 
 
 def test_error_comes_after_the_last_item():

@@ -106,6 +106,7 @@ def test_long_gap_is_cut_short(tmp_path):
         ("film", 25, r"\.mp4"),
         ("none/film.mp4", 25, "cannot be written"),
         ("film.mp4", 0, "fps 0"),
+        ("film.mp4", 5e-324, "fps 5e-324 is not between 1e-09 and 1000"),
         ("film.mp4", float("nan"), "fps is nan"),
         ("folder.avi", 25, "is a folder"),
     ],

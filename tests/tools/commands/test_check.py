@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from qatm.export.parity import proof as parity
 from qatm.export.parity.parity_scenes import ParityScene
 from qatm.runtime import Bundle
-from qatm.runtime.bundle.folder import MANIFEST
+from qatm.runtime.bundle.folder import MANIFEST, default_align_path, default_bundle_path
 from qatm.runtime.bundle.sidecar import SIDECAR_SCHEMA
 from qatm.tools.cli import app
 
@@ -230,6 +230,22 @@ def test_the_self_test_is_asked_where_it_is_packed_for(tiny_bundle, tmp_path):
     result = check(pack, "--device", "tensorrt")
     assert result.exit_code == 1
     assert "failed: self-test on tensorrt does not run: " in result.stderr
+
+
+@pytest.mark.parametrize("default", [default_bundle_path, default_align_path])
+def test_a_pack_without_the_weights_of_its_networks_passes(default, tmp_path):
+    pack = tmp_path / "pack"
+    arguments = ["bundle", "pack", str(default()), str(pack), "--for", "cpu"]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    result = check(pack, "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    assert "passed" in result.stdout
+    notes = [line for line in result.stderr.splitlines() if line.startswith("note: ")]
+    files = [name for name in ("network.onnx", "follow.onnx") if (pack / name).is_file()]
+    assert len(notes) == len(files)
+    for name in files:
+        assert any(f"of {name} only the hash is checked: its weights" in note for note in notes)
+    assert not list(pack.glob("*.npz"))
 
 
 def test_a_wrong_answer_fails(tiny_bundle, tmp_path):

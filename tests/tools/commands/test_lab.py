@@ -129,6 +129,9 @@ def test_a_folder_without_pairs_cannot_be_fitted_to(tmp_path: Path) -> None:
         (["sizes", "--tracker", "magic"], "'magic' is unknown"),
         (["sizes", "--frames", "3"], "--frames"),
         (["soak", "--frames", "999"], "--frames"),
+        (["sizes", "--threads", "4097"], "'4097' should be less than or equal to 4096"),
+        (["sizes", "--threads", str(1 << 31)], "should be less than or equal to 4096"),
+        (["fit", "match", ".", "--threads", "4097"], "--threads"),
         (["soak", "--model", "nowhere"], "nowhere does not exist"),
     ],
 )
