@@ -57,7 +57,7 @@ WRONG_WEIGHT = 3.0
 """What a wrong box of a drawn scene counts beside a right one: an object that is not there is not
 to be found for another that is nearly the same."""
 
-RIGHT_WEIGHT = 1.5
+RIGHT_WEIGHT = 2.5
 """What a right box of footage counts beside a wrong one, which is hardly ever as sure there."""
 
 LATER_WEIGHT = 0.4
