@@ -17,6 +17,7 @@ pytest.importorskip("onnxscript")
 import torch
 from compare_bundles import WIDTH, pair_checkpoint, random_pair_net, with_compare
 
+from qatm.export.add_network import add_network
 from qatm.export.default_follow import take_networks
 from qatm.export.networks import load_network
 from qatm.export.parity.network_proof import compare_network
@@ -77,6 +78,15 @@ def test_other_widths_do_not_fit(tmp_path: Path) -> None:
         load_network(pair_checkpoint(tmp_path, width=WIDTH + 1), "compare")
     with pytest.raises(ValueError, match="at least 5 channels"):
         PairNet(4)
+
+
+def test_a_graph_that_holds_another_one_is_not_left_beside_it(
+    find_bundle: Path, tmp_path: Path
+) -> None:
+    network = load_network(pair_checkpoint(tmp_path / "run"), "compare")
+    with pytest.raises(ExportError, match="exported without --find"):
+        add_network(Bundle.load(find_bundle), network, tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
 
 
 def test_every_bundle_takes_it_over(comparing: Bundle, tmp_path: Path) -> None:
