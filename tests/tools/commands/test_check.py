@@ -135,6 +135,7 @@ def test_default_is_the_bundle_in_the_package():
         "place.onnx",
         "network.onnx",
         "follow.onnx",
+        "compare.onnx",
     }
 
 
@@ -241,7 +242,8 @@ def test_a_pack_without_the_weights_of_its_networks_passes(default, tmp_path):
     assert result.exit_code == 0, result.output
     assert "passed" in result.stdout
     notes = [line for line in result.stderr.splitlines() if line.startswith("note: ")]
-    files = [name for name in ("network.onnx", "follow.onnx") if (pack / name).is_file()]
+    networks = ("network.onnx", "follow.onnx", "compare.onnx")
+    files = [name for name in networks if (pack / name).is_file()]
     assert len(notes) == len(files)
     for name in files:
         assert any(f"of {name} only the hash is checked: its weights" in note for note in notes)

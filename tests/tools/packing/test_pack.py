@@ -153,6 +153,9 @@ def test_every_graph_that_runs_there_needs_its_engine(tmp_path):
     with pytest.raises(BundleError, match="no follow engines for tensorrt-rtx, which --for rtx"):
         pack(Bundle.load(folder), find_target("rtx"), tmp_path / "out")
     write_engine(folder, "tensorrt-rtx", "follow", "follow.onnx", "fp32")
+    with pytest.raises(BundleError, match="no compare engines for tensorrt-rtx"):
+        pack(Bundle.load(folder), find_target("rtx"), tmp_path / "out")
+    write_engine(folder, "tensorrt-rtx", "compare", "compare.onnx", "fp32")
     pack(Bundle.load(folder), find_target("rtx"), tmp_path / "out")
     assert "follow.fp32.tensorrt-rtx.sm86.engine" in names(tmp_path / "out")
 
