@@ -223,6 +223,65 @@ def test_kind_may_differ_from_the_ending(tmp_path):
         TrackWriter(path, "xml")  # pyright: ignore[reportArgumentType]
 
 
+HEAD = ",".join(COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("a.csv", "0,0.0,,1,2,3,4,0.5,tracking,\n1,0.1,,1,2,3,4,0.5,tracking,\n", "not the header"),
+        (
+            "a.csv",
+            f"{HEAD.replace('x,y,w,h', 'w,h,x,y')}\n0,0.0,,1,2,3,4,0.5,lost,\n",
+            "not the he",
+        ),
+        (
+            "a.csv",
+            "1,1,2,3,4,5,0.9,-1,-1,-1\n",
+            "line 1: '1,1,2,3,4,5,0.9,-1,-1,-1' is not the header",
+        ),
+        ("a.csv", "nothing of that kind", "not the header"),
+        ("a.csv", f"{HEAD}\nnothing of that kind", "line 2: .* is no csv track"),
+        ("a.csv", f"{HEAD}\n0,0.0,,1,2,3,4,0.5,tracking\n", "is no csv track"),
+        ("a.jsonl", "nothing of that kind", "line 1: .* is no jsonl track"),
+        (
+            "a.json",
+            '[{"frame": 0, "time": 0, "box": [1, 2, 3, 4]}]',
+            "line 1: .* is no jsonl track",
+        ),
+        ("a.txt", "nothing of that kind", "line 1: .* is no mot track"),
+    ],
+)
+def test_what_is_no_file_of_tracks_is_not_taken_for_one_that_was_cut_off(
+    tmp_path, name, text, words
+):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=words):
+        read_tracks(tmp_path / name)
+
+
+def test_headers_of_earlier_versions_and_of_other_programs_are_read(tmp_path):
+    path = tmp_path / "a.csv"
+    older = ",".join(COLUMNS[:-1])
+    path.write_bytes(f"\ufeff{older}\r\n0,0.0,,1,2,3,4,0.5,lost\r\n".encode())
+    assert [record.box for record in read_tracks(path)] == [Box(1, 2, 3, 4)]
+    path.write_text(HEAD[:20])
+    assert read_tracks(path) == []
+
+
+def test_a_number_that_was_cut_off_is_no_number(tmp_path, caplog):
+    path = tmp_path / "a.txt"
+    line = "{},1,2.0,3.0,3.0,4.0,0.95,-1,-1,-1"
+    path.write_text(f"{line.format(1)}\n{line.format(2)[:23]}")
+    assert path.read_text().endswith(",0.9")
+    with caplog.at_level(logging.WARNING):
+        assert [record.score for record in read_tracks(path)] == [0.95]
+    assert "cut off in line 2" in caplog.text
+    # Other programs leave the end of the last line out.
+    path.write_text(f"{line.format(1)}\n{line.format(2)}")
+    assert len(read_tracks(path)) == 2
+
+
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "txt"])
 def test_last_line_that_was_cut_off(tmp_path, caplog, kind):
     path = written(tmp_path / f"tracks.{kind}", RECORDS)

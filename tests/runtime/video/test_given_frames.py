@@ -31,6 +31,14 @@ def test_a_generator_is_a_source(moving: list[np.ndarray]) -> None:
         assert [frame.index for frame in video] == [4, 5]
 
 
+def test_a_missing_frame_is_no_end(moving: list[np.ndarray]) -> None:
+    given: list[Any] = [moving[0], None, *moving[2:]]
+    for source in (given, iter(given)):
+        with Video(source) as video, pytest.raises(ImageError, match="frame 1 "):
+            list(video)
+    assert [frame.index for frame in frames(given, start=2)] == [2, 3, 4, 5]
+
+
 def test_an_object_is_followed_through_arrays(moving: list[np.ndarray]) -> None:
     for source in (moving, np.stack(moving), iter(moving)):
         tracks = [track for _, track in track_video(source, BOX)]
