@@ -159,9 +159,7 @@ def test_somebody_at_the_terminal_is_asked(tmp_path, monkeypatch, answer):
     ],
     ids=lambda arguments: arguments[0],
 )
-def test_a_file_is_not_what_the_shell_leads_the_output_to(
-    tmp_path, photographs, arguments, stream
-):
+def test_a_file_is_not_what_the_shell_leads_the_output_to(tmp_path, photographs, arguments, stream):
     cv2.imwrite(str(tmp_path / "cat.png"), photographs["chelsea"])
     name = "out.csv" if arguments[-1] == "--csv" else "out.json"
     with (tmp_path / name).open("w+b") as led:
