@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..backends.graph import Graph
-from ..bundle.recipes import AlignRecipe
+from ..bundle.recipes import CONTROL, AlignRecipe
 from ..images import Image, resize_to
 from ..kinds import Numeric
 from .affine import AffineFit, measure, pair_scores
@@ -20,9 +20,8 @@ Array = NDArray[Any]
 
 SIDE: Numeric[int] = 256
 CELLS: Numeric[int] = 16
-CONTROL: Numeric[int] = 4
-"""How the network is built: working width and height of every picture, cells of its grid and
-control points of its spline along each side."""
+"""How the network is built: working width and height of every picture, cells of its grid
+along each side."""
 
 
 def fit_by_network(

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from ..bundle.folder import Bundle
 from ..bundle.manifest import COMPARE_ROLE, FOLLOW_ROLE, NETWORK_ROLE
+from ..bundle.recipes import CONTROL
 from ..errors import BundleError
-from ..kinds import Bound, Numeric
+from ..kinds import Bound
 from .descriptions import (
     LARGEST,
     Range,
@@ -51,9 +52,6 @@ LOGARITHM: Bound[Range] = (-LARGEST, 1.0)
 """Of what is at most 0; powers of it are taken."""
 
 LIKENESS: Bound[Range] = (-1.01, 1.01)
-
-CONTROL_POINTS: Numeric[int] = 16
-"""Of the spline that the network for alignment tells."""
 
 PLACE = "place"
 """Role of the graph that places templates; older bundles lack it."""
@@ -275,7 +273,7 @@ class NetworkGraph:
             DeviceError: a shape that the graph was not built for, or the device failed.
         """
         answers = self._graph.run(inputs, outputs)
-        shapes: list[Shape] = [(1, 2, 3), (1, CONTROL_POINTS, 2)]
+        shapes: list[Shape] = [(1, 2, 3), (1, CONTROL**2, 2)]
         if self._task != "align":
             shapes = [(1,), (1, *inputs["reference"].shape[2:])]
         if outputs is None and len(answers) != len(shapes):

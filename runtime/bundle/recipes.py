@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import InputError
-from ..kinds import Bound
+from ..kinds import Bound, Numeric
 from .fields import Record, bound, chosen, fitted, numeric
 from .log_odds import logistic
 from .match_recipe import MANY, MatchRecipe
@@ -21,6 +21,9 @@ from .track_recipe import TrackRecipe
 
 MOST_CELLS: Bound[int] = 1024
 """Cells of a picture that is aligned: each is compared with each of the other, at every scale."""
+
+CONTROL: Numeric[int] = 4
+"""Control points along each side of the spline that the network for alignment tells."""
 
 MOST_SCALES: Bound[int] = 16
 """Scales that are voted for: each of width goes with each of height."""

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from protocol_buffers import part, varint
 
 from qatm.runtime import Bundle, BundleError, Matcher
 from qatm.runtime.bundle.folder import default_align_path, default_bundle_path
@@ -182,10 +183,10 @@ def test_constants_that_become_enormous(kind: str, packing: str) -> None:
         # What the format also allows: each number with its own key; field 5 of the graph.
         numbers = b"\x38" + varint(shape[0]) + b"\x38" + varint(shape[1])
         body = b"\x08\x02\x10\x07" + numbers + b"\x42\x01s"
-        weights = b"\x2a" + varint(len(body)) + body
+        weights = part(5, body)
         model.graph.ClearField("output")
         graph = model.graph.SerializeToString() + weights
-        data = b"\x3a" + varint(len(graph)) + graph
+        data = part(7, graph)
         assert list(onnx.load_from_string(data).graph.initializer[0].int64_data) == shape
     assert onnx_contents(data).problems == [
         f"makes 33,554,432 values out of a constant in operator {kind}"
@@ -208,15 +209,6 @@ def test_tensors_of_texts(kind: str) -> None:
     assert onnx_contents(model.SerializeToString()).problems == ["has tensors of texts"]
     harmless = model_of(helper.make_node("Cast", ["x"], ["t"], to=TensorProto.FLOAT))
     assert onnx_contents(harmless.SerializeToString()).problems == []
-
-
-def varint(value: int) -> bytes:
-    """A number as protocol buffers have it."""
-    found = bytearray()
-    while value >= 0x80:
-        found.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*found, value])
 
 
 def test_weights_elsewhere() -> None:

@@ -6,22 +6,9 @@ import time
 
 import pytest
 from onnx import ModelProto, TensorProto, helper
+from protocol_buffers import part, varint
 
 from qatm.runtime.bundle.onnx_file import onnx_contents
-
-
-def varint(value: int) -> bytes:
-    """A number as protocol buffers have it."""
-    found = bytearray()
-    while value >= 0x80:
-        found.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*found, value])
-
-
-def part(number: int, content: bytes) -> bytes:
-    """A field of bytes."""
-    return varint(number << 3 | 2) + varint(len(content)) + content
 
 
 def file_of(*tensors: bytes, node: bytes = b"", more: bytes = b"") -> bytes:
