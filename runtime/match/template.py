@@ -106,9 +106,8 @@ class Template(SharedFields):
     @cached_property
     def compared(self) -> ComparedTemplate | None:
         """Its picture to be compared with what is found, ``None`` where it is flat or not kept."""
-        if self.view is None or self.pixels is None:
-            return None
-        return ComparedTemplate.of(self.view, self.pixels)
+        view, pixels = self.view, self.pixels
+        return ComparedTemplate.of(view, pixels) if view and pixels else None
 
     @cached_property
     def core(self) -> PixelTemplate | None:
@@ -303,8 +302,7 @@ class TemplateEncoder:
         )
         flat = is_flat(image, region, coverage)
         view = TemplateView.cut(image, region, coverage, levels[0].scale, framed=box is not None)
-        size = region.w, region.h
-        return Template(levels, size, inside, self.model, called, flat, view=view)
+        return Template(levels, (region.w, region.h), inside, self.model, called, flat, view=view)
 
     def _level(
         self,

@@ -152,7 +152,9 @@ def test_every_graph_that_runs_there_needs_its_engine(tmp_path):
     shutil.copytree(default_bundle_path(), folder)
     write_engine(folder, "tensorrt-rtx", "features", "features.onnx", "fp32")
     write_engine(folder, "tensorrt-rtx", "match", "match.onnx", "fp32")
-    with pytest.raises(BundleError, match="no follow and compare engines for tensorrt-rtx, which --for rtx"):
+    with pytest.raises(
+        BundleError, match="no follow and compare engines for tensorrt-rtx, which --for rtx"
+    ):
         pack(Bundle.load(folder), find_target("rtx"), tmp_path / "out")
     write_engine(folder, "tensorrt-rtx", "follow", "follow.onnx", "fp32")
     with pytest.raises(BundleError, match="no compare engines for tensorrt-rtx"):
