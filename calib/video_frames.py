@@ -20,7 +20,8 @@ def _open(path: Path) -> cv2.VideoCapture:
     if not is_text(str(path)):
         # OpenCV crashes over it.
         raise CalibrationError(f"video {path} has a name that is no UTF-8; rename it")
-    capture = cv2.VideoCapture(str(path))
+    # FFmpeg takes what stands before a colon for a protocol, but not in an absolute path.
+    capture = cv2.VideoCapture(str(path.absolute()))
     if not capture.isOpened():
         capture.release()
         raise CalibrationError(f"video {path} cannot be opened by OpenCV; convert it to MP4")

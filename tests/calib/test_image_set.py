@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import cv2
 import numpy as np
 import pytest
@@ -67,6 +69,14 @@ def test_glob_video_and_array_are_sources(tmp_path):
         assert len(set(views.names)) == 4
     items, _ = list_items([str(folder), str(video), str(array)])
     assert len(items) == 17
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no colons in names")
+def test_what_a_video_is_called_is_no_protocol(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_video(tmp_path / "film.avi", 3).rename("udp:film.avi")
+    items, _ = list_items(["udp:film.avi"])
+    assert items[2].read().shape == (64, 96, 3)
 
 
 def test_patterns_of_pictures_videos_and_arrays(tmp_path):

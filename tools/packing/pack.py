@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -47,13 +48,14 @@ def pack(bundle: Bundle, target: Target, out: Path, *, force: bool = False) -> P
 
     Raises:
         InputError: the folder holds something, or lies in the bundle.
-        BundleError: a file is damaged, the target needs what the bundle lacks, or the pack does not
-            pass its own test here.
+        BundleError: a file is damaged or called as one of the pack's own, the target needs what the
+            bundle lacks, or the pack does not pass its own test here.
         DeviceError: ONNX Runtime, which gives the expected answer, is not installed.
         OSError: the folder cannot be written.
     """
     check_out(bundle, out, force=force)
     picked = pick(bundle, target)
+    _check_names(bundle, picked.files)
     pictures = make_pictures()
     test = SelfTest(target.name, target.devices, ask(bundle, pictures, *BELIEVED), out / FOLDER)
     with whole_folder(out) as part:
@@ -78,6 +80,16 @@ def pack(bundle: Bundle, target: Target, out: Path, *, force: bool = False) -> P
                     f"{verdict.what} {verdict.detail}; export it again"
                 )
     return Packed(Bundle.load(out), verdicts)
+
+
+def _check_names(bundle: Bundle, names: Iterable[str]) -> None:
+    """Refuse files that would lie where a pack has its own, on any file system."""
+    for name in names:
+        if name.casefold() in (README.casefold(), FOLDER):
+            raise BundleError(
+                f"file {name} of bundle {bundle.path} has the name of a file of packs; "
+                "export it again"
+            )
 
 
 def check_out(bundle: Bundle, out: Path, *, force: bool) -> None:

@@ -277,3 +277,16 @@ def test_bundles_for_pairs_have_a_test_too(task, tmp_path):
     assert answer["found" if task == "align" else "same place"] is True
     assert "network.onnx" in names(tmp_path / "out")
     assert "network.npz" not in names(tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["README.txt", "readme.TXT", "selftest"])
+def test_files_of_a_bundle_do_not_replace_those_of_the_pack(tiny_bundle, name, tmp_path):
+    folder = tmp_path / "bundle"
+    shutil.copytree(tiny_bundle, folder)
+    data = json.loads((folder / MANIFEST).read_text())
+    (folder / "features.onnx").rename(folder / name)
+    data["files"][name] = data["files"].pop("features.onnx")
+    (folder / MANIFEST).write_text(json.dumps(data))
+    with pytest.raises(BundleError, match="has the name of a file of packs"):
+        pack(Bundle.load(folder), find_target("cpu"), tmp_path / "out")
+    assert names(tmp_path) == {"bundle"}
