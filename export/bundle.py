@@ -29,7 +29,6 @@ from ..runtime.bundle.match_recipe import MatchRecipe
 from ..runtime.bundle.publishing import publish
 from ..runtime.errors import ExportError
 from ..runtime.version import __version__
-from .default_follow import take_networks
 from .engines.engines import (
     EngineOptions,
     EngineReport,
@@ -52,6 +51,7 @@ from .graphs import (
     write_onnx,
 )
 from .networks import TrainedNetwork
+from .packaged_networks import take_networks
 from .parity.find_proof import check_find
 from .recipe_files import fits_for, recipes_for
 from .staging import staging_folder

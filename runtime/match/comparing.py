@@ -24,8 +24,8 @@ from .posed_rows import TemplateView
 
 Array = NDArray[Any]
 
-UNKNOWN: Numeric[float] = -3.0
-"""Log-odds of what cannot be compared."""
+UNKNOWN: Numeric[float] = 0.0
+"""Log-odds of what cannot be compared: neither for nor against."""
 
 SUREST: Bound[float] = 12.0
 """Log-odds that are told at most."""

@@ -18,8 +18,8 @@ import torch
 from compare_bundles import WIDTH, pair_checkpoint, random_pair_net, with_compare
 
 from qatm.export.add_network import add_network
-from qatm.export.default_follow import take_networks
 from qatm.export.networks import load_network
+from qatm.export.packaged_networks import take_networks
 from qatm.export.parity.network_proof import compare_network
 from qatm.export.parity.runners import onnx_runner
 from qatm.model.pair_net import PairNet

@@ -21,8 +21,8 @@ from follow_bundles import box_checkpoint, random_box_net, read_box_net, with_fo
 from qatm.export import bundle as bundle_writer
 from qatm.export.add_network import add_network
 from qatm.export.bundle import ExportOptions, export_bundle
-from qatm.export.default_follow import same_features, take_networks
 from qatm.export.networks import load_network
+from qatm.export.packaged_networks import same_features, take_networks
 from qatm.export.parity.network_proof import compare_network
 from qatm.export.parity.runners import onnx_runner
 from qatm.runtime import Bundle, BundleError, ExportError, InputError
@@ -169,7 +169,7 @@ def test_an_export_takes_it_over(
 ) -> None:
     options = ExportOptions("mobilenet-v2", "random", taps=("3", "6"))
     assert "follow.onnx" not in export_bundle(tmp_path / "one", options).bundle.spec.files
-    monkeypatch.setattr("qatm.export.default_follow.same_features", lambda one, other: True)
+    monkeypatch.setattr("qatm.export.packaged_networks.same_features", lambda one, other: True)
 
     class Package(Bundle):
         @classmethod

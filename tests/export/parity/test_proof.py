@@ -77,6 +77,7 @@ def test_every_file_agrees_at_every_size(bundle, monkeypatch):
         "match.onnx",
         "place.onnx",
         "joint.onnx",
+        "compare.onnx",
     }
     assert {result.what for result in results} == {
         *("tap0", "tap1", "coarse", "joined"),

@@ -17,11 +17,18 @@ from ..runtime.bundle.manifest import (
     FOLLOW_ROLE,
     BackboneInfo,
     BundleSpec,
+    FileInfo,
 )
+from .file_entries import describe
+from .graphs import write_onnx
+from .networks import KINDS
+from .stored_network import stored_network
 
 
 def take_networks(spec: BundleSpec, folder: Path, source: Bundle) -> BundleSpec:
     """Copy the files of the networks that suit a bundle's features.
+
+    Graphs of another opset are written again from the weights.
 
     Args:
         spec: manifest of a bundle that is being written.
@@ -33,6 +40,7 @@ def take_networks(spec: BundleSpec, folder: Path, source: Bundle) -> BundleSpec:
 
     Raises:
         BundleError: a file of the network is damaged or missing.
+        ExportError: a graph that was written again failed its check.
         OSError: the folder cannot be written.
     """
     theirs = source.spec
@@ -41,11 +49,22 @@ def take_networks(spec: BundleSpec, folder: Path, source: Bundle) -> BundleSpec:
         kinds = role, f"{role}-weights"
         files = {name: info for name, info in theirs.files.items() if info.role in kinds}
         for name, info in files.items():
-            shutil.copyfile(source.file(info.role, info.precision), folder / name)
+            if info.role != role or spec.opset == theirs.opset:
+                shutil.copyfile(source.file(info.role, info.precision), folder / name)
+            else:
+                files[name] = _written_again(source, role, folder / name, spec)
         if files:
             told = {role: getattr(theirs, role)}
             spec = replace(spec, files={**spec.files, **files}, **told)
     return spec
+
+
+def _written_again(source: Bundle, role: str, path: Path, spec: BundleSpec) -> FileInfo:
+    """The graph of a bundle's network, in the opset of another bundle."""
+    task = next(name for name, kind in KINDS.items() if kind.role == role)
+    graph = KINDS[task].export(stored_network(source, task), spec.backbone.channels)
+    write_onnx(graph, path, spec.opset)
+    return describe(path, graph.role, graph.precision, graph.least)
 
 
 def same_features(one: BundleSpec, other: BundleSpec) -> bool:
