@@ -56,7 +56,7 @@ format: $(VENV)/.dev-installed ## put the code into the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-networks: $(VENV)/.dev-installed ## train the networks inside the package again (minutes)
+networks: $(VENV)/.dev-installed ## train the networks inside the package again (hours)
 	$(BIN)/python -m qatm.tools.train.default_networks --out build/default-networks $(ARGS)
 
 docs: $(VENV)/.docs-installed ## build the site into build/site; a broken link or notebook is an error

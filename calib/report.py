@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..runtime.boxes import Box, box_iou
 from ..runtime.bundle.folder import MANIFEST, Bundle, sha256_of
+from ..runtime.bundle.manifest import COMPARE_ROLE
 from ..runtime.errors import BundleError
 from ..runtime.images import Image
 from ..runtime.match.matcher import Matcher
@@ -200,8 +201,8 @@ def promoted(bundle: Bundle, precision: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="qatm-calib-") as name:
         folder = Path(name)
         kinds = [("features", precision), ("match", "fp32")]
-        if bundle.precisions("place"):  # bundles of earlier versions have none
-            kinds.append(("place", "fp32"))
+        # Bundles of earlier versions have fewer.
+        kinds += [(role, "fp32") for role in ("place", COMPARE_ROLE) if bundle.precisions(role)]
         files = {}
         for role, kind in kinds:
             source, target = bundle.file(role, kind), folder / f"{role}.onnx"

@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..runtime.bundle.folder import MANIFEST, Bundle
+from ..runtime.bundle.manifest import COMPARE_ROLE
 from ..runtime.bundle.publishing import publish
+from ..runtime.errors import ExportError
 from .bundle import describe, write_manifest
 from .graphs import DEFAULT_OPSET, write_onnx
 from .networks import TrainedNetwork
@@ -25,10 +27,16 @@ def add_network(bundle: Bundle, network: TrainedNetwork, folder: Path) -> Bundle
         folder: of the new bundle; made if missing.
 
     Raises:
-        ExportError: other features, or a graph that failed its check.
+        ExportError: other features, a graph that failed its check, or a network that compares
+            pixels for a bundle whose ``find.onnx`` holds another one.
         OSError: the folder cannot be written.
     """
     info = bundle.spec.backbone
+    if network.kind.role == COMPARE_ROLE and bundle.precisions("find"):
+        raise ExportError(
+            f"find.onnx of {bundle.path} holds the network that compares pixels; give a bundle "
+            "that was exported without --find"
+        )
     network.check_features(info.name, info.taps, bundle.spec.recipes.match.alpha)
     graph = network.graph(info.channels)
     with staging_folder(folder) as stage:

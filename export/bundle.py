@@ -29,7 +29,6 @@ from ..runtime.bundle.match_recipe import MatchRecipe
 from ..runtime.bundle.publishing import publish
 from ..runtime.errors import ExportError
 from ..runtime.version import __version__
-from .default_follow import take_follow
 from .engines.engines import (
     EngineOptions,
     EngineReport,
@@ -52,6 +51,7 @@ from .graphs import (
     write_onnx,
 )
 from .networks import TrainedNetwork
+from .packaged_networks import take_networks
 from .parity.find_proof import check_find
 from .recipe_files import fits_for, recipes_for
 from .staging import staging_folder
@@ -121,7 +121,8 @@ def export_bundle(
         options: what to export.
         progress: told what is being done, steps done and steps in all.
 
-    A bundle with the features of the one inside the package gets its network that follows boxes.
+    A bundle with the features of the one inside the package gets its network that follows boxes,
+    and every bundle the one that compares pixels.
 
     Returns:
         The finished bundle, loaded and checked, and what came with it.
@@ -152,9 +153,9 @@ def export_bundle(
         if options.fp16:
             half = feature_export(backbone.half_network(), align)
             files[half.file_name] = _write(half, stage, options.opset)
+        spec = take_networks(replace(planned, files=files), stage, Bundle.load())
         if options.find:
-            files.update(write_find(stage, planned))
-        spec = take_follow(replace(planned, files=files), stage, Bundle.load())
+            spec = replace(spec, files={**spec.files, **write_find(stage, spec)})
         write_manifest(stage / MANIFEST, spec)
         quantised = None
         if options.int8 is not None:

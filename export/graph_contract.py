@@ -1,7 +1,6 @@
 """What goes into every graph of a bundle and what comes out: the contract with other programs.
 
-The text stands here once: it is written into the ONNX files (documentation of the model, its inputs
-and its outputs) and into docs/graphs.md.
+The text stands here once: it is written into the ONNX files and into docs/graphs.md.
 """
 
 from __future__ import annotations
@@ -31,12 +30,14 @@ class GraphTensor(NamedTuple):
         dtype: numpy's name.
         shape: as people write it; ``C`` is the number of channels of all taps together.
         text: what it holds, units and conventions.
+        compared: whether only graphs have it that compare pixels by a trained network.
     """
 
     name: str
     dtype: str
     shape: str
     text: str
+    compared: bool = False
 
 
 class GraphContract(NamedTuple):
@@ -111,6 +112,13 @@ ENCODED = (
     ),
     GraphTensor("colours", "float32", "(16, 16)", "samples of the box that its colour is taken of"),
     GraphTensor("squares", "uint8", "(24, 20, 20, 3)", "the middle of the box at all turns, BGR"),
+    GraphTensor(
+        "picture",
+        "float32",
+        "(picture_height, picture_width, 3)",
+        "`template` of compare.onnx, or black; only where the score counts what that says",
+        compared=True,
+    ),
 )
 """The encoded template: what encode.onnx gives and find.onnx takes, by the same names."""
 
@@ -246,6 +254,32 @@ CONTRACTS: Mapping[str, GraphContract] = {
             ),
         ),
     ),
+    "compare": GraphContract(
+        "Whether registered pixels are the template's, by a trained network.",
+        (
+            GraphTensor(
+                "template",
+                "float32",
+                "(1, picture_height, picture_width, 3)",
+                "BGR, 0 to 255; width and height are 64x64, 88x48 or 128x32, whichever is nearest "
+                "to the object's shape, turned where it stands",
+            ),
+            GraphTensor(
+                "seen",
+                "float32",
+                "(1, picture_height, picture_width, 3)",
+                "the same of what lies in the pose that was found",
+            ),
+            GraphTensor(
+                "zooms",
+                "float32",
+                "(1, 2)",
+                "natural logarithms of samples per pixel of the image, and of the template, before "
+                "they were fitted to this size",
+            ),
+        ),
+        (GraphTensor("odds", "float32", "(1)", "log-odds that both show the same object"),),
+    ),
     "follow": GraphContract(
         "How a followed object's box really lies, by a trained network.",
         (
@@ -324,7 +358,8 @@ def contract_of(role: str, inputs: Iterable[str]) -> GraphContract:
     """
     names = tuple(inputs)
     for key, contract in CONTRACTS.items():
-        if key.partition(",")[0] == role and names == tuple(t.name for t in contract.inputs):
+        told = tuple(t.name for t in contract.inputs if not t.compared or t.name in names)
+        if key.partition(",")[0] == role and names == told:
             return contract
     raise ExportError(f"no contract describes a {role} graph with the inputs {', '.join(names)}")
 
@@ -342,10 +377,7 @@ def annotate(model: onnx.ModelProto, role: str, precision: str) -> onnx.ModelPro
     """
     contract = contract_of(role, [tensor.name for tensor in model.graph.input])
     model.doc_string = contract.purpose
-    for told, tensors in (
-        (contract.inputs, model.graph.input),
-        (contract.outputs, model.graph.output),
-    ):
+    for told, tensors in zip(contract[1:], (model.graph.input, model.graph.output), strict=True):
         known = {tensor.name: tensor for tensor in told}
         for tensor in tensors:
             entry = known.get(NUMBERED.sub(r"\1N", tensor.name))

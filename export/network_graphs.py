@@ -10,8 +10,9 @@ from torch import Tensor
 from ..model.alignment_net import CELLS, AlignmentNet
 from ..model.box_net import MAPS, SIDE, BoxNet
 from ..model.folding import fold_batch_norm
+from ..model.pair_net import PairNet
 from ..model.verification_net import VerificationNet
-from ..runtime.bundle.manifest import FOLLOW_ROLE, NETWORK_ROLE
+from ..runtime.bundle.manifest import COMPARE_ROLE, FOLLOW_ROLE, NETWORK_ROLE
 from .graphs import GraphExport
 
 ALIGNMENT_INPUTS = ("source", "target", "usable")
@@ -19,6 +20,8 @@ ALIGNMENT_OUTPUTS = ("affine", "placed")
 VERIFICATION_OUTPUTS = ("decision", "region")
 FOLLOW_INPUTS = ("maps", "readings")
 FOLLOW_OUTPUTS = ("change", "doubt")
+COMPARE_INPUTS = ("template", "seen", "zooms")
+COMPARE_OUTPUTS = ("odds",)
 
 VERIFICATION_MAPS = (((12, 16), (12, 40)), ((4, 5), (9, 13)), ((16, 11), (5, 6)))
 """Rows and columns of the query's and the reference's features that the graph is tried with."""
@@ -103,4 +106,32 @@ def follow_export(network: BoxNet, channels: int) -> GraphExport:  # noqa: ARG00
         checks=[inputs(1), inputs(2)],
         dynamic={name: {} for name in FOLLOW_INPUTS},
         outputs=FOLLOW_OUTPUTS,
+    )
+
+
+def compare_export(network: PairNet, channels: int) -> GraphExport:  # noqa: ARG001
+    """The graph of a network that compares registered pixels, whose normalisations are folded.
+
+    Its inputs are ``template`` and ``seen (1, H, W, 3)``, BGR from 0 to 255, and ``zooms (1, 2)``,
+    its output is ``odds (1,)``; they are the same whatever the ``channels`` of the features.
+    """
+
+    def inputs(rows: int, columns: int) -> dict[str, Tensor]:
+        generator = torch.Generator().manual_seed(rows)
+        template = torch.rand(1, rows, columns, 3, generator=generator) * 255
+        # Alike, as a copy in another light.
+        noise = torch.rand(1, rows, columns, 3, generator=generator)
+        zooms = torch.rand(1, 2, generator=generator) - 0.5
+        pictures = template, template * 0.6 + 90 * noise, zooms
+        return dict(zip(COMPARE_INPUTS, pictures, strict=True))
+
+    sides = {1: "picture_height", 2: "picture_width"}
+    return GraphExport(
+        role=COMPARE_ROLE,
+        module=fold_batch_norm(deepcopy(network).eval()),
+        inputs=inputs(64, 64),
+        checks=[inputs(48, 88), inputs(32, 128)],
+        dynamic={"template": sides, "seen": sides, "zooms": {}},
+        outputs=COMPARE_OUTPUTS,
+        least={"picture_height": 8, "picture_width": 8},
     )

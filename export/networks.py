@@ -13,13 +13,14 @@ from torch import nn
 
 from ..model.alignment_net import AlignmentNet
 from ..model.box_net import BoxNet
+from ..model.pair_net import PairNet
 from ..model.verification_net import VerificationNet
 from ..runtime.bundle.folder import sha256_of
-from ..runtime.bundle.manifest import FOLLOW_ROLE, NETWORK_ROLE, BundleSpec, FileInfo
+from ..runtime.bundle.manifest import COMPARE_ROLE, FOLLOW_ROLE, NETWORK_ROLE, BundleSpec, FileInfo
 from ..runtime.errors import ExportError
 from .checkpoint import Checkpoint, open_checkpoint
 from .graphs import GraphExport
-from .network_graphs import alignment_export, follow_export, verification_export
+from .network_graphs import alignment_export, compare_export, follow_export, verification_export
 
 
 class Kind(NamedTuple):
@@ -54,6 +55,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "align": Kind(NETWORK_ROLE, "matching", AlignmentNet, alignment_export),
         "verify": Kind(NETWORK_ROLE, "matching", VerificationNet, verification_export),
         "follow": Kind(FOLLOW_ROLE, "readings", BoxNet, follow_export),
+        "compare": Kind(COMPARE_ROLE, "width", PairNet, compare_export),
     }
 )
 
@@ -61,7 +63,7 @@ PAIRS = tuple(task for task, kind in KINDS.items() if kind.role == NETWORK_ROLE)
 """The tasks whose network compares two pictures; a bundle has one at most of them."""
 
 RECORDED = (
-    *("matching", "readings", "alpha", "pictures", "images", "objects", "object_files"),
+    *("matching", "readings", "width", "alpha", "pictures", "images", "objects", "object_files"),
     *("samples", "clips", "sample_seed", "steps", "batch", "learning_rate", "seed"),
 )
 """What the manifest says about the training, as far as its configuration does."""
@@ -72,7 +74,7 @@ class TrainedNetwork:
     """A trained network.
 
     Attributes:
-        task: ``align``, ``verify`` or ``follow``.
+        task: ``align``, ``verify``, ``follow`` or ``compare``.
         module: with its weights, in evaluation mode.
         checkpoint: where they are from.
     """
@@ -113,6 +115,8 @@ class TrainedNetwork:
         """A manifest with the entry that tells of this network."""
         if self.kind.role == FOLLOW_ROLE:
             return replace(spec, follow=self.info())
+        if self.kind.role == COMPARE_ROLE:
+            return replace(spec, compare=self.info())
         return replace(spec, network=self.info())
 
     def check_features(
@@ -128,6 +132,8 @@ class TrainedNetwork:
         Raises:
             ExportError: naming the backbone, the layers or the factor that differ.
         """
+        if self.kind.role == COMPARE_ROLE:
+            return  # It sees pixels.
         config = self.checkpoint.config
         if alpha is not None and config.get("alpha", alpha) != alpha:
             raise ExportError(

@@ -21,6 +21,7 @@ from .backends.devices import open_backend
 from .backends.graph import Device, Graph, Precision
 from .backends.roles import (
     BoxGraph,
+    ComparisonGraph,
     FeatureRunner,
     Features,
     NetworkGraph,
@@ -30,7 +31,7 @@ from .backends.roles import (
     WindowFit,
 )
 from .bundle.folder import Bundle
-from .bundle.manifest import FOLLOW_ROLE, NETWORK_ROLE
+from .bundle.manifest import COMPARE_ROLE, FOLLOW_ROLE, NETWORK_ROLE
 from .bundle.recipes import TASKS
 from .errors import BundleError, DeviceError, InputError
 from .forking import ForkWatch
@@ -291,6 +292,15 @@ class Session:
             DeviceError: the device does not work with it, or has no engine for it.
         """
         return BoxGraph(self.graph(FOLLOW_ROLE), self.bundle, shapes)
+
+    def comparison(self) -> ComparisonGraph:
+        """The trained network of the bundle that compares registered pixels.
+
+        Raises:
+            BundleError: the bundle has none, or one that takes or gives something else.
+            DeviceError: the device does not work with it, or has no engine for it.
+        """
+        return ComparisonGraph(self.graph(COMPARE_ROLE), self.bundle)
 
     def __repr__(self) -> str:
         folder = self.bundle.path.name

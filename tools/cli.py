@@ -25,6 +25,7 @@ from .commands.match import match
 from .commands.pack_bundle import pack
 from .commands.track import track
 from .commands.train_align import align as train_align
+from .commands.train_compare import compare as train_compare
 from .commands.train_follow import follow as train_follow
 from .commands.train_refine import refine as train_refine
 from .commands.train_verify import verify as train_verify
@@ -76,6 +77,7 @@ add_commands(
         "align": train_align,
         "verify": train_verify,
         "follow": train_follow,
+        "compare": train_compare,
         "refine": train_refine,
     },
 )

@@ -31,7 +31,12 @@ WINDOW = "window"
 """Input of older matching graphs: rows and columns of a template."""
 
 NETWORK_SIDE = (1, 16, 64)
-NETWORK_SIDES = {"map_width": (4, 64, 256), "map_height": (2, 24, 128)}
+NETWORK_SIDES = {
+    "map_width": (4, 64, 256),
+    "map_height": (2, 24, 128),
+    "picture_width": (64, 64, 128),
+    "picture_height": (32, 64, 64),
+}
 """Smallest, usual and largest sides of a trained network's inputs, by name; others as above."""
 
 

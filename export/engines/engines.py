@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...runtime.bundle.folder import Bundle, sha256_of
-from ...runtime.bundle.manifest import FOLLOW_ROLE, NETWORK_ROLE, BundleSpec
+from ...runtime.bundle.manifest import COMPARE_ROLE, FOLLOW_ROLE, NETWORK_ROLE, BundleSpec
 from ...runtime.bundle.publishing import publish
 from ...runtime.bundle.sidecar import ENGINE_SUFFIX, EngineInfo, sidecar_of
 from ...runtime.errors import BundleError, ExportError
@@ -52,7 +52,7 @@ RECIPE = 2
 SOURCES = {"fp32": "fp32", "fp16": "fp16", "int8": "int8-trt"}
 """Precision of an engine and of the ONNX file that it is built from."""
 
-NETWORKS = (NETWORK_ROLE, FOLLOW_ROLE)
+NETWORKS = (NETWORK_ROLE, FOLLOW_ROLE, COMPARE_ROLE)
 """Roles of trained networks, each of which is built in FP32 only, as it is written."""
 
 Progress = Callable[[str, int, int], None]

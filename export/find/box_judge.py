@@ -9,7 +9,9 @@ import numpy as np
 
 from ...runtime.bundle.judge_network import FARTHEST
 from ...runtime.match import judging
+from ...runtime.match.comparing import UNKNOWN
 from ...runtime.match.differences import Differences
+from .comparison import comparison
 from .patch_nodes import (
     Networks,
     Spot,
@@ -50,19 +52,22 @@ class BoxJudge:
         writer, sought, recipe = self.writer, self.sought, self.recipe
         mean, best = self._sized(first)
         spot = Spot(mean[0], mean[1], best.angle, mean[2])
-        numbers, image = sought.numbers, sought.image
+        numbers, image, compare = sought.numbers, sought.image, self.networks.compare
         has_pixels = numbers["registered"] > 0.0
 
         def by_them() -> list[Value]:
             found = by_pixels(
                 sought.pixels, sought.core, numbers["core"] > 0.0, image, spot, recipe
             )
-            return [*found.spot, found.correlation, *differing(sought.pixels, image, found.spot)]
+            apart = differing(sought.pixels, image, found.spot)
+            return [*found.spot, found.correlation, *apart, *self._compared(found.spot)]
 
         def without() -> list[Value]:
-            return [*spot, writer.value(0.0), *map(writer.value, Differences.unknown())]
+            unknown = [*Differences.unknown(), *([] if compare is None else [UNKNOWN])]
+            return [*spot, writer.value(0.0), *map(writer.value, unknown)]
 
         known = writer.choose(has_pixels, by_them, without)
+        differences = known[5 : 5 + len(Differences.unknown())]
         fit = Registered(Spot(*known[:4]), known[4])
         colour = tint(image, fit.spot, sought.size, sought.colours)
         own = packed(writer, [numbers[name] for name in ("blue", "green", "red")])
@@ -74,12 +79,13 @@ class BoxJudge:
                 *(best.likelihood, best.similarity, best.likeness, best.support),
                 *(best.worst, best.most, best.best),
                 writer.most(fit.correlation, 0.0),
-                *known[5:],
+                *differences,
                 writer.least(apart / judging.TINTS, 2.0),
                 standing,
                 numbers["confusable"],
                 writer.value(0.0),
                 *(numbers[name] for name in ("even", "smooth", "noise", "edges")),
+                *known[5 + len(differences) :],
             ],
         )
         nothing = (numbers["flat"] > 0.0) | single_coloured(
@@ -96,6 +102,13 @@ class BoxJudge:
         refused = beyond | (odds <= judging.REFUSED)
         score = writer.where(refused, 0.0, self._logistic(odds))
         return [*self._upright(fit.spot), score, preference]
+
+    def _compared(self, spot: Spot) -> list[Value]:
+        """What the network that compares pixels says, where the bundle has one."""
+        network, sought = self.networks.compare, self.sought
+        if network is None or sought.picture is None:
+            return []
+        return [comparison(network, sought.picture, sought.pixels, sought.image, spot)]
 
     def _sized(self, first: PatchLook) -> tuple[list[Value], PatchLook]:
         """The mean of what was seen in several sizes, and the best look; see ``SizeEstimator``."""

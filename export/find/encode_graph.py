@@ -12,11 +12,11 @@ from typing import NamedTuple
 import onnx
 
 from ...runtime.match import turned_squares
-from ...runtime.match.find_inputs import LEVEL_NUMBERS, NUMBERS, SQUARES
+from ...runtime.match.find_inputs import LEVEL_NUMBERS, NO_PICTURE, NUMBERS, SQUARES
 from ...runtime.match.posed_rows import BORDER, SIDE, SMALLEST_ZOOM
-from ...runtime.patches.similarity import NORM_EPSILON, STD_EPSILON
+from .comparison import PICTURE_SHAPE, compared_picture
 from .graph_writer import GraphWriter
-from .patch_nodes import Layers, Networks, encoded, packed
+from .patch_nodes import Layers, Networks, encoded, packed, standardised
 from .sampling import as_bytes, resized, single_coloured
 from .template_pixels import TemplatePicture, grain, pixel_set, squares, tint_of
 from .values import BYTE, FLOAT, INTEGER, Value
@@ -79,6 +79,8 @@ def encode_model(networks: Networks, opset: int, version: int) -> onnx.ModelProt
         shapes[f"{name}_inverse"] = (4, 4)
     shapes["colours"] = (16, 16)
     shapes["squares"] = (SQUARES, turned_squares.SIDE, turned_squares.SIDE, 3)
+    if networks.compare is not None:
+        shapes["picture"] = PICTURE_SHAPE
     outputs = {name: (made[name], shapes[name]) for name in shapes}
     return writer.model("encode", outputs, opset, version)
 
@@ -128,6 +130,12 @@ class _Encoding:
         }
         named = {f"pixels_{name}": value for name, value in pixels.items()}
         named |= {f"core_{name}": value for name, value in core.items()}
+        if self.networks.compare is not None:
+            named["picture"] = writer.choose(
+                registered,
+                lambda: [compared_picture(view, pixels["used"], zoom)],
+                lambda: [writer.filled(0.0, *NO_PICTURE)],
+            )[0]
         return {
             **levels,
             **named,
@@ -261,7 +269,7 @@ class _Encoding:
         spread = others.at(writer.least(index, writer.most(count - 1, 0)))
 
         def chosen() -> list[Value]:
-            rows = _standardised(cells(writer.join([own, spread])).turned(1, 0))
+            rows = standardised(cells(writer.join([own, spread])).turned(1, 0))
             mine, theirs = rows.cut(0, own.side(0)), rows.cut(own.side(0), rows.side(0))
             likeness = (theirs @ mine.turned(1, 0)).max(1)
             best = writer.nodes(
@@ -333,7 +341,7 @@ class _Encoding:
         own = fine.target.sum().int()
 
         def alike() -> list[Value]:
-            rows = _standardised(fine.rows)
+            rows = standardised(fine.rows)
             mine, theirs = rows.cut(0, own), rows.cut(own, rows.side(0))
             return [(mine @ theirs.turned(1, 0)).max(1).mean()]
 
@@ -364,15 +372,6 @@ class _Encoding:
             box.h * down,
             writer.sqrt(across * down),
         )
-
-
-def _standardised(rows: Value) -> Value:
-    """Patches ``(K, C)``, standardised and scaled to length one; see :func:`.standardised`."""
-    writer = rows.writer
-    apart = rows - rows.mean(0, keep=True)
-    variance = (apart * apart).mean(0, keep=True)
-    scaled = apart / writer.sqrt(variance + STD_EPSILON)
-    return scaled / writer.sqrt((scaled * scaled).sum(1, keep=True) + NORM_EPSILON)
 
 
 def _at(layer: Value, step: int, rows: Value, columns: Value) -> Value:

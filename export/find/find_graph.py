@@ -11,6 +11,7 @@ import onnx
 from ...runtime.match.find_inputs import LEVEL_NUMBERS, NUMBERS, SQUARES
 from ...runtime.patches.quality import TINY
 from .box_judge import BoxJudge
+from .comparison import PICTURE_SHAPE
 from .graph_writer import GraphWriter
 from .patch_nodes import (
     Grid,
@@ -63,6 +64,9 @@ def _inputs(writer: GraphWriter, networks: Networks) -> Sought:
     pixels, core = (_pixel_set(writer, name, numbers["zoom"]) for name in ("pixels", "core"))
     colours = writer.input("colours", FLOAT, (16, 16))
     squares = writer.input("squares", BYTE, (SQUARES, SIDE, SIDE, 3))
+    picture = None
+    if networks.compare is not None:
+        picture = writer.input("picture", FLOAT, PICTURE_SHAPE)
     return Sought(
         image,
         numbers,
@@ -75,6 +79,7 @@ def _inputs(writer: GraphWriter, networks: Networks) -> Sought:
         core,
         colours,
         squares,
+        picture,
     )
 
 

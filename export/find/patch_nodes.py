@@ -10,6 +10,7 @@ import onnx
 
 from ...runtime.bundle.manifest import BackboneInfo
 from ...runtime.bundle.match_recipe import MatchRecipe
+from ...runtime.patches.similarity import NORM_EPSILON, STD_EPSILON
 from .sampling import between, padded
 from .values import FLOAT, INTEGER, NodeWriter, Operand, Value
 
@@ -27,6 +28,7 @@ class Networks:
         place: the same.
         backbone: strides and channels.
         recipe: of the bundle.
+        compare: the graph of that role, where the recipe's judge weighs what it says.
     """
 
     features: onnx.ModelProto
@@ -34,6 +36,7 @@ class Networks:
     place: onnx.ModelProto
     backbone: BackboneInfo
     recipe: MatchRecipe
+    compare: onnx.ModelProto | None = None
 
     @property
     def steps(self) -> tuple[int, ...]:
@@ -222,6 +225,15 @@ def box_at(
     left = ((where.left + across[0]).float() + across[1]) * stride + grid.x
     top = ((where.top + down[0]).float() + down[1]) * stride + grid.y
     return left, top
+
+
+def standardised(rows: Value) -> Value:
+    """Patches ``(K, C)``, standardised and scaled to length one; see :func:`.standardised`."""
+    writer = rows.writer
+    apart = rows - rows.mean(0, keep=True)
+    variance = (apart * apart).mean(0, keep=True)
+    scaled = apart / writer.sqrt(variance + STD_EPSILON)
+    return scaled / writer.sqrt((scaled * scaled).sum(1, keep=True) + NORM_EPSILON)
 
 
 def quantiles(values: Value, shares: Sequence[float]) -> list[Value]:

@@ -41,6 +41,8 @@ class Sought(NamedTuple):
     core: PixelSet
     colours: Value
     squares: Value
+    picture: Value | None
+    """Where the bundle has a network that compares pixels."""
 
     @property
     def size(self) -> tuple[Value, Value]:

@@ -48,7 +48,7 @@ def resized(image: Value, columns: Value, rows: Value) -> Value:
             return [nearest(means + MIDDLE_GREY)]
 
         def linear() -> list[Value]:
-            return [_linear(image.float(), columns, rows)]
+            return [interpolated(image.float(), columns, rows)]
 
         return writer.choose(shrinking, averaged, linear)
 
@@ -73,7 +73,7 @@ def _averaged(picture: Value, count: Value, axis: int) -> Value:
     return (whole.cut(1, count + 1, axis) - whole.cut(0, count, axis)) / step
 
 
-def _linear(picture: Value, columns: Value, rows: Value) -> Value:
+def interpolated(picture: Value, columns: Value, rows: Value) -> Value:
     """A picture interpolated in the steps of OpenCV, which cuts where it could round."""
     first, second, near, far = _mixing(picture, columns, 1)
     wide = picture.at(first, 1) * near.widened(0, 2) + picture.at(second, 1) * far.widened(0, 2)

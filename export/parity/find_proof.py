@@ -74,17 +74,18 @@ def compare_find(bundle: Bundle) -> Iterator[Deviation]:
     Raises:
         BundleError: a file is damaged or missing.
     """
-    roles = {info.role for info in bundle.spec.files.values()}
-    if FIND not in roles:
+    described = {info.role: info for info in bundle.spec.files.values()}
+    if FIND not in described:
         return
+    compared = "picture" in {tensor.name for tensor in described[FIND].inputs}
     find = OnnxGraph(bundle.file(FIND, "fp32"), "cpu")
-    encode = OnnxGraph(bundle.file(ENCODE, "fp32"), "cpu") if ENCODE in roles else None
+    encode = OnnxGraph(bundle.file(ENCODE, "fp32"), "cpu") if ENCODE in described else None
     with Matcher(bundle, "cpu", precision="fp32") as matcher:
         for view in VIEWS:
             frame, image = pictures_of(view)
             template = matcher.encode_template(frame, view.box)
             best = matcher.match(image, templates=[template])[0]
-            inputs = {SAVED: find_inputs(template)}
+            inputs = {SAVED: find_inputs(template, compared=compared)}
             if encode is not None:
                 inputs[BOTH] = encoded_by(encode, frame, view.box)
             for name, given in inputs.items():

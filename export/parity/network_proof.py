@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -13,15 +13,14 @@ from numpy.typing import NDArray
 
 from ...model.alignment_net import CELLS
 from ...runtime.bundle.folder import Bundle
-from ...runtime.bundle.manifest import FOLLOW_ROLE, NETWORK_ROLE
-from ...runtime.errors import BundleError, ExportError
+from ...runtime.bundle.manifest import COMPARE_ROLE, FOLLOW_ROLE, NETWORK_ROLE
+from ...runtime.errors import ExportError
 from ...runtime.images import resize_to
-from ...runtime.json_values import count_of, member, text_of
 from ...runtime.patches.encoder import Encoder
-from ...runtime.saved_arrays import read_arrays
 from ...runtime.session import Session
 from ..graphs import GraphExport
 from ..networks import KINDS, PAIRS
+from ..stored_network import stored_network
 from .judge import RELATIVE, Deviation, attempt
 from .pair_proof import PAIR_KINDS, make_pairs
 from .runners import onnx_runner
@@ -30,9 +29,6 @@ Array = NDArray[Any]
 
 LIMIT = 1e-3
 """Largest difference, relative to the largest value: the fits repeat and so enlarge rounding."""
-
-MOST_READINGS = 1000
-"""A manifest that says more is not believed."""
 
 SHOWN = MappingProxyType(
     {"source": "picture", "target": "view", "query": "view", "reference": "picture"}
@@ -57,6 +53,7 @@ def compare_network(bundle: Bundle) -> Iterator[Deviation]:
     for role, told, tasks in (
         (NETWORK_ROLE, bundle.spec.network, PAIRS),
         (FOLLOW_ROLE, bundle.spec.follow, ("follow",)),
+        (COMPARE_ROLE, bundle.spec.compare, ("compare",)),
     ):
         task = _known_task(bundle, told, tasks) if role in roles else None
         if task is not None and KINDS[task].weights_role in roles:
@@ -91,7 +88,7 @@ def _known_task(bundle: Bundle, told: dict[str, Any], tasks: Sequence[str]) -> s
 
 def _compare(bundle: Bundle, task: str) -> Iterator[Deviation]:
     """Run the network of a task in both ways."""
-    module = _trained(bundle, task)
+    module = stored_network(bundle, task)
     graph = KINDS[task].export(module.eval(), bundle.spec.backbone.channels)
     file = bundle.file(KINDS[task].role, "fp32")
     runner = onnx_runner(file, graph.outputs)
@@ -135,35 +132,6 @@ def _on_pictures(
                 taps, _ = encoder.encode_crop(picture)
                 inputs[name] = torch.from_numpy(taps.whole()[None])
             yield pair.name, inputs
-
-
-def _trained(bundle: Bundle, task: str) -> torch.nn.Module:
-    """The network of a bundle for a task, with its weights.
-
-    Raises:
-        BundleError: a file is damaged or missing, or of another network.
-    """
-    kind = KINDS[task]
-    told = bundle.spec.follow if kind.role == FOLLOW_ROLE else bundle.spec.network
-    file = bundle.file(kind.weights_role, "fp32")
-    try:
-        arrays = read_arrays(file)
-        module = kind.make(_choice(told, kind.choice))
-        module.load_state_dict({name: torch.from_numpy(each) for name, each in arrays.items()})
-    except (OSError, ValueError, TypeError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise BundleError(f"{file} does not fit the network ({reason}); export it again") from error
-    return module
-
-
-def _choice(told: Mapping[str, Any], name: str) -> str | int:
-    """What the manifest says a network is like: its matching layer, or how many readings it takes.
-
-    Raises:
-        ValueError: it is missing or of another type.
-    """
-    value = member(told, name)
-    return count_of(value, name, 1, MOST_READINGS) if name == "readings" else text_of(value, name)
 
 
 def _difference(name: str, found: Any, truth: dict[str, Array]) -> tuple[float, str]:

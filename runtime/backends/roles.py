@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bundle.folder import Bundle
-from ..bundle.manifest import FOLLOW_ROLE, NETWORK_ROLE
+from ..bundle.manifest import COMPARE_ROLE, FOLLOW_ROLE, NETWORK_ROLE
 from ..bundle.recipes import CONTROL
 from ..errors import BundleError
 from ..kinds import Bound
@@ -41,6 +41,9 @@ ONE_QUALITY = "quality"
 
 BOX_OUTPUTS = ("change", "doubt")
 """What the network that reads followed boxes gives."""
+
+COMPARISON_OUTPUTS = ("odds",)
+"""What the network that compares pixels gives."""
 
 QUALITY: Bound[Range] = (-0.01, 1.01)
 """Of a quality, which a device may round."""
@@ -319,6 +322,37 @@ class BoxGraph:
         answers = self._graph.run(inputs, BOX_OUTPUTS)
         check_arrays(answers, [(1, 4)] * len(BOX_OUTPUTS), self._name)
         return answers
+
+
+class ComparisonGraph:
+    """The network of a bundle that compares registered pixels; its answers are checked.
+
+    Args:
+        graph: runs it.
+        bundle: describes it.
+
+    Raises:
+        BundleError: the graph takes or gives something else than such a network.
+    """
+
+    def __init__(self, graph: Graph, bundle: Bundle) -> None:
+        self._graph = graph
+        self._name = bundle.graph_name(COMPARE_ROLE, "fp32")
+        picture: Shape = (1, None, None, 3)
+        wanted = dict.fromkeys(("template", "seen"), ("float32", picture))
+        check_inputs(bundle, COMPARE_ROLE, wanted | {"zooms": ("float32", (1, 2))})
+        check_outputs(bundle, COMPARE_ROLE, COMPARISON_OUTPUTS)
+
+    def run(self, inputs: Mapping[str, Array]) -> float:
+        """Log-odds that two pictures show the same object.
+
+        Raises:
+            BundleError: the graph gives something else than such a network.
+            DeviceError: a shape that the graph was not built for, or the device failed.
+        """
+        answers = self._graph.run(inputs, COMPARISON_OUTPUTS)
+        check_arrays(answers, [(1,)], self._name)
+        return float(answers[0][0])
 
 
 def _pair_inputs(channels: int) -> dict[str, tuple[str, Shape]]:

@@ -23,6 +23,9 @@ NETWORK_ROLE = "network"
 FOLLOW_ROLE = "follow"
 """Of the trained network in a bundle that reads how a followed object's box lies."""
 
+COMPARE_ROLE = "compare"
+"""Of the one that compares the pixels of what was found with the template's."""
+
 PURPOSES = ("match", "align", "verify")
 """What the features of a bundle were chosen for."""
 
@@ -131,6 +134,8 @@ class BundleSpec:
             and how it was trained.
         follow: the trained network in it that reads how a followed object's box lies: how many
             readings it takes, and how it was trained.
+        compare: the trained network in it that compares registered pixels: how wide it is, and how
+            it was trained.
         task: ``match``, ``align`` or ``verify``; what its features were chosen, and are checked,
             for.
         schema: version of the record that was read; what is written has the present one.
@@ -146,6 +151,7 @@ class BundleSpec:
     calibration: dict[str, Any] = field(default_factory=dict)
     network: dict[str, Any] = field(default_factory=dict)
     follow: dict[str, Any] = field(default_factory=dict)
+    compare: dict[str, Any] = field(default_factory=dict)
     task: str = "match"
     schema: int = field(default=SCHEMA_VERSION, compare=False)
 
@@ -230,6 +236,7 @@ class BundleSpec:
                 calibration=object_of(data.get("calibration", {}), "calibration"),
                 network=object_of(data.get("network", {}), "network"),
                 follow=object_of(data.get("follow", {}), "follow"),
+                compare=object_of(data.get("compare", {}), "compare"),
                 task=_task(data),
                 schema=schema,
             )

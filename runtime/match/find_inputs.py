@@ -28,16 +28,21 @@ LEVEL_NUMBERS: Numeric[tuple[str, ...]] = (
 )
 """What each row of the input ``levels`` holds."""
 
+NO_PICTURE: Numeric[tuple[int, int, int]] = (8, 8, 3)
+"""Shape of the input ``picture`` where a template has no pixels to be compared."""
+
 SQUARES: Numeric[int] = 24
 """Turned pictures of a template's middle: those that are hardly turned come first."""
 
 
-def find_inputs(template: Template) -> dict[str, Array]:
+def find_inputs(template: Template, *, compared: bool = True) -> dict[str, Array]:
     """The arrays that ``find.onnx`` takes beside an image, as ``encode.onnx`` gives them.
 
     Args:
         template: encoded, or read from a file. It should be of pictures shown as they are (uint8);
             one with a value range needs images shown in that range.
+        compared: whether the graph takes a ``picture``: that of a bundle does whose judge weighs
+            what a trained network says of pixels.
 
     Returns:
         Arrays by the names of the graph's inputs; docs/graphs.md says what they are.
@@ -81,7 +86,8 @@ def find_inputs(template: Template) -> dict[str, Array]:
         "colours": np.ones((side, side)) if colours is None else colours,
     }
     arrays = {name: np.ascontiguousarray(value, np.float32) for name, value in given.items()}
-    return {**arrays, "squares": _squares(squares)}
+    arrays["squares"] = _squares(squares)
+    return {**arrays, "picture": _picture(template)} if compared else arrays
 
 
 def _pixels(name: str, pixels: PixelTemplate | None) -> dict[str, Array]:
@@ -105,3 +111,9 @@ def _squares(squares: TurnedSquares | None) -> Array:
     if squares is None:
         return np.zeros((SQUARES, SIDE, SIDE, 3), np.uint8)
     return np.stack([*squares.own, *squares.others])
+
+
+def _picture(template: Template) -> Array:
+    """``(rows, columns, 3)`` float32, black where there are no pixels to be compared."""
+    compared = template.compared
+    return np.zeros(NO_PICTURE, np.float32) if compared is None else compared.picture[0]

@@ -12,6 +12,8 @@ from ..bundle.match_recipe import MatchRecipe
 from ..errors import BundleError
 from ..images import Image
 from ..kinds import Numeric
+from ..session import Session
+from .comparing import UNKNOWN, PixelComparer
 from .differences import Differences, mean_tint
 from .pose import Pose
 from .registration import UprightLook, by_pixels
@@ -54,6 +56,8 @@ class BoxEvidence:
         smooth: the same, less strictly.
         noise: of its picture.
         edges: of its picture.
+        comparison: log-odds that the registered pixels are the template's, by the network that
+            compares them; :data:`~.comparing.UNKNOWN` where there is none.
     """
 
     likelihood: float
@@ -81,6 +85,7 @@ class BoxEvidence:
     smooth: float
     noise: float
     edges: float
+    comparison: float = UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -147,18 +152,26 @@ TINTS: Numeric[float] = 20.0
 """Grey values of a unit of ``tint``."""
 
 
-def check_judge(recipe: MatchRecipe) -> None:
-    """Refuse a judge that another version fitted, to other evidence.
+def comparer_for(session: Session) -> PixelComparer | None:
+    """The network of a bundle that compares pixels, as far as its judge weighs what it says.
 
     Raises:
-        BundleError: its recipe weighs another number of pieces.
+        BundleError: another version fitted the judge, to other evidence; or the network is missing
+            or takes or gives something else.
+        DeviceError: the device does not work with it, or has no engine for it.
     """
-    known, here = len(recipe.judge_centre), len(fields(BoxEvidence))
-    if known != here:
+    comparer = PixelComparer.of(session)
+    known, here = len(session.bundle.spec.recipes.match.judge_centre), len(fields(BoxEvidence))
+    if known == here and comparer is None:
+        raise BundleError(
+            "the bundle's judge weighs what a network says that the bundle lacks; export it again"
+        )
+    if known not in (here, here - 1):
         raise BundleError(
             f"the bundle is of another version: its judge weighs {known} pieces of evidence, this "
             f"version has {here}; export it again"
         )
+    return comparer
 
 
 def judge(
@@ -168,6 +181,7 @@ def judge(
     seen: UprightLook,
     tried: Tried,
     recipe: MatchRecipe,
+    comparer: PixelComparer | None,
 ) -> JudgedPose:
     """Register a pose with the image's pixels, and weigh what speaks for it.
 
@@ -178,6 +192,7 @@ def judge(
         seen: the look that says so.
         tried: what else is known.
         recipe: of the bundle.
+        comparer: its network that compares pixels, if it has one.
     """
     pose, correlation = by_pixels(template, image, pose, recipe)
     pixels, grain = template.pixels, template.grain
@@ -198,9 +213,22 @@ def judge(
         template.confusable,
         math.log(tried.poses),
         *grain,
+        _compared(template, image, pose, comparer),
     )
     evidence = BoxEvidence(*known)
     nothing = template.flat or tried.flat
-    odds = REFUSED if nothing else float(recipe.judge.odds(np.array([known]))[0])
+    # Where a bundle has no such network, its judge does not know of the last piece.
+    weighed = np.array([known[: len(recipe.judge_centre)]])
+    odds = REFUSED if nothing else float(recipe.judge.odds(weighed)[0])
     rigid = correlation >= recipe.rigid_correlation
     return JudgedPose(pose, odds, tried.margin, evidence, rigid=rigid)
+
+
+def _compared(
+    template: Template, image: Image, pose: Pose, comparer: PixelComparer | None
+) -> float:
+    """What the network says of the pixels, as far as there are any to compare."""
+    pixels, picture = template.pixels, template.compared
+    if comparer is None or pixels is None or picture is None:
+        return UNKNOWN
+    return comparer.odds(picture, pixels, image, pose)

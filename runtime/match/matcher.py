@@ -21,7 +21,7 @@ from ..patches.quality import QualityMap, quality_map
 from ..session import Session, Source
 from ..session_task import SessionTask, practice_box, practice_picture
 from ..value_range import shared_range
-from .judging import JudgedPose, check_judge
+from .judging import JudgedPose, comparer_for
 from .matches import Match
 from .planar import PlaneFitter, checked_fit
 from .plane import PlaneMap
@@ -74,10 +74,10 @@ class Matcher(SessionTask):
     ) -> None:
         super().__init__(bundle, device, precision, threads, sha256)
         recipe = self._recipe = self.bundle.spec.recipes.match
-        check_judge(recipe)
+        comparer = comparer_for(self.session)
         self._encoder = Encoder(self.session)
-        self._uprights = UprightFinder(self._encoder, recipe)
-        self._poses = PoseFinder(self._encoder, recipe)
+        self._uprights = UprightFinder(self._encoder, recipe, comparer)
+        self._poses = PoseFinder(self._encoder, recipe, comparer)
         self._planes = PlaneFitter(self._encoder, recipe)
         self._model = self.bundle.file_hash("features", "fp32")
         self._templates = TemplateEncoder(self._encoder, recipe, self._model)

@@ -10,6 +10,7 @@ from ..bundle.match_recipe import MatchRecipe
 from ..errors import TemplateError
 from ..images import Image
 from ..patches.encoder import Encoder, FeatureMap
+from .comparing import PixelComparer
 from .judging import JudgedPose, Tried, judge
 from .pose import PoseRange, outline_overlap
 from .pose_search import PosedTemplate, first_look
@@ -25,11 +26,15 @@ class PoseFinder:
     Args:
         encoder: encodes looks and templates.
         recipe: of the bundle.
+        comparer: its network that compares pixels, if it has one.
     """
 
-    def __init__(self, encoder: Encoder, recipe: MatchRecipe) -> None:
+    def __init__(
+        self, encoder: Encoder, recipe: MatchRecipe, comparer: PixelComparer | None
+    ) -> None:
         self.encoder = encoder
         self.recipe = recipe
+        self._comparer = comparer
         self._refiner = PoseRefiner(encoder, recipe)
 
     def found(
@@ -151,7 +156,9 @@ class PoseFinder:
             others = (*candidates[:index], *candidates[index + 1 :])
             nearest = max((o.likelihood for o in others), default=-math.inf)
             margin = 1.0 - math.exp(-max(0.0, each.likelihood - nearest))
-            verdict = judge(template, image, each.better, each, Tried(steps, margin), recipe)
+            verdict = judge(
+                template, image, each.better, each, Tried(steps, margin), recipe, self._comparer
+            )
             if not wanted.contains(verdict.pose, recipe.pose_beyond, recipe.size_beyond):
                 verdict = replace(verdict, beyond=True)
             judged.append(verdict)

@@ -27,6 +27,7 @@ from ..patches.windows import CellRange
 from ..saved_arrays import array_of, read_arrays, switch_of, text_of_array
 from ..turns import SharedFields
 from ..value_range import ValueRange
+from .comparing import ComparedTemplate
 from .differences import Grain, colour_mask, mean_tint
 from .pixels import PixelTemplate
 from .plane_pixels import PlaneTemplate, plane_pyramid
@@ -101,6 +102,12 @@ class Template(SharedFields):
     def pixels(self) -> PixelTemplate | None:
         """Its pixels to be registered with an image's, ``None`` where they are flat or not kept."""
         return None if self.view is None else PixelTemplate.of(self.view)
+
+    @cached_property
+    def compared(self) -> ComparedTemplate | None:
+        """Its picture to be compared with what is found, ``None`` where it is flat or not kept."""
+        view, pixels = self.view, self.pixels
+        return ComparedTemplate.of(view, pixels) if view and pixels else None
 
     @cached_property
     def core(self) -> PixelTemplate | None:
@@ -295,8 +302,7 @@ class TemplateEncoder:
         )
         flat = is_flat(image, region, coverage)
         view = TemplateView.cut(image, region, coverage, levels[0].scale, framed=box is not None)
-        size = region.w, region.h
-        return Template(levels, size, inside, self.model, called, flat, view=view)
+        return Template(levels, (region.w, region.h), inside, self.model, called, flat, view=view)
 
     def _level(
         self,

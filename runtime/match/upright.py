@@ -11,6 +11,7 @@ from ..bundle.match_recipe import MatchRecipe
 from ..images import Image, is_flat
 from ..kinds import Bound
 from ..patches.encoder import Encoder
+from .comparing import PixelComparer
 from .judging import JudgedPose, Tried, judge
 from .placing import Placer
 from .pose import Pose
@@ -49,11 +50,15 @@ class UprightFinder:
     Args:
         encoder: encodes looks.
         recipe: of the bundle.
+        comparer: its network that compares pixels, if it has one.
     """
 
-    def __init__(self, encoder: Encoder, recipe: MatchRecipe) -> None:
+    def __init__(
+        self, encoder: Encoder, recipe: MatchRecipe, comparer: PixelComparer | None
+    ) -> None:
         self.encoder = encoder
         self.recipe = recipe
+        self._comparer = comparer
         self._placer = Placer(encoder, recipe)
         self._sizes = SizeEstimator(PoseRefiner(encoder, recipe), recipe)
 
@@ -82,7 +87,9 @@ class UprightFinder:
             tried = Tried(1, each.margin, is_flat(search.image, each.placed.box))
             # Pixels register a slender object only from about the turn that its patches tell.
             pose = replace(known.pose, angle=known.look.better.angle)
-            verdict = judge(template, search.image, pose, known.look, tried, self.recipe)
+            verdict = judge(
+                template, search.image, pose, known.look, tried, self.recipe, self._comparer
+            )
             beyond = not self._as_it_is(verdict, template, search.image)
             verdict = replace(verdict, prior=each.prior, beyond=beyond)
             judged[each.template].append(self._upright(verdict, template, search.image))

@@ -49,7 +49,7 @@ def bundle(tmp_path_factory, photos) -> Bundle:
     import shutil
 
     folder, stage = (tmp_path_factory.mktemp(name) for name in ("bundle", "stage"))
-    for name in ("bundle.json", "features.onnx", "match.onnx", "place.onnx"):
+    for name in ("bundle.json", "features.onnx", "match.onnx", "place.onnx", "compare.onnx"):
         shutil.copyfile(default_bundle_path() / name, folder / name)
     copy = Bundle.load(folder)
     options = CalibrationOptions(sources=(str(photos),), images=6, cache=False)

@@ -24,7 +24,8 @@ from qatm.runtime.bundle.folder import MANIFEST, sha256_of
 from qatm.runtime.bundle.recipes import TASKS, Recipes
 
 TAPS = ("3", "6")
-FILES = {"bundle.json", "features.onnx", "match.onnx", "place.onnx", "joint.onnx"}
+GRAPHS = {"features.onnx", "match.onnx", "place.onnx", "joint.onnx", "compare.onnx"}
+FILES = {"bundle.json", "compare.npz", *GRAPHS}
 
 
 def names(folder: Path) -> set[str]:
@@ -51,7 +52,8 @@ def test_bundle_holds_its_files_and_nothing_else(tiny_bundle):
     for name, info in spec.files.items():
         assert info.sha256 == sha256_of(tiny_bundle / name)
         assert info.bytes == (tiny_bundle / name).stat().st_size
-        assert (info.role, info.precision) == (Path(name).stem, "fp32")
+        role = "compare-weights" if name == "compare.npz" else Path(name).stem
+        assert (info.role, info.precision) == (role, "fp32")
 
 
 def test_manifest_describes_the_network(tiny_bundle):
@@ -90,7 +92,7 @@ def test_manifest_describes_inputs_and_outputs(tiny_bundle):
             assert all(tensor.shape), f"{tensor.name} has a side without a name"
 
 
-@pytest.mark.parametrize("name", sorted(FILES - {MANIFEST}))
+@pytest.mark.parametrize("name", sorted(GRAPHS))
 def test_files_carry_no_trace_of_the_exporting_machine(tiny_bundle, name):
     model = onnx.load(str(tiny_bundle / name))
     assert {e.domain: e.version for e in model.opset_import}[""] == 20
@@ -314,13 +316,7 @@ def test_export_over_an_old_bundle_replaces_all_of_it(copied, quick_graphs):
     (copied / "notes.txt").write_text("the user's own")
     bundle = export_bundle(copied, quick_options(alpha=12)).bundle
     assert bundle.spec.recipes.match.alpha == 12
-    assert names(copied) == {
-        "bundle.json",
-        "features.onnx",
-        "match.onnx",
-        "place.onnx",
-        "notes.txt",
-    }
+    assert names(copied) == {*FILES, "notes.txt"} - {"joint.onnx"}
 
 
 def test_export_over_a_damaged_bundle(copied, quick_graphs):

@@ -10,8 +10,9 @@ import pytest
 
 from qatm.export.graph_contract import CONTRACTS, PAGE, annotate, contract_of, page_tables
 from qatm.export.graphs import DEFAULT_OPSET, write_onnx
-from qatm.export.network_graphs import follow_export
+from qatm.export.network_graphs import compare_export, follow_export
 from qatm.model.box_net import BoxNet
+from qatm.model.pair_net import PairNet
 from qatm.runtime import ExportError
 from qatm.runtime.version import __version__
 
@@ -27,6 +28,8 @@ def files(tiny_bundle, find_bundle, tmp_path_factory) -> dict[str, Path]:
     runtime = ROOT / "runtime"
     paths["follow"] = tmp_path_factory.mktemp("follow") / "follow.onnx"
     write_onnx(follow_export(BoxNet(6).eval(), 64), paths["follow"], DEFAULT_OPSET)
+    paths["compare"] = tmp_path_factory.mktemp("compare") / "compare.onnx"
+    write_onnx(compare_export(PairNet(5).eval(), 64), paths["compare"], DEFAULT_OPSET)
     paths["network, align"] = runtime / "default_align" / "network.onnx"
     paths["network, verify"] = runtime / "default_bundle" / "network.onnx"
     return paths
@@ -49,7 +52,8 @@ def test_the_contract_is_that_of_the_graph(files, role):
     contract = contract_of(role.partition(",")[0], [tensor.name for tensor in graph.input])
     assert contract is CONTRACTS[role]
     for entries, tensors in ((contract.inputs, graph.input), (contract.outputs, graph.output)):
-        assert told([tensor.name for tensor in tensors]) == [entry.name for entry in entries]
+        names = told([tensor.name for tensor in tensors])
+        assert names == [each.name for each in entries if not each.compared or each.name in names]
         known = {entry.name: entry for entry in entries}
         for tensor in tensors:
             entry = known[told([tensor.name])[0]]
@@ -89,6 +93,14 @@ def test_the_file_says_it(files, role):
 def test_the_encoded_template_is_handed_on_by_its_names():
     outputs = CONTRACTS["encode"].outputs
     assert CONTRACTS["find"].inputs[1:] == outputs
+
+
+def test_only_what_compares_pixels_is_left_out():
+    names = [entry.name for entry in CONTRACTS["find"].inputs]
+    assert names[-1] == "picture"
+    assert contract_of("find", names) is contract_of("find", names[:-1]) is CONTRACTS["find"]
+    with pytest.raises(ExportError, match="no contract describes a find graph"):
+        contract_of("find", names[:-2])
 
 
 def test_unknown_graphs_are_refused(tiny_bundle):

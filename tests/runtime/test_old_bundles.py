@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from old_graphs import write_old_bundle
+from bundle_copies import with_recipe
+from old_graphs import older_judge, write_old_bundle
 
 from qatm.runtime import Bundle, Matcher, Session, Tracker, TrackerOptions
 
@@ -22,7 +23,9 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 @pytest.fixture(scope="module")
 def sessions(old: Bundle) -> Iterator[tuple[Session, Session]]:
-    with Session(old, "cpu") as before, Session(device="cpu") as after:
+    # Scores are those of a judge, and the earlier bundle has an earlier one.
+    new = with_recipe(Bundle.load(), "match", **older_judge())
+    with Session(old, "cpu") as before, Session(new, device="cpu") as after:
         yield before, after
 
 

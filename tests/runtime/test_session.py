@@ -46,7 +46,7 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_opening_a_matcher_hashes_each_file_once(hashed: list[str]) -> None:
     Matcher(threads=1).close()
-    assert sorted(hashed) == ["features.onnx", "match.onnx"]
+    assert sorted(hashed) == ["compare.onnx", "features.onnx", "match.onnx"]
 
 
 def test_tasks_of_one_session_open_nothing_again(hashed: list[str], photographs: Images) -> None:
@@ -62,7 +62,7 @@ def test_tasks_of_one_session_open_nothing_again(hashed: list[str], photographs:
         assert session.users == 1 + len(tasks)
         assert {task.session for task in tasks} == {session}
         assert all(task.bundle is session.bundle for task in tasks)
-        assert sorted(hashed) == ["features.onnx", "match.onnx"]
+        assert sorted(hashed) == ["compare.onnx", "features.onnx", "match.onnx"]
         for task in tasks:
             task.close()
         assert session.users == 1
@@ -79,7 +79,7 @@ def test_only_the_precision_that_runs_is_hashed(hashed: list[str], tmp_path: Pat
     (copy / "bundle.json").write_text(json.dumps(spec.to_json()), encoding="utf-8")
     hashed.clear()
     Matcher(copy, precision="fp16", threads=1).close()
-    assert sorted(hashed) == ["features.fp16.onnx", "match.onnx"]
+    assert sorted(hashed) == ["compare.onnx", "features.fp16.onnx", "match.onnx"]
 
 
 def test_each_graph_is_read_once_and_only_if_it_runs(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from qatm.export.graphs import GraphExport, feature_export, match_export, write_
 from qatm.model import Backbone, build_backbone, fold_batch_norm
 from qatm.model.exported import MatchGraph, best_windows, window_means
 from qatm.runtime import Bundle
+from qatm.runtime.bundle.match_recipe import MatchRecipe
 
 
 class OldFeatures(nn.Module):
@@ -61,8 +63,18 @@ def write_old_bundle(folder: Path) -> Bundle:
         ),
     )
     files = {export.file_name: _written(export, folder, spec.opset) for export in exports}
-    write_manifest(folder / "bundle.json", replace(spec, files=files, network={}))
+    match = replace(spec.recipes.match, **older_judge())
+    spec = replace(spec, recipes=replace(spec.recipes, match=match))
+    write_manifest(
+        folder / "bundle.json", replace(spec, files=files, network={}, follow={}, compare={})
+    )
     return Bundle.load(folder)
+
+
+def older_judge() -> dict[str, Any]:
+    """Numbers of a judge that knows of no comparison."""
+    names = "judge_hidden", "judge_output", "judge_centre", "judge_spread"
+    return {name: getattr(MatchRecipe(), name) for name in names}
 
 
 def _written(export: GraphExport, folder: Path, opset: int):

@@ -75,6 +75,7 @@ WORK = {
     "train align": ("qatm.tools.train.pictures.open_images", "--out"),
     "train verify": ("qatm.tools.train.pictures.open_images", "--out"),
     "train follow": ("qatm.tools.train.cut_outs.open_cut_outs", "--out"),
+    "train compare": ("qatm.tools.evaluation.track.sequences.read_sequences", "--out"),
     "train refine CHECKPOINT": ("qatm.tools.train.refinement.open_groups", "--out"),
 }
 

@@ -65,7 +65,7 @@ class TrainFlags:
         int, typer.Option(metavar="N", min=1, help="Scenes, pairs or samples in a step.")
     ]
     learning_rate: Annotated[
-        float, typer.Option(metavar="R", callback=finite, help="Adam's step size at the start.")
+        float, typer.Option(metavar="R", callback=finite, help="Adam's largest step size.")
     ]
     checkpoint_every: Annotated[
         int, typer.Option(metavar="N", min=1, help="Steps between two checkpoints.")
@@ -102,6 +102,6 @@ class TrainFlags:
         return options
 
 
-USUAL_ALIGN, USUAL_FOLLOW, USUAL_REFINE, USUAL_VERIFY = (
-    TrainFlags(**USUAL[name]) for name in ("align", "follow", "refine", "verify")
+USUAL_ALIGN, USUAL_COMPARE, USUAL_FOLLOW, USUAL_REFINE, USUAL_VERIFY = (
+    TrainFlags(**USUAL[name]) for name in ("align", "compare", "follow", "refine", "verify")
 )

@@ -22,7 +22,7 @@ from .demo_tray import TrayScene, count_keys, draw_tray
 
 ROTATION, ZOOM = 180.0, 2.0
 MOST_KEYS = 100
-LEAST_SCORE = 0.3
+LEAST_SCORE = 0.1
 """Of a key: on the tray lies nothing that is nearly one, so that to miss one is worse."""
 
 GOOD_OVERLAP, GOOD_ANGLE, GOOD_SCALE = 0.5, 5.0, 1.1

@@ -29,6 +29,7 @@ FOR = frozenset(
     {
         *("likelihood", "similarity", "likeness", "support"),
         *("worst_patches", "most_patches", "best_patches", "correlation", "standing", "detail"),
+        "comparison",
     }
 )
 """Evidence that speaks for a box."""
@@ -41,7 +42,7 @@ AGAINST = frozenset(
 )
 """Evidence that speaks against it."""
 
-PIXELS = (frozenset({"correlation", "detail"}) | AGAINST) - {"tint"}
+PIXELS = (frozenset({"correlation", "detail", "comparison"}) | AGAINST) - {"tint"}
 """Evidence of registered grey values, each of which means something else beside the others: all but
 one spot that fit make a near-duplicate, not an object that is the surer the better the others fit.
 Beside colours it would tell footages apart, not objects."""
@@ -49,18 +50,14 @@ Beside colours it would tell footages apart, not objects."""
 FAMILIES = {"turned": "video", "sequence turned": "sequence"}
 """Domains of the same footage as others, which are left out together."""
 
-DOMAIN_WEIGHTS = {"video": 8.0, "sequence": 8.0, "parts": 0.5}
-"""What a domain counts beside others: of footage more, as there are more of drawn scenes; and of
-parts less, as some near-duplicates there cannot be told apart."""
+DOMAIN_WEIGHTS = {"video": 8.0, "sequence": 8.0}
+"""What a domain counts beside others: of footage more, as there are more of drawn scenes."""
 
 WRONG_WEIGHT = 3.0
 """What a wrong box of a drawn scene counts beside a right one: an object that is not there is not
 to be found for another that is nearly the same."""
 
-NO_WONDER = "parts"
-"""Where it counts no more, as it may look the same."""
-
-RIGHT_WEIGHT = 1.5
+RIGHT_WEIGHT = 2.5
 """What a right box of footage counts beside a wrong one, which is hardly ever as sure there."""
 
 LATER_WEIGHT = 0.4
@@ -99,7 +96,7 @@ def _kind_weight(box: JudgedBox) -> float:
     """What a right or a wrong box counts beside others of its domain."""
     if family_of(box) in FAMILIES.values():
         return RIGHT_WEIGHT if box.right else 1.0
-    return 1.0 if box.right or box.domain == NO_WONDER else WRONG_WEIGHT
+    return 1.0 if box.right else WRONG_WEIGHT
 
 
 def family_of(box: JudgedBox) -> str:
@@ -206,7 +203,9 @@ def match_fit(session: Session, boxes: Sequence[JudgedBox], source: str) -> Scor
     numbers: dict[str, Number] = dict(stored_numbers(fit_boxes(boxes)))
     evidence = np.array([box.evidence for box in boxes])
     fitted, stored = (
-        _probability(kind.judge.odds(evidence)) for kind in (_with(recipe, numbers), recipe)
+        # A stored judge may be one that does not know of the last piece.
+        _probability(kind.judge.odds(evidence[:, : len(kind.judge_centre)]))
+        for kind in (_with(recipe, numbers), recipe)
     )
     best = sum(box.rank == 0 for box in boxes)
     present = sum(box.rank == 0 and box.present for box in boxes)

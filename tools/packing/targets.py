@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from ...export.engines.engines import SOURCES
 from ...runtime.bundle.folder import Bundle, default_bundle_path
-from ...runtime.bundle.manifest import FOLLOW_ROLE, NETWORK_ROLE, FileInfo
+from ...runtime.bundle.manifest import COMPARE_ROLE, FOLLOW_ROLE, NETWORK_ROLE, FileInfo
 from ...runtime.bundle.sidecar import EngineInfo, engines_for
 from ...runtime.errors import BundleError, InputError
 
@@ -60,7 +60,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 "cpu",
                 "a CPU, with ONNX Runtime",
                 ("cpu",),
-                ("place", NETWORK_ROLE, FOLLOW_ROLE),
+                ("place", NETWORK_ROLE, FOLLOW_ROLE, COMPARE_ROLE),
                 ("int8-cpu",),
                 install=('pip install "qatm[standard]"',),
                 use=(f"{MATCH}cpu",),
@@ -69,7 +69,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 "cuda",
                 "an NVIDIA GPU, with ONNX Runtime on CUDA",
                 ("cuda",),
-                ("place", NETWORK_ROLE, FOLLOW_ROLE),
+                ("place", NETWORK_ROLE, FOLLOW_ROLE, COMPARE_ROLE),
                 ("fp16",),
                 install=(
                     'pip install "qatm[gpu,opencv,cli]"       # driver for CUDA 13',
@@ -81,7 +81,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 "rtx",
                 "a PC with an RTX card, with TensorRT-RTX",
                 ("tensorrt-rtx",),
-                (FOLLOW_ROLE,),
+                (FOLLOW_ROLE, COMPARE_ROLE),
                 flavour="tensorrt-rtx",
                 needs_engines=True,
                 cure="--engine tensorrt-rtx",
@@ -92,7 +92,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 "jetson",
                 "a Jetson, with JetPack's TensorRT and OpenCV",
                 ("tensorrt",),
-                (NETWORK_ROLE, FOLLOW_ROLE),
+                (NETWORK_ROLE, FOLLOW_ROLE, COMPARE_ROLE),
                 ("fp16", "int8-trt"),
                 flavour="tensorrt",
                 install=(
@@ -107,7 +107,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
                 "web",
                 "browsers, with onnxruntime-web",
                 ("cpu",),
-                ("place", "encode", "find", "joint", FOLLOW_ROLE),
+                ("place", "encode", "find", "joint", FOLLOW_ROLE, COMPARE_ROLE),
                 one_of=("find", "joint"),
                 cure="--find",
                 install=('pip install "qatm[standard]"  # for the check only',),

@@ -16,7 +16,7 @@ import typer
 from ...runtime.bundle.folder import MANIFEST, Bundle, default_align_path, default_bundle_path
 from ..console import Command, print_line, tell
 from ..destinations import check_new_folder
-from .training_options import SAMPLES, USUAL, TrainOptions, torch_needed
+from .training_options import PAIRS, SAMPLES, USUAL, TrainOptions, torch_needed
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -27,6 +27,7 @@ class NetworkTask(str, Enum):
     align = "align"
     verify = "verify"
     follow = "follow"
+    compare = "compare"
 
 
 HOMES: Mapping[NetworkTask, Path] = MappingProxyType(
@@ -34,9 +35,11 @@ HOMES: Mapping[NetworkTask, Path] = MappingProxyType(
         NetworkTask.align: default_align_path(),
         NetworkTask.verify: default_bundle_path(),
         NetworkTask.follow: default_bundle_path(),
+        NetworkTask.compare: default_bundle_path(),
     }
 )
-"""The bundle with the features of each; verification and tracking use those of matching."""
+"""The bundle with the features of each; verification and tracking use those of matching, and what
+compares pixels is for matching."""
 
 
 @app.command(cls=Command)
@@ -63,9 +66,21 @@ def make_networks(
             "channel. It is left out without.",
         ),
     ] = None,
+    sequences: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="Sequences that the network for comparing learns from beside drawn scenes; may be "
+            "repeated.",
+        ),
+    ] = None,
     samples: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Its samples. Default: as qatm train follow."),
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Samples of the networks for following and comparing. Default: as qatm train.",
+        ),
     ] = None,
     steps: Annotated[
         int | None,
@@ -77,9 +92,9 @@ def make_networks(
     The pictures are photographs that scikit-image carries, all CC0 or public domain, and generated
     textures; for following, the objects that --objects names are drawn over these photographs. The
     network inside the package knows 3391 of the npm package @lobehub/fluent-emoji-3d 1.1.0, folder
-    assets: Fluent Emoji 3D by Microsoft, MIT licence. One thread, so that a repetition on the same
-    machine is exact; an interrupted training goes on. The other files of the bundles stay as they
-    are.
+    assets: Fluent Emoji 3D by Microsoft, MIT licence. For comparing, scenes are drawn. One thread,
+    so that a repetition on the same machine is exact; an interrupted training goes on. The other
+    files of the bundles stay as they are.
 
     Exit status: 0 done, 2 something is missing or cannot be written.
     """
@@ -89,7 +104,9 @@ def make_networks(
     given = {} if steps is None else {"steps": steps}
     for name in task or list(NetworkTask):
         run = out / name.value
-        if name is not NetworkTask.follow:
+        if name is NetworkTask.compare:
+            _train_compare(sequences or [], PAIRS if samples is None else samples, run, given)
+        elif name is not NetworkTask.follow:
             _train(name, run, given)
         elif objects is None:
             tell("follow: left out, as no --objects are given to learn from")
@@ -132,6 +149,16 @@ def _train_follow(objects: Path, samples: int, run: Path, given: Mapping[str, in
         from .trainings import train_follow
 
     train_follow(objects, None, samples, _options(NetworkTask.follow, run, given), tell)
+
+
+def _train_compare(
+    sequences: list[Path], samples: int, run: Path, given: Mapping[str, int]
+) -> None:
+    """Train the network for comparing."""
+    with torch_needed():
+        from .trainings import train_compare
+
+    train_compare(sequences, samples, 0, _options(NetworkTask.compare, run, given), tell)
 
 
 def _train(task: NetworkTask, run: Path, given: Mapping[str, int]) -> None:

@@ -29,6 +29,9 @@ Network = TypeVar("Network", bound=nn.Module)
 CUBLAS_WORKSPACE = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 """Environment variable and value with which cuBLAS adds in one order, as PyTorch demands."""
 
+START_RATE = 0.04
+"""Share of the learning rate that a training with a warm-up begins with."""
+
 SCALAR_RATE = 30.0
 """How much faster single numbers learn: temperatures are tens, weights are hundredths."""
 
@@ -78,6 +81,10 @@ class Trained:
 def train(task: TrainingTask, options: TrainOptions) -> Trained:
     """Train a network with Adam.
 
+    A task's configuration may hold ``scalar_rate``, the factor on the rate of single numbers;
+    ``weight_decay``, the share of the weights, times the rate, that each step takes away; and
+    ``warm_up``, the share of the steps during which the rate rises first.
+
     The numbers of each step follow from the seed and the step alone, so that an interrupted and
     resumed training is bit for bit the uninterrupted one (on the same machine and threads).
 
@@ -96,7 +103,8 @@ def train(task: TrainingTask, options: TrainOptions) -> Trained:
     config = {**task.config, **options.config()}
     start = _start(task, options, config)
     network = task.network.to(options.device).train()
-    optimiser = torch.optim.Adam(_groups(network, _scalar_rate(task)), lr=options.learning_rate)
+    optimiser = _optimiser(task, network, options.learning_rate)
+    warm_up = float(task.config.get("warm_up", 0))
     done = 0
     if start is not None:
         network.load_state_dict(start.weights)
@@ -109,7 +117,7 @@ def train(task: TrainingTask, options: TrainOptions) -> Trained:
     with log, _threads(options.threads), _ordered_sums(options.device), progress() as bar:
         for step in range(done, options.steps):
             began = time.perf_counter()
-            rate = learning_rate(options, step)
+            rate = learning_rate(options, step, warm_up)
             loss, values = _step(task, optimiser, options, step, rate)
             losses.append(loss)
             seconds = round(time.perf_counter() - began, 4)
@@ -157,16 +165,35 @@ def shared_config(matching: str, bundle: Bundle, images: TrainingImages) -> dict
     }
 
 
-def learning_rate(options: TrainOptions, step: int) -> float:
-    """Of a step, counted from 0."""
+def learning_rate(options: TrainOptions, step: int, warm_up: float = 0.0) -> float:
+    """Of a step, counted from 0.
+
+    Args:
+        options: say how high it is, and whether it stays there.
+        step: which one.
+        warm_up: share of the steps during which it rises first, unless it stays the same.
+    """
     if options.schedule == "constant":
         return options.learning_rate
-    return options.learning_rate * 0.5 * (1 + math.cos(math.pi * step / options.steps))
+    rising = warm_up * options.steps
+    if step < rising:
+        risen = 0.5 * (1 - math.cos(math.pi * step / rising))
+        return options.learning_rate * (START_RATE + (1 - START_RATE) * risen)
+    fallen = (step - rising) / (options.steps - rising)
+    return options.learning_rate * 0.5 * (1 + math.cos(math.pi * fallen))
 
 
 def step_generator(seed: int, step: int) -> np.random.Generator:
     """The source of everything random in a step."""
     return np.random.default_rng([seed, step])
+
+
+def _optimiser(task: TrainingTask, network: nn.Module, rate: float) -> torch.optim.Optimizer:
+    """Adam, with the weights decaying where the task says so."""
+    groups, decay = _groups(network, _scalar_rate(task)), float(task.config.get("weight_decay", 0))
+    if decay:
+        return torch.optim.AdamW(groups, lr=rate, weight_decay=decay)
+    return torch.optim.Adam(groups, lr=rate)
 
 
 def _scalar_rate(task: TrainingTask) -> float:

@@ -77,9 +77,18 @@ class TrainOptions:
 SAMPLES = 52_000
 """Samples that the training for following usually makes."""
 
+PAIRS = 75_000
+"""Samples that the training for comparing usually makes."""
+
 USUAL: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "align": {"steps": 40, "batch": 1, "learning_rate": 1e-2, "checkpoint_every": 10},
+        "compare": {
+            "steps": 2000,
+            "batch": 192,
+            "learning_rate": 5e-3,
+            "checkpoint_every": 250,
+        },
         "follow": {
             "steps": 6000,
             "batch": 128,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ...model.matching import MatchingKind
 from ..console import progress
+from ..evaluation.track.sequences import usable_in_all
 from .alignment_training import AlignTask
 from .box_training import FollowTask, open_samples, open_scenery
 from .loop import TrainingTask, check_start, train
+from .pair_training import CompareTask, open_pairs
 from .pictures import TrainingImages, open_images
 from .place_training import PlacesTask
 from .refinement import RefineTask, open_groups
@@ -73,6 +76,41 @@ def train_follow(
     task = FollowTask(made, origin, seed=options.seed, device=options.device)
     tell(f"{task.config['samples']} samples of {task.config['clips']} clips in {folder}")
     _run(task, options, tell)
+
+
+def train_compare(
+    folders: Sequence[Path], samples: int, sample_seed: int, options: TrainOptions, tell: Tell
+) -> None:
+    """Train the network that compares registered pixels.
+
+    Args:
+        folders: of sequences whose frames are learned from too; none is drawn scenes alone.
+        samples: pairs to make; those that are missing are made first.
+        sample_seed: decides which.
+        options: how.
+        tell: is given a line on what is done.
+
+    Raises:
+        InputError: unusable sequences, samples, options or checkpoints.
+    """
+    check_start(options)
+
+    def skipped(problem: str) -> None:
+        tell(f"skipped {problem}")
+
+    sequences = usable_in_all(folders, skipped).sequences if folders else []
+    folder = options.out / SAMPLES_FOLDER
+    with progress() as bar:
+        made, origin = open_pairs(sequences, folder, samples, sample_seed, options.threads, bar)
+    task = CompareTask(made, origin, seed=options.seed, device=options.device)
+    tell(f"{task.name}: {origin['pictures']}")
+    told = task.config
+    tell(f"{told['samples']} samples and {told['left_out']} that are only ranked in {folder}")
+    _run(task, options, tell)
+    ranks = {domain: area for domain, area in task.ranked().items() if not math.isnan(area)}
+    if ranks:
+        areas = ", ".join(f"{domain} {area:.3f}" for domain, area in ranks.items())
+        tell(f"ROC AUC of what was left out: {areas}")
 
 
 def refine_align(checkpoint: Path, folder: Path, options: TrainOptions, tell: Tell) -> None:

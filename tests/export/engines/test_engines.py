@@ -52,7 +52,7 @@ def built(rtx, tmp_path_factory) -> Bundle:
     """A bundle with engines for SM 86; tests that change it take a copy."""
     bundle = copy_bundle(tmp_path_factory.mktemp("built") / "bundle")
     reports = build_engines(bundle, SMALL)
-    assert [report.cached for report in reports] == [False, False]
+    assert [report.cached for report in reports] == [False, False, False]
     return bundle
 
 
@@ -106,8 +106,8 @@ def test_sidecars_say_what_was_built(built: Bundle, rtx: str):
 
 def test_nothing_but_engines_and_sidecars_is_added(built: Bundle):
     names = {path.name for path in built.path.iterdir()}
-    names -= {"bundle.json", "features.onnx", "match.onnx", "place.onnx"}
-    assert len(names) == 4
+    names -= {"bundle.json", *built.spec.files}
+    assert len(names) == 6
     assert all(name.endswith((".engine", ".engine.json")) for name in names)
 
 
@@ -115,11 +115,12 @@ def test_building_again_is_a_cache_hit(changed: Bundle, monkeypatch):
     monkeypatch.setattr(engines, "EngineBuilder", lambda *_: pytest.fail("built again"))
     seen: list[tuple[str, int, int]] = []
     reports = build_engines(changed, SMALL, progress=lambda *step: seen.append(step))
-    assert [report.cached for report in reports] == [True, True]
+    assert [report.cached for report in reports] == [True, True, True]
     assert seen == [
-        ("features.fp32.tensorrt-rtx.sm86.engine", 0, 2),
-        ("match.fp32.tensorrt-rtx.sm86.engine", 1, 2),
-        ("", 2, 2),
+        ("features.fp32.tensorrt-rtx.sm86.engine", 0, 3),
+        ("match.fp32.tensorrt-rtx.sm86.engine", 1, 3),
+        ("compare.fp32.tensorrt-rtx.sm86.engine", 2, 3),
+        ("", 3, 3),
     ]
 
 
@@ -142,14 +143,14 @@ def test_another_version_builds_again(changed: Bundle, monkeypatch):
     other = dataclasses.replace(found, version="9.9")
     monkeypatch.setattr(engines, "find_flavour", lambda _: other)
     reports = build_engines(changed, SMALL)
-    assert [(report.cached, report.info.version) for report in reports] == [(False, "9.9")] * 2
+    assert [(report.cached, report.info.version) for report in reports] == [(False, "9.9")] * 3
 
 
 @pytest.mark.parametrize("damage", ["{", "[]", '{"schema": 0}', '{"schema": 1}', ""])
 def test_a_damaged_sidecar_builds_again(changed: Bundle, damage: str):
     sidecar_of(engine_of(changed)).write_text(damage)
     reports = build_engines(changed, SMALL)
-    assert [report.cached for report in reports] == [False, True]
+    assert [report.cached for report in reports] == [False, True, True]
     assert EngineInfo.load(sidecar_of(engine_of(changed))).precision == "fp32"
 
 
@@ -160,19 +161,20 @@ def test_a_damaged_engine_builds_again(changed: Bundle, damage: bytes | None):
         engine.unlink()
     else:
         engine.write_bytes(damage)
-    assert [report.cached for report in build_engines(changed, SMALL)] == [False, True]
+    assert [report.cached for report in build_engines(changed, SMALL)] == [False, True, True]
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("fp16", "float16"), ("int8-trt", "int8")])
 def test_reduced_precision(rtx: str, bundle: Bundle, precision: str, dtype: str):
     name = precision.removesuffix("-trt")
     bundle = add_precision(bundle, precision, small_network(name))
-    features, match = build_engines(bundle, SMALL, [name])
+    features, match, compare = build_engines(bundle, SMALL, [name])
     assert features.path.name == f"features.{name}.tensorrt-rtx.sm86.engine"
     assert features.info.precision == name
     assert features.info.layers["convolution"] == {dtype: 2}
     assert features.info.source == f"features.{precision}.onnx"
     assert match.info.precision == "fp32"
+    assert compare.info.precision == "fp32"
 
 
 def test_a_file_that_is_not_what_it_is_called(rtx: str, bundle: Bundle):
@@ -217,7 +219,7 @@ def test_a_full_disk_leaves_the_engine_before(changed: Bundle, monkeypatch, fail
     monkeypatch.undo()
     EngineInfo.load(sidecar_of(engine_of(changed))).check_bundle(changed)
     assert not [path for path in changed.path.iterdir() if path.name.startswith(".")]
-    assert [report.cached for report in build_engines(changed, SMALL)] == [True, True]
+    assert [report.cached for report in build_engines(changed, SMALL)] == [True, True, True]
 
 
 def test_importing_and_failing_early_needs_neither_torch_nor_tensorrt():

@@ -57,7 +57,8 @@ def test_a_recipe_checks_its_judge() -> None:
     recipe = MatchRecipe()
     with pytest.raises(InputError, match="hidden weights"):
         replace(recipe, judge_hidden=recipe.judge_hidden[1:])
-    assert len(recipe.judge_centre) == len(fields(BoxEvidence))
+    # The last piece is for bundles with a network that compares pixels.
+    assert len(recipe.judge_centre) == len(fields(BoxEvidence)) - 1
 
 
 def test_recipes_of_linear_scores_are_read() -> None:

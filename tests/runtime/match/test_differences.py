@@ -82,13 +82,13 @@ def older() -> Bundle:
     return with_recipe(
         bundle,
         "match",
-        judge_centre=recipe.judge_centre[1:],
-        judge_spread=recipe.judge_spread[1:],
-        judge_hidden=tuple(rows[:, 1:].ravel().tolist()),
+        judge_centre=recipe.judge_centre[2:],
+        judge_spread=recipe.judge_spread[2:],
+        judge_hidden=tuple(rows[:, 2:].ravel().tolist()),
     )
 
 
 def test_a_judge_of_other_evidence_is_refused() -> None:
-    words = "weighs 24 pieces of evidence, this version has 25; export it again"
+    words = "weighs 24 pieces of evidence, this version has 26; export it again"
     with pytest.raises(BundleError, match=words):
         Matcher(older(), device="cpu")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from qatm.runtime.match.find_inputs import LEVEL_NUMBERS, NUMBERS, find_inputs
+from qatm.runtime.match.find_inputs import LEVEL_NUMBERS, NO_PICTURE, NUMBERS, find_inputs
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +54,22 @@ def test_a_template_without_a_picture(template):
     assert (numbers["registered"], numbers["core"], numbers["square_step"]) == (0, 0, 0)
     assert not arrays["squares"].any()
     assert arrays["colours"].all()
+    assert arrays["picture"].shape == NO_PICTURE
+    assert not arrays["picture"].any()
+
+
+@pytest.mark.parametrize(
+    ("box", "shape"),
+    [
+        ((200, 80, 70, 90), (64, 64, 3)),
+        ((180, 80, 120, 60), (48, 88, 3)),
+        ((200, 80, 60, 120), (48, 88, 3)),
+        ((200, 80, 30, 120), (32, 128, 3)),
+    ],
+)
+def test_the_picture_is_that_which_is_compared(matcher, photographs, box, shape):
+    template = matcher.encode_template(photographs["astronaut"], box)
+    picture = find_inputs(template)["picture"]
+    assert picture.shape == shape
+    np.testing.assert_array_equal(picture, template.compared.picture[0])
+    assert "picture" not in find_inputs(template, compared=False)

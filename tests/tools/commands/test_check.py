@@ -66,8 +66,8 @@ def test_json_is_one_object_per_comparison(tiny_bundle):
     assert (result.exit_code, result.stderr) == (0, "")
     records = [json.loads(line) for line in result.stdout.splitlines()]
     # Features twice, by our judge and by polygraphy; the joined map; the chain, three ways of
-    # matching and two of placing; the joint graph.
-    assert len(records) == 3 + 3 + 1 + 4 + 3 * 4 + 2 * 4 + 3
+    # matching and two of placing; the joint graph; the network that compares pixels.
+    assert len(records) == 3 + 3 + 1 + 4 + 3 * 4 + 2 * 4 + 3 + 3
     assert all(record["passed"] for record in records)
     assert all(0 <= record["error"] <= record["tolerance"] for record in records)
 
@@ -135,6 +135,7 @@ def test_default_is_the_bundle_in_the_package():
         "place.onnx",
         "network.onnx",
         "follow.onnx",
+        "compare.onnx",
     }
 
 
@@ -183,9 +184,12 @@ def no_pytorch(monkeypatch) -> None:
 def test_without_pytorch_everything_is_held_against_fp32_and_numpy(tiny_bundle):
     result = check(tiny_bundle, "--json")
     assert result.exit_code == 0, result.output
-    (note,) = result.stderr.splitlines()
-    assert note.startswith("note: ")
-    assert "compared with FP32 on this CPU" in note
+    notes = result.stderr.splitlines()
+    assert all(note.startswith("note: ") for note in notes)
+    assert len(notes) == 3
+    assert any("compared with FP32 on this CPU" in note for note in notes)
+    for name in ("compare.onnx", "compare.npz"):
+        assert any(f"of {name} only the hash is checked" in note for note in notes)
     records = [json.loads(line) for line in result.stdout.splitlines()]
     assert {record["artefact"] for record in records} == {
         *("features.onnx", "match.onnx", "place.onnx", "joint.onnx")
@@ -241,7 +245,8 @@ def test_a_pack_without_the_weights_of_its_networks_passes(default, tmp_path):
     assert result.exit_code == 0, result.output
     assert "passed" in result.stdout
     notes = [line for line in result.stderr.splitlines() if line.startswith("note: ")]
-    files = [name for name in ("network.onnx", "follow.onnx") if (pack / name).is_file()]
+    networks = ("network.onnx", "follow.onnx", "compare.onnx")
+    files = [name for name in networks if (pack / name).is_file()]
     assert len(notes) == len(files)
     for name in files:
         assert any(f"of {name} only the hash is checked: its weights" in note for note in notes)

@@ -61,7 +61,7 @@ def test_export_from_a_shell(tmp_path):
     spec = Bundle.load(out).spec
     assert (spec.opset, spec.recipes.match.alpha, spec.backbone.taps) == (18, 28.4, ("3",))
     assert {path.name for path in out.iterdir()} == {"bundle.json", *spec.files}
-    for name in spec.files:
+    for name in set(spec.files) - {"compare.npz"}:
         imports = {e.domain: e.version for e in onnx.load(str(out / name)).opset_import}
         assert imports[""] == 18
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from qatm.runtime import QatmError
 from qatm.tools.cli import app
 from qatm.tools.train import training_options
-from qatm.tools.train.training_options import SAMPLES, USUAL, TrainOptions, torch_needed
+from qatm.tools.train.training_options import PAIRS, SAMPLES, USUAL, TrainOptions, torch_needed
 
 
 def cli(*arguments: object) -> Any:
@@ -25,7 +25,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     from qatm.tools.train import trainings as work
 
     given: list[tuple[Any, ...]] = []
-    for name in ("train_align", "train_verify", "train_follow", "refine_align"):
+    for name in ("train_align", "train_verify", "train_follow", "train_compare", "refine_align"):
         monkeypatch.setattr(work, name, lambda *call, name=name: given.append((name, *call[:-1])))
     return given
 
@@ -71,6 +71,18 @@ def test_the_training_for_following_has_options_of_its_own(
     assert trainings[-1][1:4] == (Path("objects"), Path("photos"), 7)
     assert trainings[-1][4].steps == 3
     assert cli("follow", "--out", tmp_path).exit_code == 2
+
+
+def test_the_training_for_comparing_has_options_of_its_own(
+    trainings: list[Any], tmp_path: Path
+) -> None:
+    assert cli("compare", "--out", tmp_path).exit_code == 0
+    options = TrainOptions(tmp_path, **USUAL["compare"])
+    assert trainings == [("train_compare", [], PAIRS, 0, options)]
+    more = ("--samples", 7, "--sample-seed", 2, "--threads", 1)
+    assert cli("compare", "one", "two", "--out", tmp_path, *more).exit_code == 0
+    assert trainings[-1][1:4] == ([Path("one"), Path("two")], 7, 2)
+    assert trainings[-1][4].threads == 1
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_domains_count_alike_and_footage_more(boxes: list[JudgedBox]) -> None:
     assert later == pytest.approx(0.4 * first)
 
 
-def test_what_is_wrong_in_drawn_scenes_counts_more_but_not_where_it_may_look_the_same() -> None:
+def test_what_is_wrong_in_drawn_scenes_counts_more() -> None:
     pairs = [
         JudgedBox((), right, 0, right, domain, domain)
         for domain in ("page", "parts")
@@ -160,7 +160,7 @@ def test_what_is_wrong_in_drawn_scenes_counts_more_but_not_where_it_may_look_the
     ]
     page, wrong_page, parts, wrong_parts = sample_weights(pairs)
     assert wrong_page == pytest.approx(fits.WRONG_WEIGHT * page)
-    assert wrong_parts == pytest.approx(parts)
+    assert wrong_parts == pytest.approx(fits.WRONG_WEIGHT * parts)
 
 
 def test_turned_footage_is_left_out_with_its_frames(

@@ -18,7 +18,8 @@ from qatm.tools.packing.pack import pack
 from qatm.tools.packing.self_test import SelfTest
 from qatm.tools.packing.targets import TARGETS, find_target
 
-ALWAYS = {"bundle.json", "features.onnx", "match.onnx", "README.txt", "selftest"}
+GRAPHS = {"features.onnx", "match.onnx", "compare.onnx"}
+ALWAYS = {"bundle.json", "README.txt", "selftest", *GRAPHS}
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,7 @@ def rich(tiny_bundle, tmp_path_factory) -> Bundle:
         for role, source, precision in (
             ("features", "features.fp16.onnx", "fp16"),
             ("match", "match.onnx", "fp32"),
+            ("compare", "compare.onnx", "fp32"),
         ):
             write_engine(folder, flavour, role, source, precision)
     return Bundle.load(folder)
@@ -72,8 +74,8 @@ def names(folder: Path) -> set[str]:
 
 
 def engines(flavour: str) -> set[str]:
-    stems = (f"features.fp16.{flavour}.sm86", f"match.fp32.{flavour}.sm86")
-    return {f"{stem}{end}" for stem in stems for end in (".engine", ".engine.json")}
+    kinds = ("features.fp16", "match.fp32", "compare.fp32")
+    return {f"{kind}.{flavour}.sm86{end}" for kind in kinds for end in (".engine", ".engine.json")}
 
 
 CONTENTS = {
@@ -150,9 +152,14 @@ def test_every_graph_that_runs_there_needs_its_engine(tmp_path):
     shutil.copytree(default_bundle_path(), folder)
     write_engine(folder, "tensorrt-rtx", "features", "features.onnx", "fp32")
     write_engine(folder, "tensorrt-rtx", "match", "match.onnx", "fp32")
-    with pytest.raises(BundleError, match="no follow engines for tensorrt-rtx, which --for rtx"):
+    with pytest.raises(
+        BundleError, match="no follow and compare engines for tensorrt-rtx, which --for rtx"
+    ):
         pack(Bundle.load(folder), find_target("rtx"), tmp_path / "out")
     write_engine(folder, "tensorrt-rtx", "follow", "follow.onnx", "fp32")
+    with pytest.raises(BundleError, match="no compare engines for tensorrt-rtx"):
+        pack(Bundle.load(folder), find_target("rtx"), tmp_path / "out")
+    write_engine(folder, "tensorrt-rtx", "compare", "compare.onnx", "fp32")
     pack(Bundle.load(folder), find_target("rtx"), tmp_path / "out")
     assert "follow.fp32.tensorrt-rtx.sm86.engine" in names(tmp_path / "out")
 

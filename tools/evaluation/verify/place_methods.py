@@ -165,7 +165,7 @@ def network_name(checkpoint: Path) -> str:
     Raises:
         InputError: it is no checkpoint of ``qatm train verify``.
     """
-    from ...train.checkpoints import open_checkpoint
+    from ....export.checkpoint import open_checkpoint
 
     return f"network-{open_checkpoint(checkpoint, 'verify').config['matching']}"
 
