@@ -91,7 +91,7 @@ def make_bundle(folder: Path, model: onnx.ModelProto) -> Bundle:
     """A bundle whose features graph is ``model``."""
     default = Bundle.load()
     folder.mkdir()
-    for name in ("match.onnx", "place.onnx"):
+    for name in ("match.onnx", "place.onnx", "compare.onnx"):
         shutil.copyfile(default_bundle_path() / name, folder / name)
     onnx.save(model, str(folder / "features.onnx"))
     files = dict(default.spec.files)
