@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx
 
-from ...runtime.match.comparing import SHAPES, SUREST
+from ...runtime.match.comparing import LEAST_ZOOM, SHAPES, SUREST
 from .patch_nodes import Spot, packed
 from .pixel_nodes import PixelSet
 from .sampling import bilinear, interpolated, shrunk, upright
@@ -13,9 +13,6 @@ from .values import INTEGER, Value
 
 PICTURE_SHAPE = ("picture_height", "picture_width", 3)
 """Of the tensor of an encoded template that holds its picture."""
-
-LEAST_ZOOM = 1e-3
-"""Samples per pixel of which the logarithm is told at least."""
 
 
 def compared_picture(view: TemplatePicture, used: Value, zoom: Value) -> Value:
