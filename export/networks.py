@@ -44,6 +44,10 @@ class Kind(NamedTuple):
         """Of the file with the weights."""
         return f"{self.role}-weights"
 
+    def told(self, spec: BundleSpec) -> dict[str, Any]:
+        """The entry of a manifest that tells of its network; empty where there is none."""
+        return getattr(spec, self.role)
+
     @property
     def weights_name(self) -> str:
         """Of the file with the weights."""
@@ -113,11 +117,7 @@ class TrainedNetwork:
 
     def told_in(self, spec: BundleSpec) -> BundleSpec:
         """A manifest with the entry that tells of this network."""
-        if self.kind.role == FOLLOW_ROLE:
-            return replace(spec, follow=self.info())
-        if self.kind.role == COMPARE_ROLE:
-            return replace(spec, compare=self.info())
-        return replace(spec, network=self.info())
+        return replace(spec, **{self.kind.role: self.info()})
 
     def check_features(
         self, backbone: str, taps: Iterable[str | int], alpha: float | None = None

@@ -12,13 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..runtime.bundle.folder import Bundle
-from ..runtime.bundle.manifest import (
-    COMPARE_ROLE,
-    FOLLOW_ROLE,
-    BackboneInfo,
-    BundleSpec,
-    FileInfo,
-)
+from ..runtime.bundle.manifest import BackboneInfo, BundleSpec, FileInfo
 from .file_entries import describe
 from .graphs import write_onnx
 from .networks import KINDS
@@ -44,24 +38,23 @@ def take_networks(spec: BundleSpec, folder: Path, source: Bundle) -> BundleSpec:
         OSError: the folder cannot be written.
     """
     theirs = source.spec
-    taken = [COMPARE_ROLE, *([FOLLOW_ROLE] if same_features(spec, theirs) else [])]
-    for role in taken:
-        kinds = role, f"{role}-weights"
-        files = {name: info for name, info in theirs.files.items() if info.role in kinds}
+    for task in ("compare", *(["follow"] if same_features(spec, theirs) else [])):
+        kind = KINDS[task]
+        roles = kind.role, kind.weights_role
+        files = {name: info for name, info in theirs.files.items() if info.role in roles}
         for name, info in files.items():
-            if info.role != role or spec.opset == theirs.opset:
+            if info.role != kind.role or spec.opset == theirs.opset:
                 shutil.copyfile(source.file(info.role, info.precision), folder / name)
             else:
-                files[name] = _written_again(source, role, folder / name, spec)
+                files[name] = _written_again(source, task, folder / name, spec)
         if files:
-            told = {role: getattr(theirs, role)}
+            told = {kind.role: kind.told(theirs)}
             spec = replace(spec, files={**spec.files, **files}, **told)
     return spec
 
 
-def _written_again(source: Bundle, role: str, path: Path, spec: BundleSpec) -> FileInfo:
+def _written_again(source: Bundle, task: str, path: Path, spec: BundleSpec) -> FileInfo:
     """The graph of a bundle's network, in the opset of another bundle."""
-    task = next(name for name, kind in KINDS.items() if kind.role == role)
     graph = KINDS[task].export(stored_network(source, task), spec.backbone.channels)
     write_onnx(graph, path, spec.opset)
     return describe(path, graph.role, graph.precision, graph.least)

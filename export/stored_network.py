@@ -8,7 +8,6 @@ from typing import Any
 import torch
 
 from ..runtime.bundle.folder import Bundle
-from ..runtime.bundle.manifest import COMPARE_ROLE, FOLLOW_ROLE
 from ..runtime.errors import BundleError
 from ..runtime.json_values import count_of, member, text_of
 from ..runtime.saved_arrays import read_arrays
@@ -25,12 +24,10 @@ def stored_network(bundle: Bundle, task: str) -> torch.nn.Module:
         BundleError: a file is damaged or missing, or of another network.
     """
     kind = KINDS[task]
-    tellers = {FOLLOW_ROLE: bundle.spec.follow, COMPARE_ROLE: bundle.spec.compare}
-    told = tellers.get(kind.role, bundle.spec.network)
     file = bundle.file(kind.weights_role, "fp32")
     try:
         arrays = read_arrays(file)
-        module = kind.make(_choice(told, kind.choice))
+        module = kind.make(_choice(kind.told(bundle.spec), kind.choice))
         module.load_state_dict({name: torch.from_numpy(each) for name, each in arrays.items()})
     except (OSError, ValueError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split())

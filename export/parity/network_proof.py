@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from ...model.alignment_net import CELLS
 from ...runtime.bundle.folder import Bundle
-from ...runtime.bundle.manifest import COMPARE_ROLE, FOLLOW_ROLE, NETWORK_ROLE
 from ...runtime.errors import ExportError
 from ...runtime.images import resize_to
 from ...runtime.patches.encoder import Encoder
@@ -50,14 +49,12 @@ def compare_network(bundle: Bundle) -> Iterator[Deviation]:
         BundleError: a file is damaged or missing.
     """
     roles = {info.role for info in bundle.spec.files.values()}
-    for role, told, tasks in (
-        (NETWORK_ROLE, bundle.spec.network, PAIRS),
-        (FOLLOW_ROLE, bundle.spec.follow, ("follow",)),
-        (COMPARE_ROLE, bundle.spec.compare, ("compare",)),
-    ):
-        task = _known_task(bundle, told, tasks) if role in roles else None
-        if task is not None and KINDS[task].weights_role in roles:
-            yield from _compare(bundle, task)
+    for tasks in (PAIRS, ("follow",), ("compare",)):
+        kind = KINDS[tasks[0]]
+        if kind.role in roles:
+            task = _known_task(bundle, kind.told(bundle.spec), tasks)
+            if kind.weights_role in roles:
+                yield from _compare(bundle, task)
 
 
 def unproven(bundle: Bundle) -> list[str]:
